@@ -1,0 +1,119 @@
+// Decides whether user and password belong together. Called by the auth process, for POP3 logins and for the MTA's.
+// An answer about an unknown user takes as long as one about a wrong password.
+import type { Account } from "./account.ts";
+import { mayLogIn } from "./may-log-in.ts";
+import type { PasswdFile } from "./passwd-file.ts";
+import { type Argon2Cost, DEFAULT_ARGON2_COST, decoyField, verifyPassword } from "./password.ts";
+import { readPasswordField, verificationCost } from "./password-field.ts";
+import { WorkQueue } from "./work-queue.ts";
+
+export type RefusalReason = "unknown-user" | "wrong-password" | "not-allowed" | "locked" | "no-password";
+
+export type Authentication =
+  | { readonly kind: "ok"; readonly account: Account }
+  /** For the log alone: the client hears the same for every reason. */
+  | { readonly kind: "refused"; readonly reason: RefusalReason }
+  /** The account's entry is at fault, not the password: [SYS/PERM]. The reason names the line, never the hash. */
+  | { readonly kind: "unusable"; readonly reason: string; readonly lineNumber: number };
+
+export interface VerifierOptions {
+  readonly passwdFile: Pick<PasswdFile, "path" | "refresh" | "lookup" | "accounts">;
+  /**
+   * How many passwords may be verified at once; the others wait in line. Bounds the memory (each argon2 verification holds its
+   * memoryKib), and should stay below libuv's thread pool (4 by default), or file access waits behind the hashes.
+   */
+  readonly maxParallel: number;
+  /** What new hashes cost; the decoy's cost as long as no account sets another. */
+  readonly argon2Cost?: Argon2Cost;
+}
+
+export class Verifier {
+  readonly #passwdFile: VerifierOptions["passwdFile"];
+  readonly #queue: WorkQueue;
+  readonly #fallbackDecoy: string;
+  #decoy: { readonly accounts: ReadonlyMap<string, Account>; readonly field: string } | undefined;
+
+  constructor({ passwdFile, maxParallel, argon2Cost = DEFAULT_ARGON2_COST }: VerifierOptions) {
+    this.#passwdFile = passwdFile;
+    this.#queue = new WorkQueue(maxParallel);
+    this.#fallbackDecoy = decoyField(argon2Cost);
+  }
+
+  /**
+   * @param user as the client sent it
+   * @param password octets, any; never kept
+   * @param address the client's IP address, undefined for a client on this host without one
+   */
+  authenticate(user: string, password: Uint8Array, address: string | undefined): Promise<Authentication> {
+    return this.#queue.run(() => this.#authenticate(user, password, address));
+  }
+
+  async #authenticate(
+    user: string,
+    password: Uint8Array,
+    address: string | undefined,
+  ): Promise<Authentication> {
+    await this.#passwdFile.refresh();
+    const account = this.#passwdFile.lookup(user);
+    if (account === undefined) return this.#refuseWithDecoy("unknown-user", password);
+
+    const field = readPasswordField(account.password);
+    if (field.kind === "none") return this.#refuseWithDecoy("no-password", password);
+    if (field.kind === "locked") return this.#refuseLocked(field.hidden, user, password);
+
+    const verification = await verifyPassword(account.password, password, user);
+    if (verification === "mismatch") return { kind: "refused", reason: "wrong-password" };
+    if (verification === "match") {
+      // Asked last, so that the answer to a guess does not tell whether the account is restricted.
+      return mayLogIn(account, address)
+        ? { kind: "ok", account }
+        : { kind: "refused", reason: "not-allowed" };
+    }
+    const { lineNumber } = account;
+    return {
+      kind: "unusable",
+      reason: `${this.#passwdFile.path}:${lineNumber}: ${verification.reason}`,
+      lineNumber,
+    };
+  }
+
+  // The hash behind the lock is as good a decoy as any, and it keeps the account's own pace.
+  async #refuseLocked(hidden: string, user: string, password: Uint8Array): Promise<Authentication> {
+    const isHash = readPasswordField(hidden).kind === "scheme";
+    const verification = isHash ? await verifyPassword(hidden, password, user) : undefined;
+    if (verification === "match" || verification === "mismatch") return { kind: "refused", reason: "locked" };
+    return this.#refuseWithDecoy("locked", password);
+  }
+
+  async #refuseWithDecoy(reason: RefusalReason, password: Uint8Array): Promise<Authentication> {
+    // The outcome is thrown away: the decoy is another account's hash, and a password that fits it must open nothing.
+    const verification = await verifyPassword(this.#decoyField(), password);
+    if (verification !== "match" && verification !== "mismatch")
+      await verifyPassword(this.#fallbackDecoy, password);
+    return { kind: "refused", reason };
+  }
+
+  // A hash of the kind that most accounts of the file have: same scheme, same cost.
+  #decoyField(): string {
+    const { accounts } = this.#passwdFile;
+    if (this.#decoy?.accounts !== accounts) {
+      this.#decoy = { accounts, field: commonestField(accounts.values()) ?? this.#fallbackDecoy };
+    }
+    return this.#decoy.field;
+  }
+}
+
+function commonestField(accounts: Iterable<Account>): string | undefined {
+  const kinds = new Map<string, { count: number; readonly field: string }>();
+  for (const account of accounts) {
+    const field = readPasswordField(account.password);
+    if (field.kind !== "scheme") continue;
+    const cost = verificationCost(field);
+    const kind = kinds.get(cost) ?? { count: 0, field: account.password };
+    kind.count += 1;
+    kinds.set(cost, kind);
+  }
+  let commonest: { readonly count: number; readonly field: string } | undefined;
+  for (const kind of kinds.values()) if (kind.count > (commonest?.count ?? 0)) commonest = kind;
+  return commonest?.field;
+}

@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+// pop3-server: the daemon, in the foreground.
+import { Command } from "commander";
+import { DEFAULT_CONFIG_FILE, formatFault, loadConfig } from "../config/load.ts";
+import { createLog } from "../log/log.ts";
+import { processUsers, startMaster } from "../processes/master.ts";
+
+new Command("pop3-server")
+  .description("POP3 server for Maildirs. Runs in the foreground and logs JSON lines to standard output.")
+  .option("--config <file>", "configuration", DEFAULT_CONFIG_FILE)
+  .option("--check", "check the configuration, name every fault, and exit: 0 sound, 1 faulty")
+  .action(run)
+  .parse();
+
+async function run({ config: file, check }: { config: string; check?: true }): Promise<void> {
+  const loaded = loadConfig(file);
+  if (loaded.kind === "faulty") {
+    for (const fault of loaded.faults) console.error(formatFault(fault));
+    process.exit(1);
+  }
+  const { config } = loaded;
+  const users = processUsers(config, process.getuid?.() === 0);
+  if (users.kind === "unknown") {
+    console.error(`${file}: ${users.key}: ${users.message}`);
+    process.exit(1);
+  }
+  if (check) {
+    console.log(`${file}: sound`);
+    return;
+  }
+
+  const log = createLog("master", config.log.level);
+  let isStopping = false;
+  let stop = (): void => process.exit(0);
+  let reload = (): void => {};
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      if (isStopping) return;
+      isStopping = true;
+      log.info({ signal }, "stopping");
+      stop();
+    });
+  }
+  process.on("SIGHUP", () => reload());
+
+  const started = await startMaster(file, config, users.users, log);
+  if (started.kind === "failed") {
+    console.error(`pop3-server: ${started.message}`);
+    process.exit(1);
+  }
+  const { master } = started;
+  stop = () => {
+    void master.drain().then(() => {
+      log.info("stopped");
+      process.exit(0);
+    });
+  };
+  reload = () => master.reload();
+  if (isStopping) stop();
+}

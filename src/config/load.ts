@@ -1,0 +1,125 @@
+// Reads config.toml. Every fault is named with file, line, key and what was expected; nothing is guessed.
+import { readFileSync } from "node:fs";
+import { parse, TomlError } from "smol-toml";
+import type { z } from "zod";
+import { isLoopback, type ListenAddress } from "../net/address.ts";
+import { keyLines } from "./key-lines.ts";
+import { nearest } from "./nearest.ts";
+import { type Config, configSchema } from "./schema.ts";
+
+export interface Fault {
+  readonly file: string;
+  /** From 1; undefined where no line is to blame, as for a missing key. */
+  readonly line: number | undefined;
+  /** Dotted, such as "server.listen"; undefined for a fault of syntax. */
+  readonly key: string | undefined;
+  readonly message: string;
+}
+
+export type LoadResult =
+  | { readonly kind: "config"; readonly config: Config }
+  | { readonly kind: "faulty"; readonly faults: readonly Fault[] };
+
+export const DEFAULT_CONFIG_FILE = "/etc/dewey-pop3/config.toml";
+
+export function loadConfig(file: string): LoadResult {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    return faulty({ file, line: undefined, key: undefined, message: `cannot read it (${code})` });
+  }
+  return parseConfig(text, file);
+}
+
+/** @param file only for naming faults */
+export function parseConfig(text: string, file: string): LoadResult {
+  let document: unknown;
+  try {
+    document = parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const [message] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
+    return faulty({ file, line: error.line, key: undefined, message: `not TOML: ${message}` });
+  }
+  const result = configSchema.safeParse(document);
+  const lines = keyLines(text);
+  if (!result.success) {
+    const faults = result.error.issues.flatMap((issue) => faultsOf(issue));
+    return {
+      kind: "faulty",
+      faults: faults.map(({ key, message }) => ({ file, line: lines.get(key), key, message })),
+    };
+  }
+  const faults = contradictions(result.data).map(({ key, message }) => ({
+    file,
+    line: lines.get(key),
+    key,
+    message,
+  }));
+  return faults.length > 0 ? { kind: "faulty", faults } : { kind: "config", config: result.data };
+}
+
+/** "config.toml:12: server.listn: unknown key, did you mean server.listen?" */
+export function formatFault({ file, line, key, message }: Fault): string {
+  return [`${file}${line === undefined ? "" : `:${line}`}`, key, message]
+    .filter((part) => part !== undefined)
+    .join(": ");
+}
+
+/** What is well-formed key by key and still can't work. */
+function contradictions(config: Config): { key: string; message: string }[] {
+  const found: { key: string; message: string }[] = [];
+  if (config.server.listen.length + config.server.listen_tls.length === 0) {
+    found.push({ key: "server.listen", message: "no address to listen on" });
+  }
+  const isLocal = ({ host }: ListenAddress): boolean => isLoopback(host);
+  if (
+    config.server.run_as === "starter" &&
+    ![...config.server.listen, ...config.server.listen_tls].every(isLocal)
+  ) {
+    found.push({ key: "server.run_as", message: '"starter" is for loopback addresses only' });
+  }
+  const missing = (key: string, what: string): void => {
+    found.push({ key, message: `this version has no ${what} yet, take the key out` });
+  };
+  if (config.tls !== undefined) missing("tls", "TLS");
+  if (config.server.listen_tls.length > 0) missing("server.listen_tls", "POP3S");
+  if (config.mta.socketmap_socket !== undefined) missing("mta.socketmap_socket", "socketmap");
+  return found;
+}
+
+function faultsOf(issue: z.core.$ZodIssue): { key: string; message: string }[] {
+  const path = issue.path.filter((part) => typeof part === "string");
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((unknown) => {
+      const known = knownKeys(path);
+      const suggestion = nearest(unknown, known);
+      const key = [...path, unknown].join(".");
+      const hint =
+        suggestion === undefined
+          ? `known are: ${known.join(", ")}`
+          : `did you mean ${[...path, suggestion].join(".")}?`;
+      return { key, message: `unknown key, ${hint}` };
+    });
+  }
+  return [{ key: path.join("."), message: issue.message.replace(/^Invalid (?:input|option): /, "") }];
+}
+
+function knownKeys(path: readonly string[]): string[] {
+  let schema: unknown = configSchema;
+  for (const part of path) schema = shapeOf(schema)?.[part];
+  return Object.keys(shapeOf(schema) ?? {});
+}
+
+/** The keys of an object schema, through its wrappers (optional, default). */
+function shapeOf(schema: unknown): Record<string, unknown> | undefined {
+  let inner = schema as { shape?: Record<string, unknown>; def?: { innerType?: unknown } } | undefined;
+  while (inner !== undefined && inner.shape === undefined) inner = inner.def?.innerType as typeof inner;
+  return inner?.shape;
+}
+
+function faulty(fault: Fault): LoadResult {
+  return { kind: "faulty", faults: [fault] };
+}

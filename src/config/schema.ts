@@ -1,0 +1,147 @@
+// Every key of config.toml: its type, default, unit and reason. `load.ts` reads the file against it.
+import { availableParallelism, hostname } from "node:os";
+import { z } from "zod";
+import { parseListenAddress } from "../net/address.ts";
+import { parseDuration } from "./duration.ts";
+
+const listenAddress = z.string().transform((text, context) => {
+  const address = parseListenAddress(text);
+  if (address !== undefined) return address;
+  context.addIssue({
+    code: "custom",
+    message: `"${text}" is no address, expected "127.0.0.1:110", "[::1]:110" or "*:110"`,
+  });
+  return z.NEVER;
+});
+
+const duration = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((text, context) => {
+      const ms = parseDuration(text);
+      if (ms !== undefined) return ms;
+      context.addIssue({
+        code: "custom",
+        message: `"${text}" is no duration, expected such as "10m", "90s" or "36h"`,
+      });
+      return z.NEVER;
+    });
+
+const absolutePath = z
+  .string()
+  .refine((path) => path.startsWith("/") && !path.includes("\0"), "expected an absolute path");
+
+/** A socket's address holds 108 bytes, the final NUL included (unix(7)); our names in the folder take up to 20. */
+const socketFolder = absolutePath.refine(
+  (path) => Buffer.byteLength(path) <= 87,
+  "too long for the sockets in it, at most 87 bytes",
+);
+
+/** A name or a number, as in chown(1). */
+const userOrGroup = z.union([z.string().min(1), z.int().nonnegative().transform(String)]);
+
+const server = z
+  .strictObject({
+    /** Greeting and sign-off. */
+    name: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,64}$/, "expected up to 64 visible ASCII characters without spaces")
+      .refine(
+        (name) => !/[<>@]/.test(name),
+        "must not contain <, > or @: it would look like an APOP timestamp",
+      )
+      .default(() => hostname()),
+    /** POP3. */
+    listen: z.array(listenAddress).default([{ host: "127.0.0.1", port: 110 }]),
+    /** POP3S. */
+    listen_tls: z.array(listenAddress).default([]),
+    /** "separate": login and mailbox processes; "combined": one worker does both, faster, one mail uid only. */
+    processes: z.enum(["separate", "combined"]).default("separate"),
+    /** Sockets between the processes. */
+    runtime_dir: socketFolder.default("/run/dewey-pop3"),
+    /**
+     * When started as root: "users" gives each process a user of its own; "starter" leaves all of them root, for trying
+     * the server out on loopback addresses. Without root it makes no difference.
+     */
+    run_as: z.enum(["users", "starter"]).default("users"),
+    /** Who login and auth processes run as when the server is started as root. */
+    login_user: userOrGroup.default("dewey-login"),
+    auth_user: userOrGroup.default("dewey-auth"),
+    /** How many processes of each kind; one for each core keeps them all busy. */
+    login_processes: z
+      .int()
+      .min(1)
+      .max(64)
+      .default(() => availableParallelism()),
+    mailbox_processes: z
+      .int()
+      .min(1)
+      .max(64)
+      .default(() => availableParallelism()),
+  })
+  .prefault({});
+
+const tls = z.strictObject({ certificate: absolutePath, private_key: absolutePath }).optional();
+
+const auth = z
+  .strictObject({
+    passwd_file: absolutePath.default("/etc/dewey-pop3/passwd"),
+    /** Where a password is taken without TLS: nowhere, from this host's own addresses 127.0.0.0/8 and ::1, anywhere. */
+    plaintext_without_tls: z.enum(["never", "loopback", "always"]).default("loopback"),
+    /** A refused login is answered no sooner than this: it slows guessing down and hides how long checking took. */
+    failure_delay: duration("2s"),
+    /** Verifications at one time: each argon2id holds its memory while it runs, the others wait their turn. */
+    parallel_verifications: z
+      .int()
+      .min(1)
+      .max(256)
+      .default(() => availableParallelism()),
+  })
+  .prefault({});
+
+const mail = z
+  .strictObject({
+    /** "~" is the account's home, %u user@domain, %n user, %d domain; absolute or under "~". */
+    maildir: z
+      .string()
+      .regex(/^(?:~(?:\/|$)|\/)/, 'expected an absolute path or one under "~"')
+      .refine((path) => !path.includes("\0") && !/%[^und%]/.test(path), "only %u, %n, %d and %% are replaced")
+      .default("~/Maildir"),
+    /** Whose uid and gid all mail belongs to. */
+    user: userOrGroup.optional(),
+    group: userOrGroup.optional(),
+  })
+  .prefault({});
+
+const mta = z
+  .strictObject({
+    /** Dovecot auth protocol, for Postfix and Exim. */
+    sasl_socket: absolutePath.optional(),
+    /** Postfix socketmap. */
+    socketmap_socket: absolutePath.optional(),
+  })
+  .prefault({});
+
+const limits = z
+  .strictObject({
+    /** From connecting to being logged in. */
+    login_time: duration("3m"),
+    /** Without a command after login; RFC 1939 §3 asks for ten minutes at least. */
+    idle_time: duration("10m"),
+    /** Unknown, malformed or misplaced commands, and failed logins, before the connection is closed. */
+    useless_commands_before_login: z.int().min(1).default(10),
+    useless_commands: z.int().min(1).default(30),
+    /** How long SIGTERM waits for commands that are running. */
+    drain_time: duration("10s"),
+  })
+  .prefault({});
+
+const log = z
+  .strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") })
+  .prefault({});
+
+export const configSchema = z.strictObject({ server, tls, auth, mail, mta, limits, log });
+
+/** The whole config with its defaults; durations in ms. */
+export type Config = z.infer<typeof configSchema>;

@@ -1,0 +1,68 @@
+// Octets of a message as sent, counted from its bytes as stored (RFC 1939 §11: "octets" are counted with CRLF line
+// ends). Used by the mailbox process wherever a size is not known yet.
+import type { Files } from "./files.ts";
+
+const LF = 10;
+const CR = 13;
+
+/**
+ * Counts chunk by chunk. An LF without a CR before it counts as CRLF; everything else counts as stored, a bare CR and
+ * NUL included. A message that does not end in LF gets a CRLF, because the termination has to begin a line.
+ */
+export class OctetCounter {
+  bytes = 0;
+  #addedCrs = 0;
+  #last = LF;
+
+  add(chunk: Buffer): void {
+    const { length } = chunk;
+    if (length === 0) return;
+    let added = 0;
+    let found = 0;
+    let position = chunk.indexOf(LF);
+    while (position !== -1) {
+      if ((position === 0 ? this.#last : chunk[position - 1]) !== CR) added++;
+      // indexOf is quick over long stretches; on a chunk that is mostly line ends the plain loop is.
+      if (++found > 64 + (position >> 3)) {
+        added += countBareLfs(chunk, position + 1);
+        break;
+      }
+      position = chunk.indexOf(LF, position + 1);
+    }
+    this.#addedCrs += added;
+    this.#last = chunk[length - 1]!;
+    this.bytes += length;
+  }
+
+  /** As sent if the message ended here; 0 for an empty one. */
+  get octets(): number {
+    return this.bytes + this.#addedCrs + (this.#last === LF ? 0 : 2);
+  }
+}
+
+/**
+ * Counts a whole file from its begin, with one buffer, whatever the size.
+ *
+ * @param shouldStop asked between reads; true gives undefined
+ * @throws what read(2) throws
+ */
+export async function countOctets(
+  files: Pick<Files, "read">,
+  fd: number,
+  buffer: Buffer,
+  shouldStop: () => boolean = () => false,
+): Promise<{ bytes: number; octets: number } | undefined> {
+  const counter = new OctetCounter();
+  for (;;) {
+    const bytes = await files.read(fd, buffer, 0, buffer.length, counter.bytes);
+    if (bytes === 0) return { bytes: counter.bytes, octets: counter.octets };
+    counter.add(bytes === buffer.length ? buffer : buffer.subarray(0, bytes));
+    if (shouldStop()) return undefined;
+  }
+}
+
+function countBareLfs(chunk: Buffer, begin: number): number {
+  let count = 0;
+  for (let i = begin; i < chunk.length; i++) if (chunk[i] === LF && chunk[i - 1] !== CR) count++;
+  return count;
+}

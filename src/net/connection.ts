@@ -1,0 +1,192 @@
+// One client's commands, one at a time: reads lines, hands each to the session, gathers the replies. Reading stops
+// while a command works or the output is full, so a session's memory is bounded. Used by login and mailbox processes.
+import type { Duplex } from "node:stream";
+import type { Line, LineReader } from "../pop3/line-reader.ts";
+import { OutputBuffer } from "./output-buffer.ts";
+
+export interface ConnectionHandler {
+  /** Acts on one line. A returned promise means that the command still works: no other line is handed out. */
+  onLine(line: Line): Promise<void> | undefined;
+  /** The connection is over, whoever ended it; called once. */
+  onClose(error: Error | undefined): void;
+  /** A fault inside `onLine`. The connection is destroyed afterwards. */
+  onFault(error: unknown): void;
+}
+
+export class Connection {
+  readonly output: OutputBuffer;
+  readonly #socket: Duplex;
+  readonly #reader: LineReader;
+  readonly #handler: ConnectionHandler;
+  #working = false;
+  #running = false;
+  #ended = false;
+  #detached = false;
+  #inputEnded = false;
+  #error: Error | undefined;
+
+  constructor(socket: Duplex, reader: LineReader, handler: ConnectionHandler) {
+    this.#socket = socket;
+    this.#reader = reader;
+    this.#handler = handler;
+    this.output = new OutputBuffer(socket);
+    socket.on("data", this.#onData);
+    socket.on("drain", this.#onDrain);
+    socket.on("error", this.#onError);
+    socket.on("end", this.#onEnd);
+    socket.on("close", this.#onClose);
+  }
+
+  /** True while a command works: a drain lets it finish. */
+  get isWorking(): boolean {
+    return this.#working;
+  }
+
+  /** True when the client does not take what it asked for. */
+  get isOutputFull(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  /** Takes octets that were read before this object came to be, and begins. */
+  start(read: Uint8Array): void {
+    if (read.length > 0) this.#reader.push(read);
+    this.#run();
+  }
+
+  /** Adds a reply; it leaves when the commands at hand are done. */
+  reply(text: string): void {
+    this.output.text(text);
+  }
+
+  /** Writes what is gathered and waits until the client has taken enough of it. False when it is gone. */
+  async flush(): Promise<boolean> {
+    this.output.flush();
+    while (this.#socket.writableNeedDrain && !this.#socket.destroyed) {
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          this.#socket.off("drain", done);
+          this.#socket.off("close", done);
+          resolve();
+        };
+        this.#socket.on("drain", done);
+        this.#socket.on("close", done);
+      });
+    }
+    return !this.#socket.destroyed;
+  }
+
+  /** Says a last thing and closes; lines not yet handled are dropped. */
+  end(text: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.output.text(text);
+    this.output.flush();
+    this.#socket.end();
+    // Read on until the client closes too: closing with octets unread would make the kernel send RST, and the client
+    // might never see the last reply. A client that doesn't close is cut off.
+    this.#socket.resume();
+    setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
+  }
+
+  /** Closes at once and says nothing more. */
+  destroy(): void {
+    this.#ended = true;
+    this.#socket.destroy();
+  }
+
+  /** The octets read and not yet handled; while a command works, they can be given back with `unread`. */
+  takeRest(): Uint8Array {
+    return this.#reader.takeRest();
+  }
+
+  unread(octets: Uint8Array): void {
+    if (octets.length > 0) this.#reader.push(octets);
+  }
+
+  /** Lets go of the socket, which is left paused and without listeners, for its next owner. */
+  detach(): void {
+    this.output.flush();
+    this.#detached = true;
+    this.#socket.off("data", this.#onData);
+    this.#socket.off("drain", this.#onDrain);
+    this.#socket.off("error", this.#onError);
+    this.#socket.off("end", this.#onEnd);
+    this.#socket.off("close", this.#onClose);
+    this.#socket.pause();
+  }
+
+  readonly #onData = (chunk: Uint8Array): void => {
+    if (this.#ended) return;
+    this.#reader.push(chunk);
+    this.#run();
+  };
+
+  readonly #onDrain = (): void => this.#run();
+
+  readonly #onError = (error: Error): void => {
+    this.#error = error;
+  };
+
+  // The client sends no more. It may still read (half-closed): what it asked for is answered, then we close too.
+  readonly #onEnd = (): void => {
+    this.#inputEnded = true;
+    this.#run();
+  };
+
+  readonly #onClose = (): void => {
+    this.#ended = true;
+    this.#handler.onClose(this.#error);
+  };
+
+  #run(): void {
+    if (this.#running || this.#working || this.#detached) return;
+    this.#running = true;
+    while (!this.#working && !this.#ended && !this.#detached && !this.#socket.writableNeedDrain) {
+      const line = this.#reader.next();
+      if (line === undefined) break;
+      this.#handle(line);
+      if (this.output.length > FLUSH_OCTETS) this.output.flush();
+    }
+    this.#running = false;
+    if (this.#detached) return;
+    // Replies to pipelined commands wait for the command under way only as long as there are more lines to come.
+    if (!this.#working || !this.#reader.hasOctets) this.output.flush();
+    if (this.#ended) return;
+    if (this.#working || this.#socket.writableNeedDrain) this.#socket.pause();
+    else if (this.#inputEnded) this.end("");
+    else this.#socket.resume();
+  }
+
+  #handle(line: Line): void {
+    let work: Promise<void> | undefined;
+    try {
+      work = this.#handler.onLine(line);
+    } catch (error) {
+      this.#fault(error);
+      return;
+    }
+    if (work === undefined) return;
+    this.#working = true;
+    work.then(
+      () => {
+        this.#working = false;
+        this.#run();
+      },
+      (error: unknown) => {
+        this.#working = false;
+        this.#fault(error);
+      },
+    );
+  }
+
+  #fault(error: unknown): void {
+    this.#handler.onFault(error);
+    this.destroy();
+  }
+}
+
+/** Gathered replies leave at this length even while more commands wait. */
+const FLUSH_OCTETS = 64 * 1024;
+
+/** How long a client may take to read the last reply and close, ms. */
+const LINGER_MS = 5_000;

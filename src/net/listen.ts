@@ -1,0 +1,76 @@
+// Opens listening sockets in the master, which hands them to its children as inherited descriptors: the master never
+// accepts a connection, and while a child restarts, clients wait in the backlog and find nothing closed.
+import { chmodSync, chownSync, lstatSync, unlinkSync } from "node:fs";
+import * as net from "node:net";
+import { getSystemErrorName } from "node:util";
+import { formatListenAddress, type ListenAddress } from "./address.ts";
+
+/** A bound socket; a child inherits `fd` and calls `net.Server.listen({ fd })` on it. */
+export interface BoundSocket {
+  readonly fd: number;
+  /** What it is bound to, for people: "127.0.0.1:110" or a path. */
+  readonly name: string;
+  close(): void;
+}
+
+export type BindResult =
+  | { readonly kind: "bound"; readonly socket: BoundSocket }
+  | { readonly kind: "failed"; readonly name: string; readonly code: string };
+
+/**
+ * Binds a TCP socket without accepting from it. Port 0 takes a free one, which `socket.name` tells.
+ * Fails with EADDRINUSE, EACCES (a port below 1024 without the right to it), EADDRNOTAVAIL …
+ */
+export function bindTcp(address: ListenAddress): BindResult {
+  const name = formatListenAddress(address);
+  const handle = createHandle(address.host, address.port, address.host.includes(":") ? 6 : 4);
+  if (typeof handle === "number") return { kind: "failed", name, code: getSystemErrorName(handle) };
+  // libuv reports EADDRINUSE late: asking for the name brings it out.
+  const bound: { address?: string; port?: number } = {};
+  const error = handle.getsockname(bound);
+  if (error !== 0) {
+    handle.close();
+    return { kind: "failed", name, code: getSystemErrorName(error) };
+  }
+  const actual = { host: address.host, port: bound.port ?? address.port };
+  return {
+    kind: "bound",
+    socket: { fd: handle.fd, name: formatListenAddress(actual), close: () => handle.close() },
+  };
+}
+
+export interface UnixSocketOwner {
+  /** Who may connect: the socket's owner and group; left as they are when undefined. */
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  /** Permission bits, such as 0o600. */
+  readonly mode: number;
+}
+
+/** Binds a UNIX socket, replacing a socket that an earlier run left behind; never replaces another kind of file. */
+export function bindUnix(path: string, owner: UnixSocketOwner): BindResult {
+  try {
+    if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) unlinkSync(path);
+    const handle = createHandle(path, -1, -1);
+    if (typeof handle === "number") return { kind: "failed", name: path, code: getSystemErrorName(handle) };
+    if (owner.uid !== undefined || owner.gid !== undefined) chownSync(path, owner.uid ?? -1, owner.gid ?? -1);
+    chmodSync(path, owner.mode);
+    return { kind: "bound", socket: { fd: handle.fd, name: path, close: () => handle.close() } };
+  } catch (error) {
+    return { kind: "failed", name: path, code: (error as NodeJS.ErrnoException).code ?? String(error) };
+  }
+}
+
+interface BoundHandle {
+  readonly fd: number;
+  getsockname(out: { address?: string; port?: number }): number;
+  close(): void;
+}
+
+// Not in Node's documentation, but what its cluster module binds its workers' sockets with. The documented way,
+// `server.listen`, also accepts, and a socket that the master accepts from can't be served by its children alone.
+const createHandle = (
+  net as unknown as {
+    _createServerHandle(address: string, port: number, addressType: number): BoundHandle | number;
+  }
+)._createServerHandle;

@@ -1,0 +1,125 @@
+// Octets from the mailbox process to the client and back, after login. This is where a separate run spends its CPU, so
+// the way to the client reads into a reused buffer and allocates nothing. Runs in the login process.
+import * as net from "node:net";
+import type { Duplex } from "node:stream";
+
+// An idle session holds the small buffer; one that a message flows through borrows a large one.
+const SMALL_BYTES = 4 * 1024;
+const LARGE_BYTES = 128 * 1024;
+const MAX_POOLED = 16;
+const pool: Buffer[] = [];
+
+export interface UpstreamHandler {
+  /** Octets that came back before `relay`; true ends this phase: nothing more is read until `relay`. */
+  onReply(octets: Buffer): boolean;
+  /** The connection ended before `relay` was called. */
+  onClose(error: Error | undefined): void;
+}
+
+/** A connection to a mailbox process: first a reply to the ticket, then the client's session. */
+export class Upstream {
+  readonly #handler: UpstreamHandler;
+  readonly #socket: net.Socket;
+  readonly #small = Buffer.allocUnsafeSlow(SMALL_BYTES);
+  #buffer: Buffer = this.#small;
+  #client: Duplex | undefined;
+  #isReplied = false;
+  /** Octets of the buffer that the client has not taken yet; the buffer must stay as it is. */
+  #isHeld = false;
+  #lastBytes = 0;
+  #error: Error | undefined;
+
+  constructor(path: string, handler: UpstreamHandler) {
+    this.#handler = handler;
+    this.#socket = net.connect({
+      path,
+      allowHalfOpen: true,
+      onread: {
+        buffer: () => this.#nextBuffer(),
+        callback: (bytes, buffer) => this.#onRead((buffer as Buffer).subarray(0, bytes)),
+      },
+    });
+    this.#socket.on("error", (error) => {
+      this.#error = error;
+    });
+    this.#socket.on("end", () => {
+      this.#client?.end();
+      this.#socket.end();
+    });
+    this.#socket.on("close", () => {
+      this.#release();
+      if (this.#client === undefined) this.#handler.onClose(this.#error);
+      else this.#client.destroy();
+    });
+  }
+
+  write(octets: Uint8Array | string): void {
+    this.#socket.write(octets, "latin1");
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /**
+   * From now on everything goes straight through, and each end's close closes the other.
+   *
+   * @param client paused and without listeners; its octets that were read already have been written by the caller
+   * @param onClose called once, when the client's side is closed
+   */
+  relay(client: Duplex, onClose: () => void): void {
+    this.#client = client;
+    client.on("data", (chunk: Uint8Array) => {
+      if (this.#socket.write(chunk)) return;
+      client.pause();
+      this.#socket.once("drain", () => client.resume());
+    });
+    client.on("end", () => this.#socket.end());
+    client.on("error", () => {
+      // "close" follows and says all that matters here.
+    });
+    client.on("close", () => {
+      this.#socket.destroy();
+      onClose();
+    });
+    if (this.#socket.destroyed) client.destroy();
+    client.resume();
+    this.#socket.resume();
+  }
+
+  #onRead(octets: Buffer): boolean {
+    this.#lastBytes = octets.length;
+    const client = this.#client;
+    if (client === undefined) {
+      if (!this.#isReplied) this.#isReplied = this.#handler.onReply(octets);
+      // `relay` may have been called just now; otherwise reading stops until it is.
+      return this.#client !== undefined || !this.#isReplied;
+    }
+    if (client.destroyed) return true;
+    client.write(octets, () => {
+      if (!this.#isHeld) return;
+      this.#isHeld = false;
+      if (!this.#socket.destroyed) this.#socket.resume();
+    });
+    // A write that the kernel took whole leaves nothing behind, and the buffer is free again.
+    this.#isHeld = client.writableLength > 0;
+    return !this.#isHeld;
+  }
+
+  #nextBuffer(): Buffer {
+    if (this.#isHeld) return this.#buffer;
+    const isLarge = this.#buffer !== this.#small;
+    if (!isLarge && this.#lastBytes === SMALL_BYTES) {
+      this.#buffer = pool.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES);
+    } else if (isLarge && this.#lastBytes <= SMALL_BYTES) {
+      this.#release();
+    }
+    return this.#buffer;
+  }
+
+  #release(): void {
+    // A held buffer belongs to the client's socket until its write is done: left to the garbage collector.
+    if (this.#buffer !== this.#small && !this.#isHeld && pool.length < MAX_POOLED) pool.push(this.#buffer);
+    this.#buffer = this.#small;
+  }
+}

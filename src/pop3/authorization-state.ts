@@ -1,0 +1,192 @@
+// The AUTHORIZATION state (RFC 1939 §4, RFC 5034): decides what each line means, does nothing itself. The login
+// process acts on the outcomes. One authentication path: USER and PASS become SASL PLAIN.
+import { type Capabilities, capabilityResponse } from "./capability.ts";
+import { type Command, parseCommand } from "./command.ts";
+import { type Line, MAX_AUTH_LINE_OCTETS, MAX_LINE_OCTETS } from "./line-reader.ts";
+import { challenge, err, ok } from "./reply.ts";
+import { unexpectedCommand } from "./unexpected-command.ts";
+
+export interface AuthorizationOptions extends Capabilities {
+  /** Greeting and sign-off. */
+  readonly serverName: string;
+  /** Replies with -ERR before the connection is closed. */
+  readonly maxUselessCommands: number;
+}
+
+export type AuthorizationOutcome =
+  | { readonly kind: "reply"; readonly text: string }
+  /** Ask auth; then call `challenged` or `refused`, or leave this state. Responses are base64, "" is an empty one. */
+  | {
+      readonly kind: "authenticate";
+      readonly mechanism: string;
+      readonly initialResponse: string | undefined;
+    }
+  /** The client's answer to the last challenge. */
+  | { readonly kind: "respond"; readonly response: string }
+  /** The exchange under way is given up. */
+  | { readonly kind: "cancel"; readonly text: string }
+  | { readonly kind: "close"; readonly text: string; readonly reason: "quit" | "useless-commands" };
+
+export type Failure =
+  | { readonly kind: "refused" }
+  | { readonly kind: "malformed" }
+  | { readonly kind: "temporary" }
+  | { readonly kind: "permanent" }
+  /** The mailbox process said no: its own reply goes to the client as it is. */
+  | { readonly kind: "maildrop"; readonly reply: string };
+
+export class AuthorizationState {
+  readonly #options: AuthorizationOptions;
+  #user: string | undefined;
+  #exchanging = false;
+  #useless = 0;
+
+  constructor(options: AuthorizationOptions) {
+    this.#options = options;
+  }
+
+  /** No "<…@…>" in it: that would announce APOP. */
+  greeting(): string {
+    return ok(`${this.#options.serverName} POP3 server ready`);
+  }
+
+  /** For the line reader: base64 lines may be longer. */
+  maxLineOctets(start: string): number {
+    return this.#exchanging || /^auth /i.test(start) ? MAX_AUTH_LINE_OCTETS : MAX_LINE_OCTETS;
+  }
+
+  handle(line: Line): AuthorizationOutcome {
+    if (this.#exchanging) return this.#response(line);
+    if (line.kind === "too-long")
+      return this.#refuse(err(`line too long, at most ${MAX_LINE_OCTETS} octets`));
+    const command = parseCommand(line.text);
+    switch (command.keyword) {
+      case "CAPA":
+        return this.#capa(command);
+      case "USER":
+        return this.#userName(command);
+      case "PASS":
+        return this.#password(command);
+      case "AUTH":
+        return this.#auth(command);
+      case "QUIT":
+        return this.#quit(command);
+      default:
+        return this.#refuse(unexpectedCommand(command.keyword, "AUTHORIZATION"));
+    }
+  }
+
+  /** auth wants to know more: the text goes to the client, its next line is the response. */
+  challenged(base64: string): string {
+    this.#exchanging = true;
+    return challenge(base64);
+  }
+
+  /** Authentication or the maildrop's opening failed; the session stays in the AUTHORIZATION state. */
+  refused(failure: Failure): AuthorizationOutcome {
+    this.#exchanging = false;
+    this.#user = undefined;
+    switch (failure.kind) {
+      case "refused":
+        return this.#refuse(err("authentication failed", "AUTH"));
+      case "malformed":
+        return this.#refuse(err("malformed authentication response"));
+      case "temporary":
+        return {
+          kind: "reply",
+          text: err("authentication is not available at the moment, try again later", "SYS/TEMP"),
+        };
+      case "permanent":
+        return this.#refuse(err("this account cannot be used, ask its administrator", "SYS/PERM"));
+      case "maildrop":
+        return { kind: "reply", text: failure.reply };
+      default:
+        return failure satisfies never;
+    }
+  }
+
+  #userName(command: Command): AuthorizationOutcome {
+    if (!this.#options.passwordAllowed) return this.#refuse(NEEDS_TLS);
+    const [name] = command.arguments;
+    if (command.arguments.length !== 1 || name === undefined || name.includes("\0")) {
+      return this.#refuse(err("expected: USER name"));
+    }
+    // Known or not, the name is accepted: the answer tells nobody which accounts exist.
+    this.#user = name;
+    return { kind: "reply", text: ok("User accepted") };
+  }
+
+  #password(command: Command): AuthorizationOutcome {
+    if (!this.#options.passwordAllowed) return this.#refuse(NEEDS_TLS);
+    const user = this.#user;
+    if (user === undefined) return this.#refuse(err("send USER first"));
+    const password = command.rest;
+    if (password === undefined || password === "" || password.includes("\0")) {
+      return this.#refuse(err("expected: PASS password"));
+    }
+    this.#user = undefined;
+    return { kind: "authenticate", mechanism: "PLAIN", initialResponse: btoa(`\0${user}\0${password}`) };
+  }
+
+  #auth(command: Command): AuthorizationOutcome {
+    const [mechanism, initialResponse] = command.arguments;
+    const offered = this.#options.mechanisms;
+    if (mechanism === undefined || command.arguments.length > 2) {
+      return this.#refuse(
+        err(`expected: AUTH mechanism [initial-response], mechanisms: ${offered.join(" ")}`),
+      );
+    }
+    const name = mechanism.toUpperCase();
+    if (!offered.includes(name)) {
+      if (!this.#options.passwordAllowed && (name === "PLAIN" || name === "LOGIN"))
+        return this.#refuse(NEEDS_TLS);
+      return this.#refuse(err(`mechanism not offered, expected one of: ${offered.join(" ")}`));
+    }
+    if (initialResponse === undefined)
+      return { kind: "authenticate", mechanism: name, initialResponse: undefined };
+    // RFC 5034 §4: "=" is an empty initial response.
+    if (initialResponse === "=") return { kind: "authenticate", mechanism: name, initialResponse: "" };
+    if (!isBase64(initialResponse)) return this.#refuse(err("expected base64 as the initial response"));
+    return { kind: "authenticate", mechanism: name, initialResponse };
+  }
+
+  #capa(command: Command): AuthorizationOutcome {
+    if (command.arguments.length > 0) return this.#refuse(err("expected: CAPA"));
+    return { kind: "reply", text: capabilityResponse(this.#options) };
+  }
+
+  #quit(command: Command): AuthorizationOutcome {
+    if (command.arguments.length > 0) return this.#refuse(err("expected: QUIT"));
+    return { kind: "close", text: ok(`${this.#options.serverName} POP3 server signing off`), reason: "quit" };
+  }
+
+  #response(line: Line): AuthorizationOutcome {
+    this.#exchanging = false;
+    if (line.kind === "too-long")
+      return this.#cancel(`line too long, at most ${MAX_AUTH_LINE_OCTETS} octets`);
+    if (line.text === "*") return this.#cancel("authentication cancelled");
+    if (!isBase64(line.text)) return this.#cancel("expected a base64 line, or * to cancel");
+    return { kind: "respond", response: line.text };
+  }
+
+  #cancel(reason: string): AuthorizationOutcome {
+    const outcome = this.#refuse(err(reason));
+    return outcome.kind === "reply" ? { kind: "cancel", text: outcome.text } : outcome;
+  }
+
+  #refuse(text: string): AuthorizationOutcome {
+    this.#useless++;
+    if (this.#useless < this.#options.maxUselessCommands) return { kind: "reply", text };
+    return {
+      kind: "close",
+      text: err("too many useless commands, closing connection"),
+      reason: "useless-commands",
+    };
+  }
+}
+
+const NEEDS_TLS = err("no password is taken without TLS, use POP3S or STLS");
+
+function isBase64(text: string): boolean {
+  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
+}

@@ -1,0 +1,34 @@
+// What CAPA lists (RFC 2449): the capabilities that hold, and behind them the base commands as tags. Pure.
+import { ok, TERMINATION } from "./reply.ts";
+
+export interface Capabilities {
+  /** SASL mechanisms offered on this connection; none leaves the SASL line out. */
+  readonly mechanisms: readonly string[];
+  /** Whether USER and PASS are taken on this connection. */
+  readonly passwordAllowed: boolean;
+  /** Name for IMPLEMENTATION, such as "dewey-pop3". */
+  readonly implementation: string;
+}
+
+// The reference lists these; `DEL` is another word for `DELE`. Clients ignore tags that they don't know.
+const BASE_COMMANDS = ["CAPA", "DEL", "DELE", "LIST", "NOOP", "PASS", "RETR", "RSET", "STAT", "QUIT"];
+
+/**
+ * The multi-line response to CAPA, the same in both states: clients such as neomutt and JavaMail remember the first
+ * one that they see, so TOP, UIDL and SASL have to be in it.
+ */
+export function capabilityResponse(capabilities: Capabilities): string {
+  const lines = [
+    "TOP",
+    "UIDL",
+    ...(capabilities.passwordAllowed ? ["USER"] : []),
+    ...(capabilities.mechanisms.length > 0 ? [`SASL ${capabilities.mechanisms.join(" ")}`] : []),
+    "PIPELINING",
+    "RESP-CODES",
+    "AUTH-RESP-CODE",
+    "EXPIRE NEVER",
+    `IMPLEMENTATION ${capabilities.implementation}`,
+    ...BASE_COMMANDS,
+  ];
+  return ok("Capabilities follow") + lines.map((line) => `${line}\r\n`).join("") + TERMINATION;
+}

@@ -1,0 +1,147 @@
+// The auth process, run as `dewey-auth`: the only one that reads the passwd file. Speaks Dovecot's auth protocol with
+// our login processes on its socket; success brings a ticket for the mailbox process.
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { maildirPath } from "../accounts/maildir-path.ts";
+import { PasswdFile, type PasswdFileEvent } from "../accounts/passwd-file.ts";
+import { Verifier } from "../accounts/verifier.ts";
+import { AuthServer, type AuthServerEvent, type Verdict, type VerifyRequest } from "../auth/server.ts";
+import type { Log } from "../log/log.ts";
+import { mechanisms } from "../sasl/mechanisms.ts";
+import { runChild, serveFd } from "./child.ts";
+import type { AuthSettings } from "./settings.ts";
+import { sealTicket } from "./ticket.ts";
+
+runChild("auth", async (given, { log, listenerFds }) => {
+  let settings = given;
+  let accounts = await openAccounts(settings, log);
+
+  const authServer = new AuthServer({
+    mechanisms,
+    verify: (request) => verify(request, accounts.verifier, settings, log),
+    temporaryFailure: "reply",
+    pid: process.pid,
+    randomBytes,
+    onEvent: (event) => logAuthEvent(log, event),
+  });
+  const servers = await Promise.all(
+    listenerFds.map((fd) => serveFd(fd, (socket) => authServer.serve(socket))),
+  );
+
+  return {
+    configure: async (changed) => {
+      const previous = accounts;
+      const isSame =
+        changed.passwdFile === settings.passwdFile &&
+        changed.parallelVerifications === settings.parallelVerifications;
+      settings = changed;
+      if (isSame) return;
+      accounts = await openAccounts(changed, log);
+      await previous.passwdFile.close();
+    },
+    drain: async () => {
+      for (const server of servers) server.close();
+      authServer.close();
+      await accounts.passwdFile.close();
+    },
+  };
+});
+
+interface Accounts {
+  readonly passwdFile: PasswdFile;
+  readonly verifier: Verifier;
+}
+
+async function openAccounts(
+  { passwdFile: path, parallelVerifications }: AuthSettings,
+  log: Log,
+): Promise<Accounts> {
+  const passwdFile = new PasswdFile({ path, onEvent: (event) => logPasswdFileEvent(log, event) });
+  await passwdFile.refresh();
+  await passwdFile.watch();
+  return { passwdFile, verifier: new Verifier({ passwdFile, maxParallel: parallelVerifications }) };
+}
+
+async function verify(
+  { user, password, service, session, mechanism, secured, remoteAddress }: VerifyRequest,
+  verifier: Verifier,
+  settings: AuthSettings,
+  log: Log,
+): Promise<Verdict> {
+  // Begun now: a refusal takes as long as it takes, whatever the checking took.
+  const notBefore = delay(settings.failureDelayMs);
+  const who = { session, user, address: remoteAddress, service, mechanism };
+  const result = await verifier.authenticate(user, password, remoteAddress);
+  switch (result.kind) {
+    case "refused":
+      log.info({ ...who, reason: result.reason }, "login refused");
+      await notBefore;
+      return { kind: "refused" };
+    case "unusable":
+      log.error({ ...who, reason: result.reason }, "account cannot be used");
+      await notBefore;
+      return { kind: "refused", code: "unusable" };
+    case "ok":
+      break;
+    default:
+      return result satisfies never;
+  }
+  const maildir = maildirPath(settings.maildir, result.account);
+  if (maildir.kind === "unusable") {
+    log.error({ ...who, line: result.account.lineNumber, reason: maildir.reason }, "account cannot be used");
+    return { kind: "refused", code: "unusable" };
+  }
+  const ticket = sealTicket(
+    {
+      session: session ?? "",
+      account: result.account.user,
+      maildir: maildir.path,
+      address: remoteAddress ?? "",
+      mechanism,
+      secured,
+      nonce: randomBytes(16).toString("base64url"),
+      issuedAtMs: Date.now(),
+    },
+    Buffer.from(settings.ticketKey, "base64"),
+  );
+  return { kind: "ok", user: result.account.user, fields: new Map([["ticket", ticket]]) };
+}
+
+function logPasswdFileEvent(log: Log, event: PasswdFileEvent): void {
+  const { kind, ...details } = event;
+  switch (kind) {
+    case "reloaded":
+      log.info(details, "passwd file read");
+      return;
+    case "invalid-line":
+      log.error(details, "bad line in the passwd file, skipped");
+      return;
+    case "duplicate":
+      log.error(details, "user stands twice in the passwd file, the first line holds");
+      return;
+    case "unreadable":
+      log.error(details, "passwd file cannot be read, the accounts known before stay");
+      return;
+    case "unwatched":
+      log.warn(details, "passwd file cannot be watched, changes are noticed at the next login");
+      return;
+    default:
+      kind satisfies never;
+  }
+}
+
+function logAuthEvent(log: Log, event: AuthServerEvent): void {
+  switch (event.kind) {
+    case "malformed":
+      log.error({ clientPid: event.clientPid, reason: event.reason }, "malformed message on the auth socket");
+      return;
+    case "connection-error":
+      log.warn({ clientPid: event.clientPid, cause: event.error.message }, "connection to auth broke");
+      return;
+    case "fault":
+      log.error({ err: event.error }, "authentication failed for a fault of ours");
+      return;
+    default:
+      event satisfies never;
+  }
+}

@@ -1,0 +1,215 @@
+// One client before login: acts on what the AUTHORIZATION state decides, asks auth, hands over. Runs in a login
+// process as `dewey-login`, which sees no hash and opens no Maildir.
+import type * as net from "node:net";
+import type { AuthClient, AuthFailure, Exchange } from "../auth/client.ts";
+import type { Log } from "../log/log.ts";
+import { isLoopback, plainAddress } from "../net/address.ts";
+import { Connection } from "../net/connection.ts";
+import { type AuthorizationOutcome, AuthorizationState, type Failure } from "../pop3/authorization-state.ts";
+import { LineReader } from "../pop3/line-reader.ts";
+import { err } from "../pop3/reply.ts";
+import type { HandOver } from "./hand-over.ts";
+import { POP3_IMPLEMENTATION, SASL_MECHANISMS } from "./offered.ts";
+import type { LoginSettings } from "./settings.ts";
+
+export interface AuthorizationContext {
+  readonly session: string;
+  readonly settings: LoginSettings;
+  readonly auth: AuthClient;
+  readonly handOver: HandOver;
+  readonly log: Log;
+  /** The client is gone, from this state or from the next one. */
+  onOver(): void;
+}
+
+export class AuthorizationSession {
+  readonly #socket: net.Socket;
+  readonly #context: AuthorizationContext;
+  readonly #connection: Connection;
+  readonly #state: AuthorizationState;
+  readonly #timer: NodeJS.Timeout;
+  readonly #address: string;
+  #exchange: Exchange | undefined;
+  #settle: (() => void) | undefined;
+  #phase: "open" | "handing-over" | "handed-over" | "over" = "open";
+  #isDraining = false;
+  #failedLogins = 0;
+  #reason = "disconnected";
+
+  constructor(socket: net.Socket, context: AuthorizationContext) {
+    this.#socket = socket;
+    this.#context = context;
+    this.#address = plainAddress(socket.remoteAddress);
+    const { serverName, maxUselessCommands, plaintextWithoutTls, loginTimeMs } = context.settings;
+    const passwordAllowed =
+      plaintextWithoutTls === "always" || (plaintextWithoutTls === "loopback" && isLoopback(this.#address));
+    this.#state = new AuthorizationState({
+      serverName,
+      maxUselessCommands,
+      passwordAllowed,
+      mechanisms: passwordAllowed ? SASL_MECHANISMS : [],
+      implementation: POP3_IMPLEMENTATION,
+    });
+    this.#connection = new Connection(socket, new LineReader((start) => this.#state.maxLineOctets(start)), {
+      onLine: (line) => this.#act(this.#state.handle(line)),
+      onClose: () => this.#onClose(),
+      onFault: (error) => {
+        this.#reason = "fault";
+        context.log.error({ err: error, ...this.#identity() }, "session failed");
+      },
+    });
+    this.#timer = setTimeout(() => this.#timeOut(), loginTimeMs);
+    this.#connection.reply(this.#state.greeting());
+    this.#connection.start(new Uint8Array(0));
+  }
+
+  /** Ends the session, unless it is on its way to the TRANSACTION state or there: that part drains itself. */
+  drain(): void {
+    this.#isDraining = true;
+    if (this.#phase === "open") this.#shutDown();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #act(outcome: AuthorizationOutcome): Promise<void> | undefined {
+    switch (outcome.kind) {
+      case "reply":
+        this.#connection.reply(outcome.text);
+        return undefined;
+      case "close":
+        this.#reason = outcome.reason;
+        this.#exchange?.cancel();
+        this.#connection.end(outcome.text);
+        return undefined;
+      case "cancel":
+        this.#exchange?.cancel();
+        this.#exchange = undefined;
+        this.#connection.reply(outcome.text);
+        return undefined;
+      case "authenticate":
+        return this.#exchangeStep(() => this.#authenticate(outcome.mechanism, outcome.initialResponse));
+      case "respond":
+        return this.#exchangeStep(() => this.#exchange?.respond(outcome.response));
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  /** One round with auth: the command works until auth has answered and the answer was dealt with. */
+  #exchangeStep(begin: () => void): Promise<void> {
+    return new Promise((resolve) => {
+      this.#settle = resolve;
+      begin();
+    });
+  }
+
+  #authenticate(mechanism: string, initialResponse: string | undefined): void {
+    const { session, auth } = this.#context;
+    this.#exchange = auth.start(
+      {
+        mechanism,
+        initialResponse,
+        service: "pop3",
+        secured: false,
+        session,
+        remoteAddress: this.#address,
+        localAddress: plainAddress(this.#socket.localAddress),
+        remotePort: this.#socket.remotePort,
+        localPort: this.#socket.localPort,
+      },
+      {
+        challenge: (base64) => {
+          this.#connection.reply(this.#state.challenged(base64));
+          this.#settle?.();
+        },
+        ok: (fields) => {
+          this.#exchange = undefined;
+          void this.#handOver(fields).finally(() => this.#settle?.());
+        },
+        failed: (failure) => {
+          this.#exchange = undefined;
+          if (!failure.temporary) this.#failedLogins++;
+          this.#refuse(failureOf(failure));
+          this.#settle?.();
+        },
+      },
+    );
+  }
+
+  async #handOver(fields: ReadonlyMap<string, string>): Promise<void> {
+    const ticket = fields.get("ticket");
+    const account = fields.get("user");
+    if (ticket === undefined || account === undefined) {
+      this.#context.log.error(this.#identity(), "auth gave no ticket");
+      this.#refuse({ kind: "temporary" });
+      return;
+    }
+    if (this.#phase !== "open") return;
+    this.#phase = "handing-over";
+    try {
+      const result = await this.#context.handOver(
+        { socket: this.#socket, connection: this.#connection },
+        { ticket, account },
+        () => this.#context.onOver(),
+      );
+      if (result.kind === "taken") {
+        this.#phase = "handed-over";
+        clearTimeout(this.#timer);
+        return;
+      }
+      this.#backToAuthorization({ kind: "maildrop", reply: result.reply });
+    } catch (error) {
+      this.#context.log.error({ err: error, ...this.#identity() }, "hand-over failed");
+      this.#backToAuthorization({ kind: "temporary" });
+    }
+  }
+
+  #backToAuthorization(failure: Failure): void {
+    if (this.#phase !== "handing-over") return;
+    this.#phase = "open";
+    this.#refuse(failure);
+    if (this.#isDraining) this.#shutDown();
+  }
+
+  #refuse(failure: Failure): void {
+    if (this.#phase === "open") void this.#act(this.#state.refused(failure));
+  }
+
+  #shutDown(): void {
+    this.#reason = "shutdown";
+    this.#exchange?.cancel();
+    this.#connection.end(err("server is shutting down", "SYS/TEMP"));
+  }
+
+  // RFC 1939 §3: the autologout timer closes the connection without a reply.
+  #timeOut(): void {
+    this.#reason = "login-time";
+    this.#connection.destroy();
+  }
+
+  #onClose(): void {
+    clearTimeout(this.#timer);
+    if (this.#phase === "over") return;
+    this.#phase = "over";
+    this.#exchange?.cancel();
+    // A probe that connects and leaves is not worth a line.
+    const level = this.#failedLogins > 0 || this.#reason === "useless-commands" ? "info" : "debug";
+    this.#context.log[level](
+      { ...this.#identity(), failedLogins: this.#failedLogins, reason: this.#reason },
+      "connection ended before login",
+    );
+    this.#context.onOver();
+  }
+
+  #identity(): { session: string; address: string } {
+    return { session: this.#context.session, address: this.#address };
+  }
+}
+
+function failureOf({ temporary, code }: AuthFailure): Failure {
+  if (temporary) return { kind: "temporary" };
+  if (code === "malformed" || code === "invalid_base64") return { kind: "malformed" };
+  return { kind: code === "unusable" ? "permanent" : "refused" };
+}

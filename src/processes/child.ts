@@ -1,0 +1,105 @@
+// What every child process of master does alike: waits for its settings, serves, drains when told or when master is
+// gone. Runs in auth, login and mailbox processes, as their final user.
+import * as net from "node:net";
+import { createLog, type Log } from "../log/log.ts";
+import { type Role, type SettingsOf, settingsSchemas, type ToMaster, toChild } from "./settings.ts";
+
+export interface ChildService<Settings> {
+  /** After a reload; sessions that begin from now on follow the new settings. */
+  configure(settings: Settings): void | Promise<void>;
+  /** Takes no new work, ends what there is in good order; resolves when nothing is left. */
+  drain(): Promise<void>;
+}
+
+/** Descriptors of the sockets that master opened for this process; 3 is the channel to master. */
+export const FIRST_LISTENER_FD = 4;
+
+/**
+ * Runs this process as a child of master.
+ *
+ * @param listeners how many sockets were inherited is told by the argument after the script's name
+ * @param start begins to serve; the process says `ready` once it resolves
+ */
+export function runChild<R extends Role>(
+  role: R,
+  start: (
+    settings: SettingsOf<R>,
+    context: { log: Log; listenerFds: readonly number[] },
+  ) => Promise<ChildService<SettingsOf<R>>>,
+): void {
+  const listenerFds = Array.from(
+    { length: Number(process.argv[2] ?? 0) },
+    (_, index) => FIRST_LISTENER_FD + index,
+  );
+  let log = createLog(role, "info");
+  let service: Promise<ChildService<SettingsOf<R>>> | undefined;
+  let isDraining = false;
+
+  const fail = (cause: unknown, what: string): never => {
+    log.fatal({ err: cause }, what);
+    process.exit(1);
+  };
+
+  const drain = (): void => {
+    if (isDraining) return;
+    isDraining = true;
+    if (service === undefined) process.exit(0);
+    service
+      .then((running) => running.drain())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => fail(error, "draining failed"),
+      );
+  };
+
+  process.on("message", (raw) => {
+    const message = toChild.safeParse(raw);
+    if (!message.success) return fail(message.error, "malformed message from master");
+    if (message.data.kind === "drain") return drain();
+    const settings = settingsSchemas[role].safeParse(message.data.settings);
+    if (!settings.success) return fail(settings.error, "malformed settings from master");
+    const given = settings.data as SettingsOf<R>;
+    const { logLevel } = "login" in given ? given.login : given;
+    if (service !== undefined) {
+      log.level = logLevel;
+      service
+        .then((running) => running.configure(given))
+        .catch((error: unknown) => fail(error, "reload failed"));
+      return;
+    }
+    log = createLog(role, logLevel);
+    service = start(given, { log, listenerFds });
+    service.then(
+      () => send({ kind: "ready" }),
+      (error: unknown) => fail(error, "cannot start"),
+    );
+  });
+
+  // Master is gone, by whatever way: serve nobody that it does not know of.
+  process.on("disconnect", drain);
+  process.on("SIGTERM", drain);
+  // Ctrl-C reaches the whole process group; master tells us when it is time.
+  process.on("SIGINT", () => {});
+  process.on("SIGHUP", () => {});
+  process.on("uncaughtException", (error) => fail(error, "uncaught fault"));
+  process.on("unhandledRejection", (error) => fail(error, "uncaught fault"));
+}
+
+function send(message: ToMaster): void {
+  process.send?.(message);
+}
+
+/** Serves on an inherited socket; resolves when it listens. */
+export function serveFd(fd: number, onConnection: (socket: net.Socket) => void): Promise<net.Server> {
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, onConnection);
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ fd, backlog: LISTEN_BACKLOG }, () => {
+      server.off("error", reject);
+      resolve(server);
+    });
+  });
+}
+
+/** Connections that wait while every process is busy; the kernel caps it at net.core.somaxconn. */
+const LISTEN_BACKLOG = 4096;

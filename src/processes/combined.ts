@@ -1,0 +1,22 @@
+// A worker, when `server.processes` is "combined": login and mailbox in one process, run as the one owner of all mail.
+// Faster, and a client's first octets are parsed with the right to read mail.
+import { runChild, serveFd } from "./child.ts";
+import { handOverByCall } from "./hand-over.ts";
+import { LoginService } from "./login-service.ts";
+import { MailboxService } from "./mailbox-service.ts";
+
+runChild("combined", async (settings, { log, listenerFds }) => {
+  const mailboxes = new MailboxService(settings.mailbox, log);
+  const logins = new LoginService(settings.login, handOverByCall(mailboxes), log);
+  const servers = await Promise.all(listenerFds.map((fd) => serveFd(fd, (socket) => logins.accept(socket))));
+  return {
+    configure: (changed) => {
+      mailboxes.configure(changed.mailbox);
+      logins.configure(changed.login);
+    },
+    drain: async () => {
+      for (const server of servers) server.close();
+      await Promise.all([mailboxes.drain(), logins.drain()]);
+    },
+  };
+});

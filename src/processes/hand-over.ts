@@ -1,0 +1,80 @@
+// The end of a connection's AUTHORIZATION part: the client, its ticket and what it sent already go to its TRANSACTION
+// part. Two ways, one shape: through a mailbox process's socket ("separate"), or by a call ("combined").
+import type * as net from "node:net";
+import type { Connection } from "../net/connection.ts";
+import { Upstream } from "../net/relay.ts";
+import { err } from "../pop3/reply.ts";
+import type { MailboxService } from "./mailbox-service.ts";
+import { mailboxProcessOf, mailboxSocket } from "./placement.ts";
+
+export type HandOverResult =
+  /** The client is served by its TRANSACTION part; this part is over and must not touch the socket again. */
+  { readonly kind: "taken" } | { readonly kind: "refused"; readonly reply: string };
+
+/**
+ * @param client its connection works on the login, so nothing is read from it meanwhile
+ * @param onOver called once, when a client that was taken is gone
+ */
+export type HandOver = (
+  client: { readonly socket: net.Socket; readonly connection: Connection },
+  login: { readonly ticket: string; readonly account: string },
+  onOver: () => void,
+) => Promise<HandOverResult>;
+
+/** Hands over to a mailbox process and relays from then on. */
+export function handOverByRelay(runtimeDir: string, mailboxProcesses: number): HandOver {
+  return ({ socket, connection }, { ticket, account }, onOver) =>
+    new Promise((resolve) => {
+      const read = connection.takeRest();
+      let reply = "";
+      let isDecided = false;
+      const refuse = (text: string): void => {
+        if (isDecided) return;
+        isDecided = true;
+        connection.unread(read);
+        upstream.destroy();
+        resolve({ kind: "refused", reply: text });
+      };
+      const path = mailboxSocket(runtimeDir, mailboxProcessOf(account, mailboxProcesses));
+      const upstream = new Upstream(path, {
+        onReply: (octets) => {
+          reply += octets.toString("latin1");
+          if (!reply.includes("\n")) return false;
+          if (!reply.startsWith("+OK")) {
+            refuse(reply);
+            return true;
+          }
+          isDecided = true;
+          socket.off("close", onClientClose);
+          connection.reply(reply);
+          connection.detach();
+          upstream.relay(socket, onOver);
+          resolve({ kind: "taken" });
+          return true;
+        },
+        onClose: () => refuse(err("maildrop is not available at the moment, try again", "SYS/TEMP")),
+      });
+      // A client that leaves now takes its session with it.
+      const onClientClose = (): void => refuse("");
+      socket.on("close", onClientClose);
+      upstream.write(`${ticket}\n`);
+      if (read.length > 0) upstream.write(read);
+    });
+}
+
+/** Hands over within this process, to the service of the account's own index. */
+export function handOverByCall(service: MailboxService): HandOver {
+  return async ({ socket, connection }, { ticket }, onOver) => {
+    const admission = await service.admit(ticket);
+    if (admission.kind === "refused") return admission;
+    if (socket.destroyed) {
+      admission.maildrop.close();
+      return { kind: "refused", reply: "" };
+    }
+    const read = connection.takeRest();
+    connection.detach();
+    socket.on("close", onOver);
+    service.serve(socket, read, admission);
+    return { kind: "taken" };
+  };
+}

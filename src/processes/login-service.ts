@@ -1,0 +1,90 @@
+// The clients of one login process (or worker) before login, and how many have been handed over. Knows neither
+// Maildirs nor the passwd file.
+import { randomBytes } from "node:crypto";
+import type * as net from "node:net";
+import { AuthClient, type AuthClientEvent } from "../auth/client.ts";
+import type { Log } from "../log/log.ts";
+import { AuthorizationSession } from "./authorization-session.ts";
+import type { HandOver } from "./hand-over.ts";
+import { authSocket } from "./placement.ts";
+import type { LoginSettings } from "./settings.ts";
+
+export class LoginService {
+  readonly #log: Log;
+  readonly #auth: AuthClient;
+  readonly #handOver: HandOver;
+  readonly #sessions = new Set<AuthorizationSession>();
+  #settings: LoginSettings;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(settings: LoginSettings, handOver: HandOver, log: Log) {
+    this.#settings = settings;
+    this.#handOver = handOver;
+    this.#log = log;
+    this.#auth = new AuthClient({
+      path: authSocket(settings.runtimeDir),
+      pid: process.pid,
+      onEvent: (event) => logAuthEvent(log, event),
+    });
+  }
+
+  configure(settings: LoginSettings): void {
+    this.#settings = settings;
+  }
+
+  accept(socket: net.Socket): void {
+    const session = new AuthorizationSession(socket, {
+      session: randomBytes(8).toString("hex"),
+      settings: this.#settings,
+      auth: this.#auth,
+      handOver: this.#handOver,
+      log: this.#log,
+      onOver: () => {
+        this.#sessions.delete(session);
+        if (this.#sessions.size === 0) this.#onEmpty?.();
+      },
+    });
+    this.#sessions.add(session);
+  }
+
+  /** Resolves when no client is left, those in the TRANSACTION state included. */
+  async drain(): Promise<void> {
+    if (this.#sessions.size > 0) {
+      const empty = new Promise<void>((resolve) => {
+        this.#onEmpty = resolve;
+      });
+      for (const session of this.#sessions) session.drain();
+      const timer = setTimeout(() => {
+        for (const session of this.#sessions) session.destroy();
+      }, this.#settings.drainTimeMs + RELAY_GRACE_MS);
+      await empty;
+      clearTimeout(timer);
+    }
+    this.#auth.close();
+  }
+}
+
+/** Mailbox processes end their sessions within `limits.drain_time`; what they said last needs a moment to pass. */
+const RELAY_GRACE_MS = 1_000;
+
+function logAuthEvent(log: Log, event: AuthClientEvent): void {
+  switch (event.kind) {
+    case "connected":
+      log.debug({ authPid: event.serverPid }, "connected to auth");
+      return;
+    case "disconnected":
+      log.warn(
+        { pendingRequests: event.pendingRequests, cause: event.error?.message },
+        "connection to auth lost",
+      );
+      return;
+    case "connect-failed":
+      log.warn({ cause: event.error?.message }, "cannot reach auth, trying again");
+      return;
+    case "malformed":
+      log.error({ reason: event.reason }, "malformed message from auth");
+      return;
+    default:
+      event satisfies never;
+  }
+}

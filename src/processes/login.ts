@@ -1,0 +1,21 @@
+// A login process, run as `dewey-login`: accepts clients, AUTHORIZATION state, then relays octets to and from the
+// mailbox process. Its sockets are the listening ones.
+import { runChild, serveFd } from "./child.ts";
+import { handOverByRelay } from "./hand-over.ts";
+import { LoginService } from "./login-service.ts";
+
+runChild("login", async (settings, { log, listenerFds }) => {
+  const service = new LoginService(
+    settings,
+    handOverByRelay(settings.runtimeDir, settings.mailboxProcesses),
+    log,
+  );
+  const servers = await Promise.all(listenerFds.map((fd) => serveFd(fd, (socket) => service.accept(socket))));
+  return {
+    configure: (changed) => service.configure(changed),
+    drain: () => {
+      for (const server of servers) server.close();
+      return service.drain();
+    },
+  };
+});

@@ -1,0 +1,117 @@
+// Turns tickets into sessions: redeems, opens and locks the maildrop, runs the session. Used by the mailbox process,
+// and by a worker when `server.processes` is "combined".
+import type * as net from "node:net";
+import type { Log } from "../log/log.ts";
+import { Maildrop, type MaildropEvent } from "../maildir/maildrop.ts";
+import { err } from "../pop3/reply.ts";
+import { POP3_IMPLEMENTATION, SASL_MECHANISMS } from "./offered.ts";
+import { mailboxProcessOf } from "./placement.ts";
+import type { MailboxSettings } from "./settings.ts";
+import { type Ticket, TicketCounter } from "./ticket.ts";
+import { TransactionSession } from "./transaction-session.ts";
+
+export type Admission =
+  | { readonly kind: "admitted"; readonly ticket: Ticket; readonly maildrop: Maildrop }
+  /** `reply` goes to the client, which stays in the AUTHORIZATION state. */
+  | { readonly kind: "refused"; readonly reply: string };
+
+export class MailboxService {
+  readonly #log: Log;
+  readonly #now: () => number;
+  readonly #tickets: TicketCounter;
+  readonly #sessions = new Set<TransactionSession>();
+  #settings: MailboxSettings;
+  #isDraining = false;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(settings: MailboxSettings, log: Log, now: () => number = Date.now) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#now = now;
+    this.#tickets = new TicketCounter(Buffer.from(settings.ticketKey, "base64"), now(), (account) => {
+      return mailboxProcessOf(account, settings.mailboxProcesses) === settings.index;
+    });
+  }
+
+  configure(settings: MailboxSettings): void {
+    this.#settings = settings;
+  }
+
+  /** Checks the ticket, and opens and locks its maildrop. */
+  async admit(sealedTicket: string): Promise<Admission> {
+    if (this.#isDraining) return { kind: "refused", reply: err("server is shutting down", "SYS/TEMP") };
+    const redemption = this.#tickets.redeem(sealedTicket, this.#now());
+    if (redemption.kind === "refused") {
+      // From an honest login process only an expired one can come: anything else is an attack or a fault.
+      this.#log.error({ reason: redemption.reason }, "ticket refused");
+      return { kind: "refused", reply: err("login is not possible at the moment, try again", "SYS/TEMP") };
+    }
+    const { ticket } = redemption;
+    const { session, account, address, maildir } = ticket;
+    const log = this.#log.child({ session, account, address });
+    const opened = await Maildrop.open(maildir, { onEvent: (event) => logMaildropEvent(log, event) });
+    switch (opened.kind) {
+      case "open":
+        return { kind: "admitted", ticket, maildrop: opened.maildrop };
+      case "locked":
+        log.info({ maildir }, "maildrop is locked by another session");
+        return { kind: "refused", reply: err("maildrop is locked by another session", "IN-USE") };
+      case "failed":
+        log.error({ maildir, code: opened.code, cause: opened.reason }, "cannot open maildrop");
+        return {
+          kind: "refused",
+          reply: err(
+            "maildrop cannot be opened, ask its administrator",
+            opened.permanent ? "SYS/PERM" : "SYS/TEMP",
+          ),
+        };
+      default:
+        return opened satisfies never;
+    }
+  }
+
+  /** Runs an admitted session on the client's connection. @param read what the client sent behind its login */
+  serve(socket: net.Socket, read: Uint8Array, { ticket, maildrop }: Admission & { kind: "admitted" }): void {
+    const session = new TransactionSession(socket, read, {
+      ticket,
+      maildrop,
+      options: {
+        serverName: this.#settings.serverName,
+        maxUselessCommands: this.#settings.maxUselessCommands,
+        capabilities: {
+          mechanisms: SASL_MECHANISMS,
+          passwordAllowed: true,
+          implementation: POP3_IMPLEMENTATION,
+        },
+      },
+      idleTimeMs: this.#settings.idleTimeMs,
+      log: this.#log,
+      now: this.#now,
+      onOver: () => {
+        this.#sessions.delete(session);
+        if (this.#sessions.size === 0) this.#onEmpty?.();
+      },
+    });
+    this.#sessions.add(session);
+    if (this.#isDraining) session.drain();
+  }
+
+  /** Ends all sessions in good order; those that take longer than `limits.drain_time` are cut off. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    if (this.#sessions.size === 0) return;
+    const empty = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
+    for (const session of this.#sessions) session.drain();
+    const timer = setTimeout(() => {
+      for (const session of this.#sessions) session.destroy();
+    }, this.#settings.drainTimeMs);
+    await empty;
+    clearTimeout(timer);
+  }
+}
+
+function logMaildropEvent(log: Log, event: MaildropEvent): void {
+  log.warn(event, "maildrop");
+}

@@ -1,0 +1,107 @@
+// The slice of the config that each kind of process is given, and the messages between master and its children. A
+// child is told only what it may know; a message that is not of this form ends the process that got it.
+import { z } from "zod";
+import type { Config } from "../config/schema.ts";
+
+const logLevel = z.enum(["debug", "info", "warn", "error"]);
+const milliseconds = z.int().nonnegative();
+const key = z.base64().length(44);
+
+const authSettings = z.strictObject({
+  logLevel,
+  passwdFile: z.string(),
+  maildir: z.string(),
+  failureDelayMs: milliseconds,
+  parallelVerifications: z.int().positive(),
+  ticketKey: key,
+});
+
+const mailboxSettings = z.strictObject({
+  logLevel,
+  serverName: z.string(),
+  index: z.int().nonnegative(),
+  mailboxProcesses: z.int().positive(),
+  ticketKey: key,
+  idleTimeMs: milliseconds,
+  maxUselessCommands: z.int().positive(),
+  drainTimeMs: milliseconds,
+});
+
+const loginSettings = z.strictObject({
+  logLevel,
+  serverName: z.string(),
+  runtimeDir: z.string(),
+  mailboxProcesses: z.int().positive(),
+  plaintextWithoutTls: z.enum(["never", "loopback", "always"]),
+  loginTimeMs: milliseconds,
+  maxUselessCommands: z.int().positive(),
+  drainTimeMs: milliseconds,
+});
+
+const combinedSettings = z.strictObject({ login: loginSettings, mailbox: mailboxSettings });
+
+export type AuthSettings = z.infer<typeof authSettings>;
+export type MailboxSettings = z.infer<typeof mailboxSettings>;
+export type LoginSettings = z.infer<typeof loginSettings>;
+export type CombinedSettings = z.infer<typeof combinedSettings>;
+
+export const settingsSchemas = {
+  auth: authSettings,
+  mailbox: mailboxSettings,
+  login: loginSettings,
+  combined: combinedSettings,
+} as const;
+
+export type Role = keyof typeof settingsSchemas;
+export type SettingsOf<R extends Role> = z.infer<(typeof settingsSchemas)[R]>;
+
+/** Master to child. `configure` comes first, and again after a reload. */
+export const toChild = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("configure"), settings: z.unknown() }),
+  z.strictObject({ kind: z.literal("drain") }),
+]);
+
+/** Child to master. */
+export const toMaster = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("ready") })]);
+
+export type ToChild = z.infer<typeof toChild>;
+export type ToMaster = z.infer<typeof toMaster>;
+
+/** @param ticketKey 32 random bytes in base64 */
+export function authSettingsOf(config: Config, ticketKey: string): AuthSettings {
+  return {
+    logLevel: config.log.level,
+    passwdFile: config.auth.passwd_file,
+    maildir: config.mail.maildir,
+    failureDelayMs: config.auth.failure_delay,
+    parallelVerifications: config.auth.parallel_verifications,
+    ticketKey,
+  };
+}
+
+/** @param index of this process among `server.mailbox_processes` */
+export function mailboxSettingsOf(config: Config, ticketKey: string, index: number): MailboxSettings {
+  return {
+    logLevel: config.log.level,
+    serverName: config.server.name,
+    index,
+    mailboxProcesses: config.server.mailbox_processes,
+    ticketKey,
+    idleTimeMs: config.limits.idle_time,
+    maxUselessCommands: config.limits.useless_commands,
+    drainTimeMs: config.limits.drain_time,
+  };
+}
+
+export function loginSettingsOf(config: Config): LoginSettings {
+  return {
+    logLevel: config.log.level,
+    serverName: config.server.name,
+    runtimeDir: config.server.runtime_dir,
+    mailboxProcesses: config.server.mailbox_processes,
+    plaintextWithoutTls: config.auth.plaintext_without_tls,
+    loginTimeMs: config.limits.login_time,
+    maxUselessCommands: config.limits.useless_commands_before_login,
+    drainTimeMs: config.limits.drain_time,
+  };
+}

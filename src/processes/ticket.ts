@@ -1,0 +1,102 @@
+// What auth hands a login process on success, and a mailbox process accepts once: who may open which Maildir.
+// Authenticated by HMAC-SHA-256 with a key that master draws at start and only auth and mailbox processes know, so a
+// login process that was taken over can name no user whose password it has not got.
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { z } from "zod";
+
+const ticketSchema = z.strictObject({
+  /** Session id, for the log. */
+  session: z.string().min(1).max(64),
+  account: z.string().min(1).max(255),
+  /** Absolute path of the Maildir. */
+  maildir: z.string().startsWith("/").max(4096),
+  /** The client's address, for the log. */
+  address: z.string().max(64),
+  mechanism: z.string().max(32),
+  secured: z.boolean(),
+  /** Drawn by auth for each ticket; a mailbox process accepts it once. */
+  nonce: z.string().min(16).max(64),
+  issuedAtMs: z.number().int(),
+});
+
+export type Ticket = z.infer<typeof ticketSchema>;
+
+/** From password to maildrop takes milliseconds; a ticket that is older than this is worth nothing. */
+export const TICKET_LIFETIME_MS = 10_000;
+
+/** Longest sealed ticket, in octets: the fields' limits in base64, and more than any real one. */
+export const MAX_TICKET_OCTETS = 8192;
+
+/** The ticket as one word of base64url characters and a dot. @param key 32 random bytes */
+export function sealTicket(ticket: Ticket, key: Uint8Array): string {
+  const payload = Buffer.from(JSON.stringify(ticket)).toString("base64url");
+  return `${payload}.${mac(payload, key).toString("base64url")}`;
+}
+
+export type Redemption =
+  | { readonly kind: "accepted"; readonly ticket: Ticket }
+  | { readonly kind: "refused"; readonly reason: "forged" | "malformed" | "expired" | "used" | "not-ours" };
+
+/** One for each mailbox process: it remembers which tickets were used. */
+export class TicketCounter {
+  readonly #key: Uint8Array;
+  readonly #startedAtMs: number;
+  readonly #isOurs: (account: string) => boolean;
+  /** Nonce → when it can be forgotten. In order of arrival, so the oldest come first. */
+  readonly #used = new Map<string, number>();
+
+  /**
+   * @param startedAtMs tickets issued before are refused: whether they were used is not known any more
+   * @param isOurs whether this process serves the account; each account has one, so that "once" means once in all
+   */
+  constructor(key: Uint8Array, startedAtMs: number, isOurs: (account: string) => boolean) {
+    this.#key = key;
+    this.#startedAtMs = startedAtMs;
+    this.#isOurs = isOurs;
+  }
+
+  redeem(sealed: string, nowMs: number): Redemption {
+    const [payload, seal, ...more] = sealed.split(".");
+    if (payload === undefined || seal === undefined || more.length > 0)
+      return { kind: "refused", reason: "malformed" };
+    const given = Buffer.from(seal, "base64url");
+    const expected = mac(payload, this.#key);
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
+      return { kind: "refused", reason: "forged" };
+    }
+    const ticket = parse(payload);
+    if (ticket === undefined) return { kind: "refused", reason: "malformed" };
+    if (!this.#isOurs(ticket.account)) return { kind: "refused", reason: "not-ours" };
+    const expiresAtMs = ticket.issuedAtMs + TICKET_LIFETIME_MS;
+    if (
+      ticket.issuedAtMs < this.#startedAtMs ||
+      nowMs > expiresAtMs ||
+      ticket.issuedAtMs > nowMs + TICKET_LIFETIME_MS
+    ) {
+      return { kind: "refused", reason: "expired" };
+    }
+    this.#forgetExpired(nowMs);
+    if (this.#used.has(ticket.nonce)) return { kind: "refused", reason: "used" };
+    this.#used.set(ticket.nonce, expiresAtMs);
+    return { kind: "accepted", ticket };
+  }
+
+  #forgetExpired(nowMs: number): void {
+    for (const [nonce, expiresAtMs] of this.#used) {
+      if (expiresAtMs >= nowMs) break;
+      this.#used.delete(nonce);
+    }
+  }
+}
+
+function mac(payload: string, key: Uint8Array): Buffer {
+  return createHmac("sha256", key).update(payload).digest();
+}
+
+function parse(payload: string): Ticket | undefined {
+  try {
+    return ticketSchema.parse(JSON.parse(Buffer.from(payload, "base64url").toString("utf8")));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,243 @@
+// One client after login: acts on what the TRANSACTION state decides, on this session's maildrop. Runs in the mailbox
+// process as the mail's owner (in a worker, when `server.processes` is "combined").
+import type * as net from "node:net";
+import type { Log } from "../log/log.ts";
+import type { Maildrop } from "../maildir/maildrop.ts";
+import { Connection } from "../net/connection.ts";
+import { type Line, LineReader } from "../pop3/line-reader.ts";
+import { err, ok } from "../pop3/reply.ts";
+import {
+  type TransactionOptions,
+  type TransactionOutcome,
+  TransactionState,
+} from "../pop3/transaction-state.ts";
+import { sendMessage } from "./message-sender.ts";
+import type { Ticket } from "./ticket.ts";
+
+export type EndReason =
+  | "quit"
+  | "disconnected"
+  | "idle"
+  | "shutdown"
+  | "useless-commands"
+  | "read-failed"
+  | "fault";
+
+export interface SessionContext {
+  readonly ticket: Ticket;
+  readonly maildrop: Maildrop;
+  readonly options: TransactionOptions;
+  readonly idleTimeMs: number;
+  readonly log: Log;
+  now(): number;
+  onOver(): void;
+}
+
+export class TransactionSession {
+  readonly #socket: net.Socket;
+  readonly #context: SessionContext;
+  readonly #connection: Connection;
+  readonly #state: TransactionState;
+  readonly #retrieved = new Set<number>();
+  readonly #startedAtMs: number;
+  #octetsSent = 0;
+  #messagesSent = 0;
+  #removed = 0;
+  #reason: EndReason | undefined;
+  #isDraining = false;
+
+  /** Says that the login succeeded, and handles what the client sent behind it. @param read octets read already */
+  constructor(socket: net.Socket, read: Uint8Array, context: SessionContext) {
+    this.#socket = socket;
+    this.#context = context;
+    this.#startedAtMs = context.now();
+    this.#state = new TransactionState(context.maildrop, context.options);
+    this.#connection = new Connection(socket, new LineReader(), {
+      onLine: (line) => this.#onLine(line),
+      onClose: (error) => this.#onClose(error),
+      onFault: (error) => {
+        this.#end("fault");
+        context.log.error({ err: error, ...this.#identity() }, "session failed");
+      },
+    });
+    socket.setTimeout(context.idleTimeMs, () => this.#onIdle());
+    this.#connection.reply(ok("Pass accepted"));
+    this.#connection.start(read);
+  }
+
+  /** Lets the running command finish, then closes without UPDATE. */
+  drain(): void {
+    this.#isDraining = true;
+    if (!this.#connection.isWorking) this.#shutDown();
+  }
+
+  destroy(): void {
+    this.#end("shutdown");
+    this.#connection.destroy();
+  }
+
+  #onLine(line: Line): Promise<void> | undefined {
+    if (this.#isDraining) {
+      this.#shutDown();
+      return undefined;
+    }
+    const work = this.#act(this.#state.handle(line), line);
+    return this.#isDraining ? undefined : work?.then(() => this.#afterWork());
+  }
+
+  #afterWork(): void {
+    if (this.#isDraining) this.#shutDown();
+  }
+
+  #act(outcome: TransactionOutcome, line: Line): Promise<void> | undefined {
+    switch (outcome.kind) {
+      case "reply":
+        this.#connection.reply(outcome.text);
+        return undefined;
+      case "listing":
+        return this.#list(outcome.pieces);
+      case "measure":
+        return this.#context.maildrop.measure().then(() => this.#act(this.#state.handle(line), line));
+      case "send":
+        return this.#send(outcome.index, outcome.bodyLines);
+      case "update":
+        return this.#update();
+      case "close":
+        this.#end("useless-commands");
+        this.#connection.end(outcome.text);
+        return undefined;
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  /** As long as the client takes what it gets, no promise is made for a listing. */
+  #list(pieces: Iterator<string>): Promise<void> | undefined {
+    for (let piece = pieces.next(); piece.done !== true; piece = pieces.next()) {
+      this.#connection.reply(piece.value);
+      if (this.#connection.isOutputFull) return this.#connection.flush().then(() => this.#list(pieces));
+    }
+    return undefined;
+  }
+
+  async #send(index: number, bodyLines: number | undefined): Promise<void> {
+    const { maildrop, log } = this.#context;
+    const opened = await maildrop.openMessage(index);
+    if (opened.kind === "gone") {
+      this.#connection.reply(err(`message ${index + 1} was removed by another program`));
+      return;
+    }
+    if (opened.kind === "failed") {
+      log.warn(
+        { ...this.#identity(), uniqueId: maildrop.uniqueId(index), code: opened.code, cause: opened.reason },
+        "cannot open message",
+      );
+      this.#connection.reply(
+        err(`message ${index + 1} cannot be read`, isPermission(opened.code) ? "SYS/PERM" : "SYS/TEMP"),
+      );
+      return;
+    }
+    try {
+      const sent = await sendMessage(this.#connection, opened.file, {
+        bodyLines,
+        expectedOctets: maildrop.measured ? maildrop.octets(index) : undefined,
+      });
+      switch (sent.kind) {
+        case "sent":
+          this.#octetsSent += sent.octets;
+          if (bodyLines !== undefined) return;
+          this.#messagesSent++;
+          this.#retrieved.add(index);
+          if (!maildrop.measured || maildrop.octets(index) !== sent.octets)
+            maildrop.correctOctets(index, sent.octets);
+          return;
+        case "client-gone":
+          return;
+        case "unreadable":
+          log.warn(
+            { ...this.#identity(), uniqueId: maildrop.uniqueId(index), code: sent.code },
+            "cannot read message",
+          );
+          if (!sent.begun) {
+            this.#connection.reply(err(`message ${index + 1} cannot be read`, "SYS/TEMP"));
+            return;
+          }
+          // Half of it is on the way: only a broken connection keeps the client from taking it for the whole.
+          this.#end("read-failed");
+          this.#connection.destroy();
+          return;
+        default:
+          return sent satisfies never;
+      }
+    } finally {
+      opened.file.close();
+    }
+  }
+
+  async #update(): Promise<void> {
+    const { maildrop, log } = this.#context;
+    const result = await maildrop.update({ deleted: this.#state.deleted, retrieved: this.#retrieved });
+    this.#removed = result.removed;
+    for (const failure of result.failed) {
+      log.error(
+        { ...this.#identity(), uniqueId: maildrop.uniqueId(failure.index), code: failure.code },
+        "cannot remove message",
+      );
+    }
+    // Before the reply: a client that comes back at once finds its maildrop free.
+    maildrop.close();
+    this.#end("quit");
+    this.#connection.end(this.#state.signOff({ failed: result.failed.length }));
+  }
+
+  // RFC 1939 §3: the autologout timer ends the session without UPDATE and without a reply.
+  #onIdle(): void {
+    if (this.#connection.isWorking && !this.#connection.isOutputFull) {
+      this.#socket.setTimeout(this.#context.idleTimeMs);
+      return;
+    }
+    this.#end("idle");
+    this.#connection.destroy();
+  }
+
+  #shutDown(): void {
+    if (this.#reason !== undefined) return;
+    this.#end("shutdown");
+    this.#connection.end(err("server is shutting down, nothing was deleted", "SYS/TEMP"));
+  }
+
+  /** The first reason counts: what follows is its consequence. */
+  #end(reason: EndReason): void {
+    this.#reason ??= reason;
+  }
+
+  #onClose(error: Error | undefined): void {
+    const { maildrop, log } = this.#context;
+    this.#end("disconnected");
+    maildrop.close();
+    log.info(
+      {
+        ...this.#identity(),
+        mechanism: this.#context.ticket.mechanism,
+        messages: maildrop.count,
+        retrieved: this.#messagesSent,
+        deleted: this.#removed,
+        octets: this.#octetsSent,
+        durationMs: this.#context.now() - this.#startedAtMs,
+        reason: this.#reason,
+        ...(this.#reason === "disconnected" && error !== undefined ? { cause: error.message } : {}),
+      },
+      "session ended",
+    );
+    this.#context.onOver();
+  }
+
+  #identity(): { session: string; account: string; address: string } {
+    const { session, account, address } = this.#context.ticket;
+    return { session, account, address };
+  }
+}
+
+function isPermission(code: string): boolean {
+  return code === "EACCES" || code === "EPERM" || code === "ELOOP";
+}

@@ -1,0 +1,36 @@
+import { describe, expect, it } from "vitest";
+import { maildirPath } from "../../src/accounts/maildir-path.ts";
+
+const account = { user: "mrose@dbc.example", home: "/home/mrose" };
+
+describe("maildirPath", () => {
+  it.each([
+    ["~/Maildir", "/home/mrose/Maildir"],
+    ["~", "/home/mrose"],
+    ["/var/mail/%u", "/var/mail/mrose@dbc.example"],
+    ["/var/mail/%d/%n/", "/var/mail/dbc.example/mrose"],
+    ["~/100%%/%n", "/home/mrose/100%/mrose"],
+  ])("%s", (template, path) => {
+    expect(maildirPath(template, account)).toEqual({ kind: "path", path });
+  });
+
+  it("replaces variables only in the template, never in what they stood for", () => {
+    expect(maildirPath("~/%n", { user: "%u", home: "/home/%n" })).toEqual({
+      kind: "path",
+      path: "/home/%n/%u",
+    });
+  });
+
+  it("needs a home only where the template has one", () => {
+    expect(maildirPath("~/Maildir", { user: "mrose" }).kind).toBe("unusable");
+    expect(maildirPath("~/Maildir", { user: "mrose", home: "relative" }).kind).toBe("unusable");
+    expect(maildirPath("/var/mail/%u", { user: "mrose" }).kind).toBe("path");
+  });
+
+  it("lets no user name climb out of the folder", () => {
+    for (const user of ["../root", "a/b", "..", ".hidden", "a@..", "@domain", "a@"]) {
+      expect(maildirPath("/var/mail/%d/%n", { user }).kind, user).toBe("unusable");
+    }
+    expect(maildirPath("/var/mail/%d/%n", { user: "no-domain" }).kind).toBe("unusable");
+  });
+});

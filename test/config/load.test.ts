@@ -1,0 +1,118 @@
+import { describe, expect, it } from "vitest";
+import { formatFault, parseConfig } from "../../src/config/load.ts";
+
+function faults(text: string): string[] {
+  const result = parseConfig(text, "config.toml");
+  return result.kind === "faulty" ? result.faults.map(formatFault) : [];
+}
+
+describe("config.toml", () => {
+  it("has a default for every key", () => {
+    const result = parseConfig("", "config.toml");
+    expect(result).toMatchObject({
+      kind: "config",
+      config: {
+        server: {
+          listen: [{ host: "127.0.0.1", port: 110 }],
+          processes: "separate",
+          runtime_dir: "/run/dewey-pop3",
+        },
+        auth: { passwd_file: "/etc/dewey-pop3/passwd", plaintext_without_tls: "loopback" },
+        mail: { maildir: "~/Maildir" },
+        limits: { login_time: 180_000, idle_time: 600_000 },
+        log: { level: "info" },
+      },
+    });
+  });
+
+  it("reads the contract's keys", () => {
+    const result = parseConfig(
+      `[server]
+name = "dewey"
+listen = ["127.0.0.1:110", "[::1]:110", "*:110"]
+processes = "combined"
+[mail]
+maildir = "/var/mail/%d/%n"
+user = "vmail"
+group = 5000
+[limits]
+idle_time = "15m"`,
+      "config.toml",
+    );
+    expect(result).toMatchObject({
+      kind: "config",
+      config: {
+        server: {
+          listen: [
+            { host: "127.0.0.1", port: 110 },
+            { host: "::1", port: 110 },
+            { host: "::", port: 110 },
+          ],
+        },
+        mail: { user: "vmail", group: "5000" },
+        limits: { idle_time: 900_000 },
+      },
+    });
+  });
+
+  it("names file, line and key of an unknown key, and suggests the nearest", () => {
+    expect(faults('[server]\nname = "dewey"\nlistn = []\n')).toEqual([
+      "config.toml:3: server.listn: unknown key, did you mean server.listen?",
+    ]);
+    expect(faults("\n[severs]\n")).toEqual(["config.toml:2: severs: unknown key, did you mean server?"]);
+    expect(faults("[log]\nfrobnicate = 1\n")).toEqual([
+      "config.toml:2: log.frobnicate: unknown key, known are: level",
+    ]);
+  });
+
+  it("names every fault at once", () => {
+    expect(
+      faults(`[server]
+listen = ["localhost:110"]
+processes = "both"
+[auth]
+passwd_file = "passwd"
+failure_delay = "soon"
+[mail]
+maildir = "Maildir/%x"
+[limits]
+useless_commands = 0`),
+    ).toEqual([
+      'config.toml:2: server.listen: "localhost:110" is no address, expected "127.0.0.1:110", "[::1]:110" or "*:110"',
+      'config.toml:3: server.processes: expected one of "separate"|"combined"',
+      "config.toml:5: auth.passwd_file: expected an absolute path",
+      'config.toml:6: auth.failure_delay: "soon" is no duration, expected such as "10m", "90s" or "36h"',
+      'config.toml:8: mail.maildir: expected an absolute path or one under "~"',
+      "config.toml:8: mail.maildir: only %u, %n, %d and %% are replaced",
+      expect.stringMatching(/^config\.toml:10: limits\.useless_commands: /),
+    ]);
+  });
+
+  it("names the line of what is not TOML", () => {
+    expect(faults('[server]\nname = "dewey\n')).toEqual([
+      expect.stringMatching(/^config\.toml:[23]: not TOML: /),
+    ]);
+  });
+
+  it("refuses what can't work: no address, a name that looks like APOP's, a socket path too long, TLS before it is there", () => {
+    expect(faults("[server]\nlisten = []\n")).toEqual([
+      "config.toml:2: server.listen: no address to listen on",
+    ]);
+    expect(faults('[server]\nname = "<a@b>"\n')[0]).toContain("server.name");
+    expect(faults(`[server]\nruntime_dir = "/${"d".repeat(90)}"\n`)[0]).toContain("too long for the sockets");
+    expect(faults('[tls]\ncertificate = "/a"\nprivate_key = "/b"\n')).toEqual([
+      "config.toml:1: tls: this version has no TLS yet, take the key out",
+    ]);
+    expect(faults('[server]\nlisten = ["*:110"]\nrun_as = "starter"\n')).toEqual([
+      'config.toml:3: server.run_as: "starter" is for loopback addresses only',
+    ]);
+  });
+
+  it("says when the file cannot be read", async () => {
+    const { loadConfig } = await import("../../src/config/load.ts");
+    const result = loadConfig("/nonexistent/config.toml");
+    expect(result.kind === "faulty" && result.faults.map(formatFault)).toEqual([
+      "/nonexistent/config.toml: cannot read it (ENOENT)",
+    ]);
+  });
+});

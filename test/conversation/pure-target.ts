@@ -1,0 +1,217 @@
+// The pure sessions of src/pop3 over messages in memory: what they decide is done here in the simplest way.
+import { type AuthorizationOutcome, AuthorizationState } from "../../src/pop3/authorization-state.ts";
+import { type Line, LineReader } from "../../src/pop3/line-reader.ts";
+import { MessageEncoder, TopLimiter } from "../../src/pop3/multi-line-response.ts";
+import { err, ok } from "../../src/pop3/reply.ts";
+import { TransactionState } from "../../src/pop3/transaction-state.ts";
+import type { ServerMechanism, Step } from "../../src/sasl/mechanism.ts";
+import { mechanisms } from "../../src/sasl/mechanisms.ts";
+import { octets } from "../support/in-pieces.ts";
+import type { Messages } from "./dialogue.ts";
+import type { Target, Wire } from "./run-dialogue.ts";
+
+const capabilities = { mechanisms: ["PLAIN", "LOGIN"], passwordAllowed: true, implementation: "dewey-pop3" };
+
+export class PureTarget implements Target {
+  readonly #messages = new Map<string, string>();
+  /** How each send is cut into packets. */
+  readonly #cut: (octets: Uint8Array) => Uint8Array[];
+  #isLocked = false;
+
+  constructor(cut: (octets: Uint8Array) => Uint8Array[]) {
+    this.#cut = cut;
+  }
+
+  async reset(messages: Messages): Promise<void> {
+    this.#isLocked = false;
+    this.#messages.clear();
+    for (const [name, content] of messages) this.#messages.set(name, content);
+  }
+
+  async connect(): Promise<Wire> {
+    const session = new PureSession({
+      open: () => {
+        if (this.#isLocked) return undefined;
+        this.#isLocked = true;
+        return [...this.#messages].map(([uniqueId, content]) => ({ uniqueId, content: octets(content) }));
+      },
+      remove: (uniqueId) => this.#messages.delete(uniqueId),
+      release: () => {
+        this.#isLocked = false;
+      },
+    });
+    return {
+      send: (text) => {
+        for (const piece of this.#cut(octets(text))) session.receive(piece);
+      },
+      line: async () => session.takeLine(),
+      close: async () => session.close(),
+    };
+  }
+
+  async messageNames(): Promise<readonly string[]> {
+    return [...this.#messages.keys()];
+  }
+}
+
+interface Store {
+  open(): { uniqueId: string; content: Uint8Array }[] | undefined;
+  remove(uniqueId: string): void;
+  release(): void;
+}
+
+class PureSession {
+  readonly #store: Store;
+  readonly #authorization = new AuthorizationState({
+    serverName: "dewey",
+    maxUselessCommands: 10,
+    ...capabilities,
+  });
+  readonly #reader = new LineReader((start) =>
+    this.#transaction === undefined ? this.#authorization.maxLineOctets(start) : 255,
+  );
+  #transaction: TransactionState | undefined;
+  #messages: { uniqueId: string; content: Uint8Array }[] = [];
+  #mechanism: ServerMechanism | undefined;
+  #output: string;
+  #isClosed = false;
+
+  constructor(store: Store) {
+    this.#store = store;
+    this.#output = this.#authorization.greeting();
+  }
+
+  receive(chunk: Uint8Array): void {
+    this.#reader.push(chunk);
+    for (let line = this.#reader.next(); line !== undefined && !this.#isClosed; line = this.#reader.next()) {
+      if (this.#transaction === undefined) this.#authorize(this.#authorization.handle(line));
+      else this.#transact(this.#transaction, line);
+    }
+  }
+
+  takeLine(): string | undefined {
+    const end = this.#output.indexOf("\r\n");
+    if (end === -1) {
+      if (this.#isClosed) return undefined;
+      throw new Error("the session waits for the client");
+    }
+    const line = this.#output.slice(0, end);
+    this.#output = this.#output.slice(end + 2);
+    return line;
+  }
+
+  close(): void {
+    if (!this.#isClosed && this.#transaction !== undefined) this.#store.release();
+    this.#isClosed = true;
+  }
+
+  #authorize(outcome: AuthorizationOutcome): void {
+    switch (outcome.kind) {
+      case "reply":
+      case "cancel":
+        this.#output += outcome.text;
+        return;
+      case "close":
+        this.#output += outcome.text;
+        this.close();
+        return;
+      case "authenticate": {
+        this.#mechanism = mechanisms.get(outcome.mechanism)?.create();
+        const { initialResponse } = outcome;
+        this.#step(
+          this.#mechanism?.start(initialResponse === undefined ? undefined : octets(atob(initialResponse))),
+        );
+        return;
+      }
+      case "respond":
+        this.#step(this.#mechanism?.next(octets(atob(outcome.response))));
+        return;
+      default:
+        outcome satisfies never;
+    }
+  }
+
+  #step(step: Step | undefined): void {
+    switch (step?.kind) {
+      case "challenge":
+        this.#output += this.#authorization.challenged(Buffer.from(step.data).toString("base64"));
+        return;
+      case "password": {
+        const { authenticationIdentity, authorizationIdentity } = step;
+        const isRight =
+          authenticationIdentity === "mrose" &&
+          (authorizationIdentity === "" || authorizationIdentity === "mrose") &&
+          Buffer.from(step.password).equals(Buffer.from("secret"));
+        if (isRight) this.#open();
+        else this.#authorize(this.#authorization.refused({ kind: "refused" }));
+        return;
+      }
+      default:
+        this.#authorize(this.#authorization.refused({ kind: "malformed" }));
+    }
+  }
+
+  #open(): void {
+    const messages = this.#store.open();
+    if (messages === undefined) {
+      const reply = err("maildrop is locked by another session", "IN-USE");
+      this.#authorize(this.#authorization.refused({ kind: "maildrop", reply }));
+      return;
+    }
+    this.#messages = messages;
+    const view = {
+      count: messages.length,
+      measured: true,
+      octets: (index: number) => encode(messages[index]!.content).octets,
+      uniqueId: (index: number) => messages[index]!.uniqueId,
+    };
+    this.#transaction = new TransactionState(view, {
+      serverName: "dewey",
+      capabilities,
+      maxUselessCommands: 30,
+    });
+    this.#output += ok("Pass accepted");
+  }
+
+  #transact(state: TransactionState, line: Line): void {
+    const outcome = state.handle(line);
+    switch (outcome.kind) {
+      case "reply":
+        this.#output += outcome.text;
+        return;
+      case "listing":
+        for (let piece = outcome.pieces.next(); piece.done !== true; piece = outcome.pieces.next())
+          this.#output += piece.value;
+        return;
+      case "send": {
+        const { content } = this.#messages[outcome.index]!;
+        const { bodyLines } = outcome;
+        const wanted =
+          bodyLines === undefined ? content : content.subarray(0, new TopLimiter(bodyLines).take(content));
+        const { sent, octets } = encode(wanted);
+        this.#output += `${bodyLines === undefined ? ok(`${octets} octets`) : ok()}${sent}`;
+        return;
+      }
+      case "update":
+        for (const index of state.deleted) this.#store.remove(this.#messages[index]!.uniqueId);
+        this.#output += state.signOff({ failed: 0 });
+        this.close();
+        return;
+      case "close":
+        this.#output += outcome.text;
+        this.close();
+        return;
+      case "measure":
+        throw new Error("messages in memory are measured");
+      default:
+        outcome satisfies never;
+    }
+  }
+}
+
+function encode(content: Uint8Array): { sent: string; octets: number } {
+  const encoder = new MessageEncoder();
+  const output = new Uint8Array(MessageEncoder.room(content.length) + MessageEncoder.FINISH_ROOM);
+  const end = encoder.finish(output, encoder.encode(content, output, 0));
+  return { sent: Buffer.from(output.subarray(0, end)).toString("latin1"), octets: encoder.octets };
+}

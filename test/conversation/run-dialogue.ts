@@ -1,0 +1,58 @@
+// Plays a dialogue against a target, and fails at the first line that differs, with everything said so far.
+import { expect } from "vitest";
+import type { Dialogue, Messages } from "./dialogue.ts";
+
+/** One connection. All strings are byte strings. */
+export interface Wire {
+  send(octets: string): void;
+  /** The next line without its CRLF; undefined when the server closed the connection before it. */
+  line(): Promise<string | undefined>;
+  /** The client's side goes away; resolves when the server has let go of the session. */
+  close(): Promise<void>;
+}
+
+/** Something that serves POP3 to `mrose` with the password `secret`. */
+export interface Target {
+  /** Lays out the maildrop that the following connections find. */
+  reset(messages: Messages): Promise<void>;
+  connect(): Promise<Wire>;
+  /** Base names of the messages that are there now. */
+  messageNames(): Promise<readonly string[]>;
+}
+
+export async function runDialogue(dialogue: Dialogue, target: Target): Promise<void> {
+  await target.reset(dialogue.messages);
+  let wire = await target.connect();
+  const said: string[] = [];
+  for (const step of dialogue.steps) {
+    const where = `${dialogue.name}.txt:${step.lineNumber}\n${said.slice(-12).join("\n")}`;
+    switch (step.kind) {
+      case "send":
+        said.push(`C: ${JSON.stringify(step.octets).slice(0, 200)}`);
+        wire.send(step.octets);
+        break;
+      case "expect": {
+        const line = await wire.line();
+        said.push(`S: ${line?.slice(0, 200)}`);
+        expect(line, where).toBe(step.line);
+        break;
+      }
+      case "expect-close":
+        expect(await wire.line(), where).toBeUndefined();
+        break;
+      case "close":
+        await wire.close();
+        break;
+      case "connect":
+        await wire.close();
+        wire = await target.connect();
+        break;
+      case "maildrop":
+        expect(await target.messageNames(), where).toEqual(step.names);
+        break;
+      default:
+        step satisfies never;
+    }
+  }
+  await wire.close();
+}

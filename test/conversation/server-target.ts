@@ -1,0 +1,130 @@
+// The built server, as separate processes, with mrose's Maildir laid out anew for each dialogue.
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eventually } from "../support/eventually.ts";
+import { mailOwner } from "../support/mail-owner.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+import type { Messages } from "./dialogue.ts";
+import type { Target, Wire } from "./run-dialogue.ts";
+
+export class ServerTarget implements Target {
+  readonly #server: TestServer;
+  readonly #home: string;
+
+  private constructor(server: TestServer, home: string) {
+    this.#server = server;
+    this.#home = home;
+  }
+
+  static async start(processes: "separate" | "combined"): Promise<ServerTarget> {
+    const owner = mailOwner();
+    const home = mkdtempSync(join(tmpdir(), "dewey-conversation-"));
+    if (process.getuid?.() === 0) chownSync(home, owner.uid, owner.gid);
+    const server = await startServer({
+      accounts: [{ user: "mrose", password: "secret", uid: owner.uid, gid: owner.gid, home }],
+      owner,
+      settings: { server: { name: "dewey", processes }, auth: { failure_delay: "10ms" } },
+    });
+    return new ServerTarget(server, home);
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.stop();
+    rmSync(this.#home, { recursive: true });
+  }
+
+  async reset(messages: Messages): Promise<void> {
+    const maildir = join(this.#home, "Maildir");
+    const { uid, gid } = mailOwner();
+    rmSync(maildir, { recursive: true, force: true });
+    for (const folder of ["", "cur", "new", "tmp"]) {
+      mkdirSync(join(maildir, folder), { mode: 0o700 });
+      if (process.getuid?.() === 0) chownSync(join(maildir, folder), uid, gid);
+    }
+    for (const [name, content] of messages) {
+      const file = join(maildir, "new", name);
+      writeFileSync(file, content, { encoding: "latin1", mode: 0o600 });
+      if (process.getuid?.() === 0) chownSync(file, uid, gid);
+    }
+  }
+
+  async connect(): Promise<Wire> {
+    const endedBefore = this.#sessionsEnded();
+    const wire = new SocketWire(connect({ host: "127.0.0.1", port: this.#server.port }));
+    return {
+      send: (octets) => wire.send(octets),
+      line: () => wire.line(),
+      close: async () => {
+        await wire.close();
+        // A login ended a session only if it had begun: then the log says so once its lock is free.
+        if (wire.isLoggedIn)
+          await eventually("the session's end in the log", () => this.#sessionsEnded() > endedBefore);
+      },
+    };
+  }
+
+  async messageNames(): Promise<readonly string[]> {
+    return ["new", "cur"]
+      .flatMap((folder) => readdirSync(join(this.#home, "Maildir", folder)))
+      .map((name) => name.split(":")[0] ?? "")
+      .sort();
+  }
+
+  #sessionsEnded(): number {
+    return this.#server.log().filter(({ msg }) => msg === "session ended").length;
+  }
+}
+
+class SocketWire {
+  /** True once the server has accepted a password on this connection. */
+  isLoggedIn = false;
+  readonly #socket: Socket;
+  readonly #closed: Promise<void>;
+  #received = "";
+  #isClosed = false;
+  #wake: () => void = () => {};
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.on("data", (octets: Buffer) => {
+      this.#received += octets.toString("latin1");
+      this.#wake();
+    });
+    socket.on("error", () => this.#wake());
+    this.#closed = new Promise((resolve) => {
+      socket.on("close", () => {
+        this.#isClosed = true;
+        this.#wake();
+        resolve();
+      });
+    });
+  }
+
+  send(octets: string): void {
+    this.#socket.write(octets, "latin1");
+  }
+
+  async line(): Promise<string | undefined> {
+    for (;;) {
+      const end = this.#received.indexOf("\r\n");
+      if (end !== -1) {
+        const line = this.#received.slice(0, end);
+        this.#received = this.#received.slice(end + 2);
+        if (line === "+OK Pass accepted") this.isLoggedIn = true;
+        return line;
+      }
+      if (this.#isClosed) return undefined;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  close(): Promise<void> {
+    this.#socket.destroy();
+    return this.#closed;
+  }
+}

@@ -1,0 +1,78 @@
+import { randomBytes } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { sealTicket, TICKET_LIFETIME_MS, type Ticket, TicketCounter } from "../../src/processes/ticket.ts";
+
+const key = randomBytes(32);
+const startedAtMs = 1_000_000;
+const ticket: Ticket = {
+  session: "c0ffee",
+  account: "mrose",
+  maildir: "/home/mrose/Maildir",
+  address: "192.0.2.1",
+  mechanism: "PLAIN",
+  secured: false,
+  nonce: "0123456789abcdef",
+  issuedAtMs: startedAtMs + 5,
+};
+const nowMs = ticket.issuedAtMs + 10;
+const counter = (isOurs = (_: string): boolean => true): TicketCounter =>
+  new TicketCounter(key, startedAtMs, isOurs);
+
+describe("TicketCounter", () => {
+  it("accepts what auth sealed, once", () => {
+    const tickets = counter();
+    const sealed = sealTicket(ticket, key);
+    expect(tickets.redeem(sealed, nowMs)).toEqual({ kind: "accepted", ticket });
+    expect(tickets.redeem(sealed, nowMs)).toEqual({ kind: "refused", reason: "used" });
+    expect(tickets.redeem(sealTicket({ ...ticket, nonce: "another-nonce-of-auth" }, key), nowMs).kind).toBe(
+      "accepted",
+    );
+  });
+
+  it("refuses a ticket of which any character was changed", () => {
+    const sealed = sealTicket(ticket, key);
+    for (let i = 0; i < sealed.length; i++) {
+      const changed = `${sealed.slice(0, i)}${sealed[i] === "A" ? "B" : "A"}${sealed.slice(i + 1)}`;
+      // The last character of 43 carries two bits that decode to nothing.
+      if (
+        Buffer.from(changed.split(".")[1] ?? "", "base64url").equals(
+          Buffer.from(sealed.split(".")[1]!, "base64url"),
+        )
+      ) {
+        if (changed.split(".")[0] === sealed.split(".")[0]) continue;
+      }
+      expect(counter().redeem(changed, nowMs).kind).toBe("refused");
+    }
+  });
+
+  it("refuses another key's seal, and what is no ticket", () => {
+    expect(counter().redeem(sealTicket(ticket, randomBytes(32)), nowMs)).toEqual({
+      kind: "refused",
+      reason: "forged",
+    });
+    for (const text of ["", ".", "a.b", "a.b.c", "mrose", "{}"])
+      expect(counter().redeem(text, nowMs).kind).toBe("refused");
+  });
+
+  it("refuses a ticket with fields that are not a ticket's, even well sealed", () => {
+    const sealed = sealTicket({ ...ticket, uid: 0 } as Ticket, key);
+    expect(counter().redeem(sealed, nowMs)).toEqual({ kind: "refused", reason: "malformed" });
+    const relative = sealTicket({ ...ticket, maildir: "Maildir" }, key);
+    expect(counter().redeem(relative, nowMs)).toEqual({ kind: "refused", reason: "malformed" });
+  });
+
+  it("refuses one that is too old, from the future, or from before this process began", () => {
+    const sealed = sealTicket(ticket, key);
+    expect(counter().redeem(sealed, ticket.issuedAtMs + TICKET_LIFETIME_MS).kind).toBe("accepted");
+    const expired = { kind: "refused", reason: "expired" };
+    expect(counter().redeem(sealed, ticket.issuedAtMs + TICKET_LIFETIME_MS + 1)).toEqual(expired);
+    expect(counter().redeem(sealed, ticket.issuedAtMs - TICKET_LIFETIME_MS - 1)).toEqual(expired);
+    const before = sealTicket({ ...ticket, issuedAtMs: startedAtMs - 1 }, key);
+    expect(counter().redeem(before, startedAtMs)).toEqual(expired);
+  });
+
+  it("refuses an account that another process serves", () => {
+    const tickets = counter((account) => account !== "mrose");
+    expect(tickets.redeem(sealTicket(ticket, key), nowMs)).toEqual({ kind: "refused", reason: "not-ours" });
+  });
+});

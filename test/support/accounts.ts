@@ -1,0 +1,31 @@
+// Accounts of a test: their passwd file, in the form that our server and Dovecot both read.
+import { writeFileSync } from "node:fs";
+import argon2 from "argon2";
+
+export interface TestAccount {
+  readonly user: string;
+  readonly password: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Absolute; its Maildir is the folder `Maildir` in it. */
+  readonly home: string;
+}
+
+/**
+ * Writes `user:{ARGON2ID}hash:uid:gid::home::` for each account, mode 0644 (the server's auth process and Dovecot's
+ * read it with uids of their own).
+ *
+ * The hash is as cheap as argon2id can be made without being refused: what these tests and measurements look at
+ * comes after it.
+ */
+export async function writePasswdFile(file: string, accounts: readonly TestAccount[]): Promise<void> {
+  const lines = await Promise.all(
+    accounts.map(async ({ user, password, uid, gid, home }) => {
+      const hash = await argon2.hash(password, { memoryCost: 64, timeCost: 1, parallelism: 1 });
+      // The package writes m,p,t; libsodium, and so Dovecot, reads only the reference's order m,t,p.
+      const ordered = hash.replace(/\$(m=\d+),(p=\d+),(t=\d+)\$/, "$$$1,$3,$2$$");
+      return `${user}:{ARGON2ID}${ordered}:${uid}:${gid}::${home}::\n`;
+    }),
+  );
+  writeFileSync(file, lines.join(""), { mode: 0o644 });
+}

@@ -1,0 +1,36 @@
+// Looks at the server's processes from outside, through /proc.
+import { readdirSync, readFileSync } from "node:fs";
+
+export interface ChildProcessInfo {
+  readonly pid: number;
+  /** "auth", "login", "mailbox" or "combined". */
+  readonly role: string;
+}
+
+/** The running children of a master process. */
+export function childrenOf(masterPid: number): ChildProcessInfo[] {
+  return readdirSync("/proc")
+    .filter((name) => /^[0-9]+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const [, state, parent] = /^\d+ \(.*\) (\S) (\d+)/s.exec(readFileSync(`/proc/${name}/stat`, "utf8")) ?? [];
+        if (Number(parent) !== masterPid || state === "Z") return [];
+        const commandLine = readFileSync(`/proc/${name}/cmdline`, "utf8");
+        const role = /\/processes\/([a-z]+)\.js\0/.exec(commandLine)?.[1];
+        return role === undefined ? [] : [{ pid: Number(name), role }];
+      } catch {
+        return []; // It ended while we looked.
+      }
+    });
+}
+
+/** A field of /proc/PID/status, such as "Uid", "Groups" or "VmRSS". */
+export function statusOf(pid: number, field: string): string {
+  const match = new RegExp(`^${field}:\\s*(.*)$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return match?.[1]?.trim() ?? "";
+}
+
+/** Resident memory in KiB. */
+export function residentKib(pid: number): number {
+  return Number.parseInt(statusOf(pid, "VmRSS"), 10);
+}

@@ -1,0 +1,133 @@
+// Starts the built server (scripts/pop3-server) for tests and measurements: a config of its own in a temporary
+// folder, a free port, ready when this returns. As root it runs the way an installation does, with one uid for mail
+// and others for auth and login; else with the starter's.
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type TestAccount, writePasswdFile } from "./accounts.ts";
+import { freePort } from "./free-port.ts";
+import { type MailOwner, runsAsRoot } from "./mail-owner.ts";
+import { startProgram } from "./program.ts";
+
+/** config.toml as section → key → value. */
+export type Settings = Readonly<
+  Record<string, Readonly<Record<string, string | number | boolean | readonly string[]>>>
+>;
+
+export interface ServerOptions {
+  readonly accounts: readonly TestAccount[];
+  readonly owner: MailOwner;
+  /** Added to the harness's own settings, key by key. */
+  readonly settings?: Settings;
+}
+
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly [key: string]: unknown;
+}
+
+export interface TestServer {
+  readonly port: number;
+  /** The master process. */
+  readonly pid: number;
+  /** Holds config.toml, passwd and the sockets between the processes. */
+  readonly folder: string;
+  log(): readonly LogLine[];
+  /** SIGTERM, wait for the end, remove the folder. Throws when the server did not exit with 0. */
+  stop(): Promise<void>;
+}
+
+// Users that every Debian has and that own no files: auth and login must not share a uid with the mail, or each other.
+const loginUser = "daemon";
+const authUser = "bin";
+
+/** @throws Error with everything the server said when it is not ready in time */
+export async function startServer(options: ServerOptions): Promise<TestServer> {
+  const folder = mkdtempSync(join(tmpdir(), "dewey-server-"));
+  try {
+    chmodSync(folder, 0o755);
+    const port = await freePort();
+    const passwdFile = join(folder, "passwd");
+    await writePasswdFile(passwdFile, options.accounts);
+    const configFile = join(folder, "config.toml");
+    writeFileSync(
+      configFile,
+      toml(merge(baseSettings(folder, port, passwdFile, options.owner), options.settings)),
+    );
+    const program = await startProgram(pop3Server, ["--config", configFile]);
+    const parsed: LogLine[] = [];
+    const log = (): readonly LogLine[] => {
+      for (const line of program.lines().slice(parsed.length)) parsed.push(parseLogLine(line));
+      return parsed;
+    };
+    try {
+      await program.lineWhere((line) => parseLogLine(line).msg === "ready", "ready");
+    } catch (error) {
+      await program.stop("SIGKILL");
+      throw error;
+    }
+    return {
+      port,
+      pid: program.pid,
+      folder,
+      log,
+      async stop() {
+        try {
+          await program.stop();
+          const { exitCode, signal } = await program.ended;
+          if (exitCode !== 0) {
+            throw new Error(`the server ended with ${exitCode ?? signal}; it had said:\n${program.output()}`);
+          }
+        } finally {
+          rmSync(folder, { recursive: true, force: true });
+        }
+      },
+    };
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+const pop3Server = fileURLToPath(new URL("../../scripts/pop3-server", import.meta.url));
+
+function baseSettings(folder: string, port: number, passwdFile: string, owner: MailOwner): Settings {
+  return {
+    server: {
+      name: "dewey",
+      listen: [`127.0.0.1:${port}`],
+      runtime_dir: join(folder, "run"),
+      ...(runsAsRoot() ? { login_user: loginUser, auth_user: authUser } : {}),
+    },
+    auth: { passwd_file: passwdFile, failure_delay: "10ms" },
+    mail: { maildir: "~/Maildir", ...(runsAsRoot() ? { user: owner.user, group: owner.group } : {}) },
+  };
+}
+
+function merge(base: Settings, added: Settings = {}): Settings {
+  const sections = new Set([...Object.keys(base), ...Object.keys(added)]);
+  return Object.fromEntries([...sections].map((name) => [name, { ...base[name], ...added[name] }]));
+}
+
+/** Strings, numbers, booleans and arrays of strings look the same in TOML as in JSON. */
+function toml(settings: Settings): string {
+  return Object.entries(settings)
+    .map(([section, keys]) => {
+      const lines = Object.entries(keys).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`);
+      return `[${section}]\n${lines.join("")}`;
+    })
+    .join("\n");
+}
+
+/** A line that is no log line (a crash's stack trace) stays readable as a message. */
+function parseLogLine(line: string): LogLine {
+  try {
+    const parsed: unknown = JSON.parse(line);
+    if (typeof parsed === "object" && parsed !== null && "msg" in parsed) return parsed as LogLine;
+  } catch {
+    // Not JSON: told below.
+  }
+  return { level: "none", msg: line };
+}

@@ -1,0 +1,23 @@
+import { defineConfig } from "vitest/config";
+
+// unit: pure logic and single modules. conversation: C:/S: dialogues. server: the built commands as real processes.
+// peers: real programs from Debian's packages (scripts/install-peers).
+const project = (name: string, include: string[], timeoutMs: number) => ({
+  test: { name, include, testTimeout: timeoutMs, hookTimeout: timeoutMs },
+});
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    projects: [
+      project(
+        "unit",
+        ["test/{pop3,sasl,maildir,accounts,auth,net,config,processes,host}/**/*.test.ts", "test/*.test.ts"],
+        30_000,
+      ),
+      project("conversation", ["test/conversation/**/*.test.ts"], 60_000),
+      project("server", ["test/server/**/*.test.ts"], 60_000),
+      project("peers", ["test/peers/**/*.test.ts"], 180_000),
+    ],
+  },
+});
