@@ -73,5 +73,7 @@ async function askSilently(prompt: string, input: ReadStream): Promise<string | 
     return undefined; // Ctrl-C
   } finally {
     process.off("beforeExit", onBeforeExit);
+    // The Enter was not echoed either: without this the next line would be written over the prompt.
+    process.stderr.write("\n");
   }
 }

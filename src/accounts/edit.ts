@@ -5,7 +5,9 @@ import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, open, readdir, realpath, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { copyAccessList } from "../host/access-list.ts";
 import { tryFlock } from "../host/flock.ts";
+import { describeFileError, errorCode } from "./file-error.ts";
 import { joinLines, type PasswdLine, splitLines } from "./passwd-lines.ts";
 
 export type EditChange =
@@ -55,7 +57,7 @@ export async function editPasswdFile(
         return failed(`${path} is being changed by another program all the time`);
     }
   } catch (error) {
-    return failed(`cannot change ${path}: ${describe(error)}`);
+    return failed(`cannot change ${path}: ${describeFileError(error)}`);
   }
 }
 
@@ -79,7 +81,7 @@ async function editLocked(
     case "refuse":
       return { kind: "refused", reason: wanted.reason };
     case "write":
-      return replace(path, stats, content, joinLines(wanted.lines));
+      return replace(path, file, stats, content, joinLines(wanted.lines));
     default:
       return wanted satisfies never;
   }
@@ -91,6 +93,7 @@ async function editLocked(
  */
 async function replace(
   path: string,
+  oldFile: FileHandle,
   old: BigIntStats,
   oldContent: Uint8Array,
   newContent: Uint8Array,
@@ -110,6 +113,8 @@ async function replace(
         await unlink(temporaryPath);
         return failed(ownerFault);
       }
+      // The list first: with it, chmod(2) sets the list's mask, which is what the old mode shows.
+      copyAccessList(oldFile.fd, temporary.fd);
       await temporary.chmod(Number(old.mode & 0o7777n));
       await temporary.writeFile(newContent);
       await temporary.sync();
@@ -137,7 +142,7 @@ async function keepOwner(path: string, temporary: FileHandle, old: BigIntStats):
     await temporary.chown(Number(old.uid), Number(old.gid));
     return undefined;
   } catch (error) {
-    return `cannot keep owner ${old.uid} and group ${old.gid} of ${path}: ${describe(error)}`;
+    return `cannot keep owner ${old.uid} and group ${old.gid} of ${path}: ${describeFileError(error)}`;
   }
 }
 
@@ -213,26 +218,4 @@ async function syncFolder(folder: string): Promise<void> {
 
 function failed(reason: string): EditOutcome {
   return { kind: "failed", reason };
-}
-
-function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error ? String(error.code) : undefined;
-}
-
-const WORDS: ReadonlyMap<string, string> = new Map([
-  ["EACCES", "permission denied"],
-  ["EPERM", "operation not permitted"],
-  ["ENOENT", "no such file or directory"],
-  ["ENOTDIR", "not a directory"],
-  ["EISDIR", "is a directory"],
-  ["ENOSPC", "no space left on device"],
-  ["EDQUOT", "disk quota exceeded"],
-  ["EROFS", "read-only file system"],
-  ["ELOOP", "too many symbolic links"],
-]);
-
-function describe(error: unknown): string {
-  const code = errorCode(error);
-  if (code === undefined) throw error; // a fault of ours, not of the file
-  return WORDS.get(code) ?? code;
 }

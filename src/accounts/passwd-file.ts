@@ -7,6 +7,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type FSWatcher, watch as watchPaths } from "chokidar";
 import { type Account, parseAccountLine } from "./account.ts";
+import { errorCode } from "./file-error.ts";
 import { splitLines } from "./passwd-lines.ts";
 
 /** For the log. None of them ever holds a password field. */
@@ -118,7 +119,7 @@ export class PasswdFile {
     await new Promise<void>((resolve) => {
       watcher.once("ready", resolve);
       watcher.on("error", (error) => {
-        this.#onEvent({ kind: "unwatched", path: this.path, code: errorCode(error) });
+        this.#onEvent({ kind: "unwatched", path: this.path, code: errorCode(error) ?? UNKNOWN_CODE });
         resolve();
       });
     });
@@ -153,7 +154,7 @@ export class PasswdFile {
       await this.#load(content);
       this.#contentDigest = contentDigest;
     } catch (error) {
-      const code = errorCode(error);
+      const code = errorCode(error) ?? UNKNOWN_CODE;
       this.#seen = undefined;
       if (code === this.#reportedCode) return;
       this.#reportedCode = code;
@@ -206,6 +207,7 @@ interface Seen {
 // Kernels stamp files by a clock that ticks every few ms, network file systems by the second, FAT every two: a file read within
 // its own tick may change again without looking different. Only ctime counts here, since anybody may set mtime back.
 const TRUST_MARGIN_MS = 2500;
+const UNKNOWN_CODE = "EUNKNOWN";
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const MAX_READ_ATTEMPTS = 5;
 const LINES_PER_TURN = 2000;
@@ -257,8 +259,4 @@ async function realpathOr(path: string): Promise<string> {
 
 function codedError(code: string): Error {
   return Object.assign(new Error(code), { code });
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "EUNKNOWN";
 }

@@ -31,12 +31,13 @@ export class Verifier {
   readonly #passwdFile: VerifierOptions["passwdFile"];
   readonly #queue: WorkQueue;
   readonly #fallbackDecoy: string;
-  #decoy: { readonly accounts: ReadonlyMap<string, Account>; readonly field: string } | undefined;
+  #decoy: { readonly accounts: ReadonlyMap<string, Account> | undefined; readonly field: string };
 
   constructor({ passwdFile, maxParallel, argon2Cost = DEFAULT_ARGON2_COST }: VerifierOptions) {
     this.#passwdFile = passwdFile;
     this.#queue = new WorkQueue(maxParallel);
     this.#fallbackDecoy = decoyField(argon2Cost);
+    this.#decoy = { accounts: undefined, field: this.#fallbackDecoy };
   }
 
   /**
@@ -55,6 +56,8 @@ export class Verifier {
   ): Promise<Authentication> {
     await this.#passwdFile.refresh();
     const account = this.#passwdFile.lookup(user);
+    // For everybody, or the first login after a change of the file would tell by its time who is unknown.
+    this.#chooseDecoy();
     if (account === undefined) return this.#refuseWithDecoy("unknown-user", password);
 
     const field = readPasswordField(account.password);
@@ -87,25 +90,29 @@ export class Verifier {
 
   async #refuseWithDecoy(reason: RefusalReason, password: Uint8Array): Promise<Authentication> {
     // The outcome is thrown away: the decoy is another account's hash, and a password that fits it must open nothing.
-    const verification = await verifyPassword(this.#decoyField(), password);
+    const verification = await verifyPassword(this.#decoy.field, password);
     if (verification !== "match" && verification !== "mismatch")
       await verifyPassword(this.#fallbackDecoy, password);
     return { kind: "refused", reason };
   }
 
   // A hash of the kind that most accounts of the file have: same scheme, same cost.
-  #decoyField(): string {
+  #chooseDecoy(): void {
     const { accounts } = this.#passwdFile;
-    if (this.#decoy?.accounts !== accounts) {
-      this.#decoy = { accounts, field: commonestField(accounts.values()) ?? this.#fallbackDecoy };
-    }
-    return this.#decoy.field;
+    if (this.#decoy.accounts === accounts) return;
+    this.#decoy = { accounts, field: commonestField(accounts) ?? this.#fallbackDecoy };
   }
 }
 
-function commonestField(accounts: Iterable<Account>): string | undefined {
+// Enough to know what most accounts have, and done in a few ms however long the file is.
+const MAX_SAMPLE = 1000;
+
+function commonestField(accounts: ReadonlyMap<string, Account>): string | undefined {
+  const stride = Math.ceil(accounts.size / MAX_SAMPLE);
+  let index = 0;
   const kinds = new Map<string, { count: number; readonly field: string }>();
-  for (const account of accounts) {
+  for (const account of accounts.values()) {
+    if (index++ % stride !== 0) continue;
     const field = readPasswordField(account.password);
     if (field.kind !== "scheme") continue;
     const cost = verificationCost(field);

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // pop3-passwd: the accounts of the passwd file. Run by the administrator, as root or as the file's owner.
 // Exit status: 0 done, 1 refused with one line on standard error, 2 usage, 130 interrupted at the prompt.
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { constants, existsSync } from "node:fs";
+import { access, readFile, realpath } from "node:fs/promises";
+import { dirname } from "node:path";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Account } from "../accounts/account.ts";
 import {
@@ -18,6 +19,7 @@ import {
 } from "../accounts/account-edits.ts";
 import { type AskedPassword, askPassword } from "../accounts/ask-password.ts";
 import { type EditChange, editPasswdFile } from "../accounts/edit.ts";
+import { describeErrorCode, describeFileError, errorCode } from "../accounts/file-error.ts";
 import { IMPORT_FORMATS, type ImportFormat, readImport } from "../accounts/import.ts";
 import { PasswdFile, type PasswdFileEvent } from "../accounts/passwd-file.ts";
 import { type PasswdLine, splitLines } from "../accounts/passwd-lines.ts";
@@ -84,6 +86,9 @@ const program: Command = new Command("pop3-passwd")
   .exitOverride()
   .action(async (user: string | undefined, options: HashOptions) => {
     if (user === undefined) program.help({ error: true });
+    const found = findAccount(await readLines(passwdFilePath(options)), user);
+    // The word may have been meant as a command.
+    if (found.kind === "missing") throw new Refusal(`${found.reason}, and no such command`);
     await set(user, options);
   });
 
@@ -160,6 +165,7 @@ async function add(user: string, options: AddOptions): Promise<void> {
   if (fault !== undefined) throw new Refusal(fault);
   const early = addAccount(await readLines(path, { missingIsEmpty: true }), { ...details, password: "" });
   if (early.kind === "refuse") throw new Refusal(early.reason);
+  await checkWritable(path);
   const password = await hashedPassword(options.scheme, user);
   await edit(path, (lines) => addAccount(lines, { ...details, password }), { create: true });
   console.log(`${user} added`);
@@ -168,6 +174,7 @@ async function add(user: string, options: AddOptions): Promise<void> {
 async function set(user: string, options: HashOptions): Promise<void> {
   const path = passwdFilePath(options);
   const { account } = existing(findAccount(await readLines(path), user));
+  await checkWritable(path);
   const password = await hashedPassword(options.scheme, user);
   await edit(path, (lines) => setPassword(lines, user, password));
   const isLocked = readPasswordField(account.password).kind === "locked";
@@ -234,7 +241,8 @@ async function importFile(source: string, options: ImportOptions): Promise<void>
       ? `${counts.kept} kept as they were (--replace overwrites)`
       : undefined;
   const parts = [`${counts.added} added`, options.replace ? `${counts.replaced} replaced` : kept];
-  if (read.skipped.length > 0) parts.push(`${read.skipped.length} lines skipped`);
+  const skipped = read.skipped.length;
+  if (skipped > 0) parts.push(`${skipped} ${skipped === 1 ? "line" : "lines"} skipped`);
   console.log(parts.filter((part) => part !== undefined).join(", "));
 }
 
@@ -263,9 +271,19 @@ async function readLines(path: string, { missingIsEmpty = false } = {}): Promise
   try {
     return splitLines(await readFile(path));
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOENT" && missingIsEmpty) return [];
-    throw new Refusal(`cannot read ${path}: ${code}`);
+    if (errorCode(error) === "ENOENT" && missingIsEmpty) return [];
+    throw new Refusal(`cannot read ${path}: ${describeFileError(error)}`);
+  }
+}
+
+/** Asked before a password is typed; the change itself finds out for certain. */
+async function checkWritable(path: string): Promise<void> {
+  try {
+    const realPath = await realpath(path).catch(() => path);
+    if (existsSync(realPath)) await access(realPath, constants.W_OK);
+    await access(dirname(realPath), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new Refusal(`cannot change ${path}: ${describeFileError(error)}`);
   }
 }
 
@@ -273,7 +291,7 @@ async function readSource(source: string): Promise<Uint8Array> {
   try {
     return await readFile(source === "-" ? "/dev/stdin" : source);
   } catch (error) {
-    throw new Refusal(`cannot read ${source}: ${(error as NodeJS.ErrnoException).code}`);
+    throw new Refusal(`cannot read ${source}: ${describeFileError(error)}`);
   }
 }
 
@@ -378,7 +396,7 @@ function describeEvent(event: PasswdFileEvent): string | undefined {
       return `line ${event.lineNumber} is skipped: ${event.user} stands in line ${event.firstLineNumber} already`;
     case "unreadable":
     case "unwatched":
-      throw new Refusal(`cannot read ${event.path}: ${event.code}`);
+      throw new Refusal(`cannot read ${event.path}: ${describeErrorCode(event.code)}`);
     default:
       return event satisfies never;
   }

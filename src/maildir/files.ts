@@ -23,7 +23,13 @@ export interface Files {
   lstat(path: FilePath): Promise<fs.Stats>;
   /** Never waits for the disk to write: read-only descriptors, or ones that were synced before. */
   close(fd: number): void;
-  read(fd: number, buffer: Uint8Array, offset: number, length: number, position: number | null): Promise<number>;
+  read(
+    fd: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number | null,
+  ): Promise<number>;
   write(fd: number, buffer: Uint8Array, offset: number, length: number): Promise<number>;
   list(path: FilePath): Promise<FolderEntry[]>;
   unlink(path: FilePath): Promise<void>;

@@ -43,6 +43,7 @@ export class OctetCounter {
 /**
  * Counts a whole file from its begin, with one buffer, whatever the size.
  *
+ * @param expectedBytes what fstat(2) said; a short read there is taken for the end, which spares the read that says so
  * @param shouldStop asked between reads; true gives undefined
  * @throws what read(2) throws
  */
@@ -50,13 +51,16 @@ export async function countOctets(
   files: Pick<Files, "read">,
   fd: number,
   buffer: Buffer,
+  expectedBytes: number,
   shouldStop: () => boolean = () => false,
 ): Promise<{ bytes: number; octets: number } | undefined> {
   const counter = new OctetCounter();
   for (;;) {
     const bytes = await files.read(fd, buffer, 0, buffer.length, counter.bytes);
-    if (bytes === 0) return { bytes: counter.bytes, octets: counter.octets };
-    counter.add(bytes === buffer.length ? buffer : buffer.subarray(0, bytes));
+    if (bytes > 0) counter.add(bytes === buffer.length ? buffer : buffer.subarray(0, bytes));
+    if (bytes === 0 || (bytes < buffer.length && counter.bytes === expectedBytes)) {
+      return { bytes: counter.bytes, octets: counter.octets };
+    }
     if (shouldStop()) return undefined;
   }
 }

@@ -22,7 +22,7 @@ export class Connection {
   #running = false;
   #ended = false;
   #detached = false;
-  #inputEnded = false;
+  #inputEnded: boolean;
   #error: Error | undefined;
 
   constructor(socket: Duplex, reader: LineReader, handler: ConnectionHandler) {
@@ -30,6 +30,8 @@ export class Connection {
     this.#reader = reader;
     this.#handler = handler;
     this.output = new OutputBuffer(socket);
+    // The socket's previous owner may have seen the end already.
+    this.#inputEnded = socket.readableEnded;
     socket.on("data", this.#onData);
     socket.on("drain", this.#onDrain);
     socket.on("error", this.#onError);

@@ -53,8 +53,9 @@ export function bindUnix(path: string, owner: UnixSocketOwner): BindResult {
     if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) unlinkSync(path);
     const handle = createHandle(path, -1, -1);
     if (typeof handle === "number") return { kind: "failed", name: path, code: getSystemErrorName(handle) };
-    if (owner.uid !== undefined || owner.gid !== undefined) chownSync(path, owner.uid ?? -1, owner.gid ?? -1);
+    // In this order it needs no right over other users' files.
     chmodSync(path, owner.mode);
+    if (owner.uid !== undefined || owner.gid !== undefined) chownSync(path, owner.uid ?? -1, owner.gid ?? -1);
     return { kind: "bound", socket: { fd: handle.fd, name: path, close: () => handle.close() } };
   } catch (error) {
     return { kind: "failed", name: path, code: (error as NodeJS.ErrnoException).code ?? String(error) };

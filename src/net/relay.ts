@@ -82,6 +82,7 @@ export class Upstream {
       this.#socket.destroy();
       onClose();
     });
+    if (client.readableEnded) this.#socket.end();
     if (this.#socket.destroyed) client.destroy();
     client.resume();
     this.#socket.resume();

@@ -2,8 +2,9 @@
 // and by a worker when `server.processes` is "combined".
 import type * as net from "node:net";
 import type { Log } from "../log/log.ts";
-import { Maildrop, type MaildropEvent } from "../maildir/maildrop.ts";
+import { Maildrop } from "../maildir/maildrop.ts";
 import { err } from "../pop3/reply.ts";
+import { logMaildropEvent } from "./maildrop-log.ts";
 import { POP3_IMPLEMENTATION, SASL_MECHANISMS } from "./offered.ts";
 import { mailboxProcessOf } from "./placement.ts";
 import type { MailboxSettings } from "./settings.ts";
@@ -110,8 +111,4 @@ export class MailboxService {
     await empty;
     clearTimeout(timer);
   }
-}
-
-function logMaildropEvent(log: Log, event: MaildropEvent): void {
-  log.warn(event, "maildrop");
 }

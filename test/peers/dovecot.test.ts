@@ -1,7 +1,7 @@
 // Dovecot beside us on a copy of the same Maildir: the same sessions give the same statuses, sizes, bodies and
 // unique-ids, and leave the same messages with the same flags behind. Where the two differ on purpose, it stands here
 // with its reason, and the test fails when it is no longer so.
-import { chmodSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -136,7 +136,7 @@ describe("a session that reads everything", () => {
       "an empty line and no body": bytes(`${header}\n`),
       "no header": bytes("\nbody only\n"),
       "dots at the beginning of lines": bytes(`${header}\n.\n..\n.x\n...\n.\n`),
-      "dots at the beginning of header lines": bytes(`.Odd: header\n..Odd: too\n\n.\n`),
+      "dots at the beginning of header lines": bytes(`From: a@b.test\n.Odd: header\n..Odd: too\n\n.\n`),
       "bare CR inside lines": bytes(`${header}\na\rb\r\rc\n\rd\n`),
       "CR CR LF": bytes(`${header}\na\r\r\nb\r\r\n`),
       "8-bit octets": Buffer.concat([
@@ -144,6 +144,7 @@ describe("a session that reads everything", () => {
         Buffer.from(Array.from({ length: 128 }, (_, index) => index + 128)),
         bytes("\n"),
       ]),
+      NUL: bytes(`${header}\na\0b\n\0\n`),
       "empty lines": bytes(`${header}\n\n\n\n\n`),
       "a line of 200,000 octets": bytes(`${header}\n${"x".repeat(200_000)}\n.${"y".repeat(200_000)}\n`),
       "lines around the size of a buffer": bytes(
@@ -166,7 +167,7 @@ describe("a session that reads everything", () => {
     const files = new Map(
       messages.map(({ bytes: content }, index) => [`new/${1_700_000_000 + index}.M1P1.mx`, content] as const),
     );
-    await layOut(new Map([...files].filter(([, content]) => endsInLf(content) && !content.includes(0))));
+    await layOut(new Map([...files].filter(([, content]) => endsInLf(content))));
     await expectAlike(readsEverything(readMaildir(join(ours.home, "Maildir")).length));
   });
 
@@ -192,23 +193,23 @@ describe("a session that reads everything", () => {
 
 /** What Dovecot does with these is not what RFC 1939 asks for; both sides are pinned down. */
 describe("where a message's octets differ from Dovecot's", () => {
-  async function bodies(content: Buffer): Promise<{ ours: RecordedReply; dovecots: RecordedReply }> {
+  async function retrieve(content: Buffer): Promise<{ ours: RecordedReply; dovecots: RecordedReply }> {
     await layOut(new Map([["new/1700000001.M1P1.mx", content]]));
     const seen = await observe([...login, "RETR 1"], "QUIT");
     return { ours: seen.ours.replies[3]!, dovecots: seen.theirs.replies[3]! };
   }
 
   it("a file without final newline: both send CRLF behind it, we also count it", async () => {
-    const seen = await bodies(bytes("From: a@b.test\n\nno newline"));
+    const seen = await retrieve(bytes("From: a@b.test\n\nno newline"));
     const sent = "From: a@b.test\r\n\r\nno newline\r\n";
     expect(seen.ours).toMatchObject({ body: sent, told: `${sent.length}` });
     expect(seen.dovecots).toMatchObject({ body: sent, told: `${sent.length - 2}` });
   });
 
-  it("NUL: we send it as it is, Dovecot makes it 0x80", async () => {
-    const seen = await bodies(bytes("From: a@b.test\n\na\0b\n"));
-    expect(seen.ours.body).toBe("From: a@b.test\r\n\r\na\0b\r\n");
-    expect(seen.dovecots.body).toBe("From: a@b.test\r\n\r\na\x80b\r\n");
+  it("a dot as a message's very first octet: Dovecot leaves it unstuffed, so its client loses it", async () => {
+    const seen = await retrieve(bytes(".Odd: header\n\n.body\n"));
+    expect(seen.ours.body).toBe(".Odd: header\r\n\r\n.body\r\n");
+    expect(seen.dovecots.body).toBe("Odd: header\r\n\r\n.body\r\n");
     expect(seen.ours.told).toBe(seen.dovecots.told);
   });
 });
@@ -265,10 +266,18 @@ describe("a session that deletes", () => {
     expect(left).toHaveLength(4);
   });
 
-  it("changes nothing when the connection is lost before QUIT", async () => {
+  it("removes nothing when the connection is lost before QUIT", async () => {
     const before = namesAndFlags(join(ours.home, "Maildir"));
-    const { left } = await expectAlike([...login, "RETR 1", "DELE 1", "DELE 5", "RETR 4"], "drop");
+    const { left } = await expectAlike([...login, "DELE 1", "TOP 2 0", "DELE 5", "STAT"], "drop");
     expect(left).toEqual(before);
+  });
+
+  it("what was retrieved before the connection was lost: unread with us, seen with Dovecot", async () => {
+    // RFC 1939 §6: without QUIT there is no UPDATE state.
+    const before = namesAndFlags(join(ours.home, "Maildir"));
+    const seen = await observe([...login, "RETR 1"], "drop");
+    expect(seen.ours.left).toEqual(before);
+    expect(seen.theirs.left).toEqual(["1700000001.M1P7.mx S", ...before.slice(1)]);
   });
 
   it("gives the messages that stay the same unique-ids next time", async () => {
@@ -290,72 +299,46 @@ describe("new/ and cur/ after a session", () => {
 describe("commands that are wrong", () => {
   beforeEach(async () => await layOut(fiveMessages()));
 
-  it("are refused alike before login", async () => {
-    await expectAlike([
-      "STAT",
-      "LIST",
-      "RETR 1",
-      "DELE 1",
-      "PASS secret",
-      "FOO",
-      "USER mrose",
-      "PASS wrong",
-      "USER nobody-here",
-      "PASS secret",
-      "CAPA",
-      ...login,
-      "STAT",
-    ]);
+  // Few at a time: Dovecot closes the connection after three useless commands before login.
+  it.each([
+    [["STAT", "LIST", ...login]],
+    [["RETR 1", "DELE 1", ...login]],
+    [["PASS secret", "FOO", ...login]],
+    [["USER mrose", "PASS wrong", ...login]],
+    [["USER nobody-here", "PASS secret", ...login]],
+    [["CAPA", ...login, "USER mrose", "PASS secret", "CAPA"]],
+  ])("are refused alike before login: %s", async (script) => {
+    await expectAlike([...script, "STAT"]);
   });
 
-  it("are refused alike after login", async () => {
-    await expectAlike(
-      [
+  it.each(["0", "6", "-1", "x", "1x", "0x1", "1.5", "4294967297", "99999999999999999999"])(
+    "are refused alike with the message number %s",
+    async (number) => {
+      await expectAlike([
         ...login,
-        ...["0", "6", "99", "-1", "x", "1x", "0x1", "1.5", "4294967297", "99999999999999999999"].flatMap(
-          (argument) => [`RETR ${argument}`, `DELE ${argument}`, `LIST ${argument}`, `UIDL ${argument}`],
-        ),
-        "RETR",
-        "DELE",
-        "TOP",
-        "TOP 1",
-        "TOP 1 x",
-        "TOP 1 -1",
-        "TOP 9 1",
-        "FOO",
-        "STLS",
+        ...["RETR", "DELE", "LIST", "UIDL"].map((command) => `${command} ${number}`),
+        `TOP ${number} 1`,
         "STAT",
-      ].slice(0, 20),
-    );
-  });
+      ]);
+    },
+  );
 
-  it("are refused alike after login, further ones", async () => {
-    await expectAlike([
-      ...login,
-      "RETR",
-      "DELE",
-      "TOP",
-      "TOP 1",
-      "TOP 1 x",
-      "TOP 1 -1",
-      "TOP 9 1",
-      "FOO",
-      "STAT",
-    ]);
+  it("are refused alike with arguments missing or malformed", async () => {
+    await expectAlike([...login, "RETR", "DELE", "TOP", "TOP 1", "TOP 1 x", "TOP 1 -1", "FOO", "STAT"]);
   });
 
   it("are taken or refused differently in a few cases", async () => {
     await expectAlike([
+      {
+        send: "USER",
+        differs: { ours: "-ERR", dovecots: "+OK", because: "RFC 1939 §7: a name is required" },
+      },
       ...login,
       {
         send: "DEL 1",
         differs: { ours: "+OK", dovecots: "-ERR", because: "another word for DELE, which some clients send" },
       },
       "RSET",
-      {
-        send: "LAST",
-        differs: { ours: "-ERR", dovecots: "+OK", because: "RFC 1460's command, which RFC 1939 took out" },
-      },
     ]);
   });
 });
@@ -422,6 +405,7 @@ describe("while another program changes the Maildir", () => {
     const deliver = (maildir: string): void => {
       const name = "1700000009.M9P9.mx";
       writeFileSync(join(maildir, "tmp", name), plainMessage(9, 900), { mode: 0o600 });
+      chownSync(join(maildir, "tmp", name), owner.uid, owner.gid);
       renameSync(join(maildir, "tmp", name), join(maildir, "new", name));
     };
     await expectAlike([...login, "STAT", deliver, "STAT", "LIST", "RETR 6"]);

@@ -13,7 +13,8 @@ export function childrenOf(masterPid: number): ChildProcessInfo[] {
     .filter((name) => /^[0-9]+$/.test(name))
     .flatMap((name) => {
       try {
-        const [, state, parent] = /^\d+ \(.*\) (\S) (\d+)/s.exec(readFileSync(`/proc/${name}/stat`, "utf8")) ?? [];
+        const [, state, parent] =
+          /^\d+ \(.*\) (\S) (\d+)/s.exec(readFileSync(`/proc/${name}/stat`, "utf8")) ?? [];
         if (Number(parent) !== masterPid || state === "Z") return [];
         const commandLine = readFileSync(`/proc/${name}/cmdline`, "utf8");
         const role = /\/processes\/([a-z]+)\.js\0/.exec(commandLine)?.[1];
@@ -26,7 +27,7 @@ export function childrenOf(masterPid: number): ChildProcessInfo[] {
 
 /** A field of /proc/PID/status, such as "Uid", "Groups" or "VmRSS". */
 export function statusOf(pid: number, field: string): string {
-  const match = new RegExp(`^${field}:\\s*(.*)$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  const match = new RegExp(`^${field}:[ \\t]*(.*)$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"));
   return match?.[1]?.trim() ?? "";
 }
 

@@ -11,8 +11,11 @@ import { startProgram } from "../../support/program.ts";
 import { acceptsConnections } from "./connect.ts";
 
 export interface DovecotOptions {
-  readonly accounts: readonly TestAccount[];
   readonly owner: MailOwner;
+  /** Who may log in, when no passwd file is given. */
+  readonly accounts?: readonly TestAccount[];
+  /** A passwd file that exists, readable for Dovecot's own user. */
+  readonly passwdFile?: string;
   /** Further lines of dovecot.conf. */
   readonly settings?: string;
 }
@@ -30,9 +33,10 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
   try {
     chmodSync(folder, 0o755);
     const port = await freePort();
-    await writePasswdFile(join(folder, "passwd"), options.accounts);
+    const passwdFile = options.passwdFile ?? join(folder, "passwd");
+    if (options.passwdFile === undefined) await writePasswdFile(passwdFile, options.accounts ?? []);
     const config = join(folder, "dovecot.conf");
-    writeFileSync(config, dovecotConf(folder, port, options));
+    writeFileSync(config, dovecotConf(folder, port, passwdFile, options));
     const program = await startProgram("/usr/sbin/dovecot", ["-F", "-c", config]);
     try {
       await Promise.race([
@@ -61,7 +65,12 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
   }
 }
 
-function dovecotConf(folder: string, port: number, { owner, settings }: DovecotOptions): string {
+function dovecotConf(
+  folder: string,
+  port: number,
+  passwdFile: string,
+  { owner, settings }: DovecotOptions,
+): string {
   return `
 base_dir = ${folder}/run
 state_dir = ${folder}/state
@@ -78,11 +87,11 @@ first_valid_uid = ${Math.min(owner.uid, 100)}
 last_valid_uid = 0
 passdb {
   driver = passwd-file
-  args = ${folder}/passwd
+  args = ${passwdFile}
 }
 userdb {
   driver = passwd-file
-  args = ${folder}/passwd
+  args = ${passwdFile}
 }
 service pop3-login {
   inet_listener pop3 {

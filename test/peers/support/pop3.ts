@@ -70,6 +70,11 @@ export class Pop3Connection {
     this.#socket.write(octets);
   }
 
+  /** Sends octets and closes the sending side (FIN); replies can still be read. */
+  sendLast(octets: string | Buffer): void {
+    this.#socket.end(octets);
+  }
+
   /** Sends a line, reads a reply of one line. */
   async command(line: string): Promise<Pop3Reply> {
     this.send(`${line}\r\n`);

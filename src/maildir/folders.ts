@@ -1,0 +1,149 @@
+// Which files stand in new/ and cur/, told without gaps although other programs rename, add and remove meanwhile. Used by
+// Maildrop in the mailbox process.
+import type { BigIntStats } from "node:fs";
+import { baseName } from "./filename.ts";
+import { codeOf, type EntryType, type Files } from "./files.ts";
+
+export const NEW = 0;
+export const CUR = 1;
+export type Folder = typeof NEW | typeof CUR;
+export const FOLDER_NAMES = ["new", "cur"] as const;
+
+/** What changes when anything in a folder changes. Missing folders have none. */
+export interface FolderStamp {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+}
+export type FolderStamps = readonly [FolderStamp | undefined, FolderStamp | undefined];
+
+export interface IgnoredEntry {
+  readonly folder: Folder;
+  readonly name: string;
+  readonly type: EntryType;
+}
+
+export interface FolderListing {
+  /** Names as byte strings, in no order; `folders` says where each stands. A base name may stand there twice. */
+  readonly names: readonly string[];
+  readonly folders: readonly Folder[];
+  /** What is no regular file. */
+  readonly ignored: readonly IgnoredEntry[];
+  readonly stamps: FolderStamps;
+  /** False when the folders went on changing: a base name that stands twice may be one file, renamed meanwhile. */
+  readonly isStable: boolean;
+  /** True when nothing can have changed unseen up to `stamps`: as long as they stay, the listing is exact. */
+  readonly isExact: boolean;
+}
+
+/**
+ * How old a folder's time must be to be trusted. A file system's clock moves in ticks (4 ms on most kernels, 2 s on the
+ * coarsest file systems): a change in the tick of the one before leaves the same time.
+ */
+export const TRUSTED_AGE_MS = 2_500;
+
+const MAX_PASSES = 6;
+
+/**
+ * Lists new/, then cur/: a message that is moved to cur/ meanwhile is seen at least once. A rename within a folder can
+ * hide a file from readdir(3), so that a folder that changed while it was read is read again, and what any of the
+ * passes saw is there; of two names of one message the later seen counts.
+ *
+ * @param now ms; the host's clock
+ * @throws what readdir(3) throws, but for folders that are missing
+ */
+export async function listFolders(files: Files, maildir: string, now: () => number): Promise<FolderListing> {
+  const seen = new Map<string, Place>();
+  for (let pass = 1; ; pass++) {
+    const startedAtMs = now();
+    const before = await stampFolders(files, maildir);
+    const listing = await listOnce(files, maildir);
+    const stamps = await stampFolders(files, maildir);
+    const isStable = sameStamps(before, stamps);
+    const isExact = isStable && areOld(stamps, startedAtMs);
+    if (isExact) return { ...listing, stamps, isStable, isExact };
+    // Stable twice, each time read whole: a rename that hid a file would have to fall into the tick of a stamp twice.
+    if ((isStable && pass > 1) || pass === MAX_PASSES) {
+      for (const name of listing.names) seen.delete(baseName(name));
+      for (const { name, folder } of seen.values()) {
+        listing.names.push(name);
+        listing.folders.push(folder);
+      }
+      return { ...listing, stamps, isStable, isExact };
+    }
+    listing.names.forEach((name, position) => {
+      seen.set(baseName(name), { name, folder: listing.folders[position]! });
+    });
+  }
+}
+
+interface Place {
+  readonly name: string;
+  readonly folder: Folder;
+}
+
+/** Two stat(2) calls. @throws but for folders that are missing */
+export async function stampFolders(files: Files, maildir: string): Promise<FolderStamps> {
+  return Promise.all([stampOf(files, `${maildir}/new`), stampOf(files, `${maildir}/cur`)]);
+}
+
+export function sameStamps(a: FolderStamps, b: FolderStamps): boolean {
+  return sameStamp(a[NEW], b[NEW]) && sameStamp(a[CUR], b[CUR]);
+}
+
+async function stampOf(files: Files, folder: string): Promise<FolderStamp | undefined> {
+  let stats: BigIntStats;
+  try {
+    stats = await files.stat(folder);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  // The change time too: a restore sets a folder's modification time back to what it was.
+  return { dev: stats.dev, ino: stats.ino, mtimeNs: stats.mtimeNs, ctimeNs: stats.ctimeNs };
+}
+
+function sameStamp(a: FolderStamp | undefined, b: FolderStamp | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.ino === b.ino && a.dev === b.dev;
+}
+
+function areOld(stamps: FolderStamps, nowMs: number): boolean {
+  return stamps.every((stamp) => {
+    if (stamp === undefined) return false;
+    return [stamp.mtimeNs, stamp.ctimeNs].every((ns) => Number(ns / 1_000_000n) <= nowMs - TRUSTED_AGE_MS);
+  });
+}
+
+interface Pass {
+  readonly names: string[];
+  readonly folders: Folder[];
+  readonly ignored: IgnoredEntry[];
+}
+
+async function listOnce(files: Files, maildir: string): Promise<Pass> {
+  const found: Pass = { names: [], folders: [], ignored: [] };
+  for (const folder of [NEW, CUR] as const) {
+    for (const { name, type } of await listIfThere(files, `${maildir}/${FOLDER_NAMES[folder]}`)) {
+      // The Maildir specification: names that begin with a dot are not messages.
+      if (name.startsWith(".")) continue;
+      if (type === "file") {
+        found.names.push(name);
+        found.folders.push(folder);
+      } else {
+        found.ignored.push({ folder, name, type });
+      }
+    }
+  }
+  return found;
+}
+
+async function listIfThere(files: Files, folder: string): Promise<Awaited<ReturnType<Files["list"]>>> {
+  try {
+    return await files.list(folder);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}

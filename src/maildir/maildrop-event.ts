@@ -1,0 +1,42 @@
+// What a maildrop tells the log: flat objects, every field loggable as it is. Names are byte strings (latin1) that may
+// hold anything. Made by the Maildir engine, logged by the mailbox process.
+import type { EntryType } from "./files.ts";
+
+export type MaildropEvent =
+  /** A missing Maildir or folder of it was made. */
+  | { readonly kind: "made-folder"; readonly path: string }
+  /** A folder is missing and cannot be made; the session goes on without it. */
+  | { readonly kind: "folder-not-made"; readonly path: string; readonly code: string }
+  /** The lock file cannot be used (`code` says why): the folder itself is locked instead. */
+  | { readonly kind: "lock-substitute"; readonly path: string; readonly code: string }
+  /** Entries of new/ and cur/ that are no regular files; the first few by name. */
+  | {
+      readonly kind: "ignored-entries";
+      readonly count: number;
+      readonly examples: readonly { readonly path: string; readonly type: EntryType }[];
+    }
+  /** A second file with the base name of a message is not served; removed at UPDATE only if it is the same file. */
+  | { readonly kind: "duplicate"; readonly path: string; readonly uniqueId: string }
+  /** Messages whose octets cannot be counted; LIST tells a guess. `code` is the first one's. */
+  | {
+      readonly kind: "not-measured";
+      readonly count: number;
+      readonly uniqueId: string;
+      readonly code: string;
+    }
+  /** What LIST said was not what RETR sent; the next session knows better. */
+  | {
+      readonly kind: "size-corrected";
+      readonly uniqueId: string;
+      readonly toldOctets: number;
+      readonly octets: number;
+    }
+  /** Retrieved messages that could not be moved to cur/ with flag S. `code` is the first one's. */
+  | {
+      readonly kind: "seen-not-marked";
+      readonly count: number;
+      readonly uniqueId: string;
+      readonly code: string;
+    }
+  /** Removed names may come back after a power failure. */
+  | { readonly kind: "not-synced"; readonly path: string; readonly code: string };

@@ -1,0 +1,172 @@
+// pop3-server's command line, and `npm start`.
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Pop3Connection } from "../peers/support/pop3.ts";
+import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/free-port.ts";
+import { runProgram, startProgram } from "../support/program.ts";
+
+const script = (name: string): string => fileURLToPath(new URL(`../../scripts/${name}`, import.meta.url));
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "dewey-commands-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function config(text: string): string {
+  const file = join(folder, "config.toml");
+  writeFileSync(file, text);
+  return file;
+}
+
+const server = (...args: string[]) => runProgram(script("pop3-server"), args, { cwd: folder });
+
+describe("pop3-server --check", () => {
+  it("is silent about nothing: every fault with file, line and key, exit 1", async () => {
+    const file = config('[server]\nlistn = ["127.0.0.1:110"]\n[log]\nlevel = "loud"\n');
+    const { exitCode, stderr } = await server("--config", file, "--check");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`${file}:2: server.listn: unknown key, did you mean server.listen?`);
+    expect(stderr).toContain(`${file}:4: log.level: `);
+  });
+
+  it("exit 0 when the config is sound", async () => {
+    const file = config('[server]\nlogin_user = "daemon"\nauth_user = "bin"\n[mail]\nuser = "nobody"\n');
+    const { exitCode, stdout } = await server("--config", file, "--check");
+    expect(stdout.toString()).toBe(`${file}: sound\n`);
+    expect(exitCode).toBe(0);
+  });
+
+  it("names a config that is not there", async () => {
+    const { exitCode, stderr } = await server("--config", join(folder, "none.toml"), "--check");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("none.toml: cannot read it (ENOENT)");
+  });
+
+  it("refuses words that it does not know with exit 1 and a hint", async () => {
+    const { exitCode, stderr } = await server("--chek");
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toContain("--check");
+  });
+});
+
+describe("npm start", () => {
+  const demo = (port: number) =>
+    startProgram(
+      process.execPath,
+      [script("demo.mjs"), "--folder", join(folder, "demo"), "--port", `${port}`],
+      {},
+    );
+
+  it("lays out a demonstration, serves it, says in three lines how to try it, and ends at Ctrl-C", async () => {
+    const port = await freePort();
+    const program = await demo(port);
+    await program.lineWhere((line) => line.includes("mail program"), "the third line");
+    expect(program.lines()).toHaveLength(3);
+    expect(program.output()).toContain(`curl -u mrose:secret pop3://127.0.0.1:${port}/1`);
+    for (const [user, password, messages] of [
+      ["mrose", "secret", 5],
+      ["jpostel", "liberal", 2],
+    ] as const) {
+      const session = await Pop3Connection.login(port, user, password);
+      expect((await session.command("STAT")).text).toMatch(new RegExp(`^${messages} `));
+      await session.command("DELE 1");
+      expect((await session.command("QUIT")).status).toBe("+OK");
+    }
+    expect(readFileSync(join(folder, "demo/passwd"), "utf8")).toMatch(/^mrose:\{ARGON2ID\}\$argon2id\$/);
+    // The terminal sends it to the whole process group.
+    process.kill(-program.pid, "SIGINT");
+    expect((await program.ended).exitCode).toBe(0);
+
+    const again = await demo(port);
+    await again.lineWhere((line) => line.includes("mail program"), "the third line");
+    const session = await Pop3Connection.login(port, "mrose", "secret");
+    expect((await session.command("STAT")).text).toMatch(/^4 /);
+    session.drop();
+    await again.stop();
+    expect((await again.ended).exitCode).toBe(0);
+  });
+
+  it("says clearly that the port is taken, exit 1", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => taken.once("listening", resolve));
+    const { port } = taken.address() as { port: number };
+    const { exitCode, stderr } = await runProgram(process.execPath, [
+      script("demo.mjs"),
+      "--folder",
+      join(folder, "demo"),
+      "--port",
+      `${port}`,
+    ]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`cannot listen on 127.0.0.1:${port}: the address is in use by another program`);
+    await new Promise((resolve) => taken.close(resolve));
+  });
+});
+
+describe("pop3-server", () => {
+  it("leaves a runtime directory alone that another server uses", async () => {
+    const port = await freePort();
+    const first = await startProgram(
+      process.execPath,
+      [script("demo.mjs"), "--folder", join(folder, "demo"), "--port", `${port}`],
+      {},
+    );
+    await first.lineWhere((line) => line.includes("mail program"), "the third line");
+    const other = readFileSync(join(folder, "demo/config.toml"), "utf8").replace(
+      `:${port}"`,
+      `:${await freePort()}"`,
+    );
+    const { exitCode, stderr } = await server("--config", config(other));
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("(server.runtime_dir) is in use by another pop3-server");
+    const session = await Pop3Connection.login(port, "mrose", "secret");
+    session.drop();
+    await first.stop();
+  });
+
+  it("notices an account that pop3-passwd adds, changes or deletes at once", async () => {
+    const port = await freePort();
+    const program = await startProgram(
+      process.execPath,
+      [script("demo.mjs"), "--folder", join(folder, "demo"), "--port", `${port}`],
+      {},
+    );
+    await program.lineWhere((line) => line.includes("mail program"), "the third line");
+    const passwd =
+      (...args: string[]) =>
+      (password: string) =>
+        runProgram(script("pop3-passwd"), ["--file", join(folder, "demo/passwd"), ...args], {
+          input: `${password}\n`,
+        });
+    const canLogIn = async (password: string): Promise<boolean> => {
+      const session = await Pop3Connection.login(port, "grace", password).catch(() => undefined);
+      session?.drop();
+      return session !== undefined;
+    };
+    expect(await canLogIn("first")).toBe(false);
+    expect((await passwd("add", "grace", "--home", join(folder, "demo/home/grace"))("first")).exitCode).toBe(
+      0,
+    );
+    expect(await canLogIn("first")).toBe(true);
+    expect((await passwd("set", "grace")("second")).exitCode).toBe(0);
+    await eventually("the new password, and the maildrop free", () => canLogIn("second"));
+    expect(await canLogIn("first")).toBe(false);
+    expect((await passwd("delete", "grace")("")).exitCode).toBe(0);
+    expect(await canLogIn("second")).toBe(false);
+    await program.stop();
+  });
+
+  it("runs from any folder and through a symbolic link", async () => {
+    const link = join(folder, "linked");
+    symlinkSync(script("pop3-server"), link);
+    const { exitCode, stdout } = await runProgram(link, ["--help"], { cwd: "/" });
+    expect(exitCode).toBe(0);
+    expect(stdout.toString()).toContain("--config <file>");
+  });
+});
