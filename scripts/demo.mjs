@@ -19,7 +19,9 @@ import { parseArgs } from "node:util";
 const ACCOUNTS = { mrose: "secret", jpostel: "liberal" };
 
 const checkout = fileURLToPath(new URL("..", import.meta.url));
-const { values } = parseArgs({ options: { folder: { type: "string" }, port: { type: "string", default: "1110" } } });
+const { values } = parseArgs({
+  options: { folder: { type: "string" }, port: { type: "string", default: "1110" } },
+});
 const folder = resolve(values.folder ?? join(checkout, ".demo"));
 const address = `127.0.0.1:${values.port}`;
 const configFile = join(folder, "config.toml");
@@ -97,6 +99,10 @@ function run() {
 
 function greet() {
   console.log(`POP3 on ${address}, the mail is in ${folder}/home, the log in ${logFile}. Ctrl-C ends it.`);
-  console.log(`Try it:  curl -u mrose:secret pop3://${address}/    or    curl -u mrose:secret pop3://${address}/1`);
-  console.log(`Or a mail program: POP3 server 127.0.0.1, port ${values.port}, no encryption, user mrose, password secret.`);
+  console.log(
+    `Try it:  curl -u mrose:secret pop3://${address}/    or    curl -u mrose:secret pop3://${address}/1`,
+  );
+  console.log(
+    `Or a mail program: POP3 server 127.0.0.1, port ${values.port}, no encryption, user mrose, password secret.`,
+  );
 }

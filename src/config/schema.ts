@@ -129,6 +129,12 @@ const limits = z
     login_time: duration("3m"),
     /** Without a command after login; RFC 1939 §3 asks for ten minutes at least. */
     idle_time: duration("10m"),
+    /** Octets wait for a client that takes none of them: after this it counts as gone, and its maildrop is free. */
+    stall_time: duration("2m"),
+    /** A login to a maildrop that another session has waits this long for it to end. */
+    lock_wait: duration("3s"),
+    /** Then a session without a command for this long is ended in favour of the new one. */
+    takeover_idle: duration("60s"),
     /** Unknown, malformed or misplaced commands, and failed logins, before the connection is closed. */
     useless_commands_before_login: z.int().min(1).default(10),
     useless_commands: z.int().min(1).default(30),

@@ -25,7 +25,9 @@ const MAX_LIST_BYTES = 65_536;
 const NO_LIST = ["ENODATA", "ENOTSUP", "EOPNOTSUPP"];
 
 const libc = koffi.load(null);
-const fgetxattr = libc.func("ssize_t fgetxattr(int fd, const char *name, _Out_ uint8_t *value, size_t size)");
+const fgetxattr = libc.func(
+  "intptr_t fgetxattr(int fd, const char *name, _Out_ uint8_t *value, size_t size)",
+);
 const fsetxattr = libc.func(
   "int fsetxattr(int fd, const char *name, const uint8_t *value, size_t size, int flags)",
 );

@@ -7,6 +7,8 @@ import { OutputBuffer } from "./output-buffer.ts";
 export interface ConnectionHandler {
   /** Acts on one line. A returned promise means that the command still works: no other line is handed out. */
   onLine(line: Line): Promise<void> | undefined;
+  /** The client does not take what it is sent (`isFull`), or has begun to take it again. */
+  onOutput?(isFull: boolean): void;
   /** The connection is over, whoever ended it; called once. */
   onClose(error: Error | undefined): void;
   /** A fault inside `onLine`. The connection is destroyed afterwards. */
@@ -64,6 +66,7 @@ export class Connection {
   async flush(): Promise<boolean> {
     this.output.flush();
     while (this.#socket.writableNeedDrain && !this.#socket.destroyed) {
+      this.#handler.onOutput?.(true);
       await new Promise<void>((resolve) => {
         const done = (): void => {
           this.#socket.off("drain", done);
@@ -123,7 +126,10 @@ export class Connection {
     this.#run();
   };
 
-  readonly #onDrain = (): void => this.#run();
+  readonly #onDrain = (): void => {
+    this.#handler.onOutput?.(false);
+    this.#run();
+  };
 
   readonly #onError = (error: Error): void => {
     this.#error = error;
@@ -154,6 +160,7 @@ export class Connection {
     // Replies to pipelined commands wait for the command under way only as long as there are more lines to come.
     if (!this.#working || !this.#reader.hasOctets) this.output.flush();
     if (this.#ended) return;
+    if (this.#socket.writableNeedDrain) this.#handler.onOutput?.(true);
     if (this.#working || this.#socket.writableNeedDrain) this.#socket.pause();
     else if (this.#inputEnded) this.end("");
     else this.#socket.resume();

@@ -91,7 +91,10 @@ function send(message: ToMaster): void {
 
 /** Serves on an inherited socket; resolves when it listens. */
 export function serveFd(fd: number, onConnection: (socket: net.Socket) => void): Promise<net.Server> {
-  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, onConnection);
+  const server = net.createServer(
+    { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
+    onConnection,
+  );
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen({ fd, backlog: LISTEN_BACKLOG }, () => {
@@ -100,6 +103,9 @@ export function serveFd(fd: number, onConnection: (socket: net.Socket) => void):
     });
   });
 }
+
+/** An idle client that vanished without a word is noticed after this and ten probes, one a second (libuv). */
+const KEEP_ALIVE_MS = 60_000;
 
 /** Connections that wait while every process is busy; the kernel caps it at net.core.somaxconn. */
 const LISTEN_BACKLOG = 4096;

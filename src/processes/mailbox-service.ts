@@ -1,8 +1,9 @@
 // Turns tickets into sessions: redeems, opens and locks the maildrop, runs the session. Used by the mailbox process,
 // and by a worker when `server.processes` is "combined".
 import type * as net from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../log/log.ts";
-import { Maildrop } from "../maildir/maildrop.ts";
+import { Maildrop, type OpenResult } from "../maildir/maildrop.ts";
 import { err } from "../pop3/reply.ts";
 import { logMaildropEvent } from "./maildrop-log.ts";
 import { POP3_IMPLEMENTATION, SASL_MECHANISMS } from "./offered.ts";
@@ -21,6 +22,8 @@ export class MailboxService {
   readonly #now: () => number;
   readonly #tickets: TicketCounter;
   readonly #sessions = new Set<TransactionSession>();
+  /** Maildir → the session that has it locked. */
+  readonly #holders = new Map<string, TransactionSession>();
   #settings: MailboxSettings;
   #isDraining = false;
   #onEmpty: (() => void) | undefined;
@@ -50,13 +53,15 @@ export class MailboxService {
     const { ticket } = redemption;
     const { session, account, address, maildir } = ticket;
     const log = this.#log.child({ session, account, address });
-    const opened = await Maildrop.open(maildir, { onEvent: (event) => logMaildropEvent(log, event) });
+    const opened = await this.#openMaildrop(maildir, log);
     switch (opened.kind) {
       case "open":
         return { kind: "admitted", ticket, maildrop: opened.maildrop };
-      case "locked":
-        log.info({ maildir }, "maildrop is locked by another session");
-        return { kind: "refused", reply: err("maildrop is locked by another session", "IN-USE") };
+      case "locked": {
+        const holder = this.#describeHolder(maildir);
+        log.info({ maildir, holder }, "maildrop is locked by another session");
+        return { kind: "refused", reply: err(`maildrop is locked by another session${holder}`, "IN-USE") };
+      }
       case "failed":
         log.error({ maildir, code: opened.code, cause: opened.reason }, "cannot open maildrop");
         return {
@@ -86,15 +91,53 @@ export class MailboxService {
         },
       },
       idleTimeMs: this.#settings.idleTimeMs,
+      stallTimeMs: this.#settings.stallTimeMs,
       log: this.#log,
       now: this.#now,
       onOver: () => {
         this.#sessions.delete(session);
+        if (this.#holders.get(ticket.maildir) === session) this.#holders.delete(ticket.maildir);
         if (this.#sessions.size === 0) this.#onEmpty?.();
       },
     });
     this.#sessions.add(session);
+    this.#holders.set(ticket.maildir, session);
     if (this.#isDraining) session.drain();
+  }
+
+  /**
+   * Opens a maildrop; where another session has it, waits for its end, then takes over from one that is idle. All
+   * sessions of an account are in this process; another program's or host's lock can only be waited for.
+   */
+  async #openMaildrop(maildir: string, log: Log): Promise<OpenResult> {
+    const { lockWaitMs, takeoverIdleMs } = this.#settings;
+    const deadlineMs = this.#now() + lockWaitMs;
+    let hasTakenOver = false;
+    for (;;) {
+      const opened = await Maildrop.open(maildir, { onEvent: (event) => logMaildropEvent(log, event) });
+      if (opened.kind !== "locked" || this.#isDraining) return opened;
+      const holder = this.#holders.get(maildir);
+      const patienceMs = deadlineMs - this.#now();
+      if (patienceMs > 0) {
+        await Promise.race([holder?.over ?? delay(LOCK_RETRY_MS), delay(patienceMs)]);
+        continue;
+      }
+      if (holder === undefined || hasTakenOver || holder.idleMs() < takeoverIdleMs) return opened;
+      hasTakenOver = true;
+      log.info(
+        { holder: holder.address, idleMs: holder.idleMs() },
+        "taking the maildrop over from an idle session",
+      );
+      holder.takeOver();
+      await Promise.race([holder.over, delay(TAKEOVER_MS)]);
+    }
+  }
+
+  /** For the owner, who has just given the password: since when, and from where. */
+  #describeHolder(maildir: string): string {
+    const holder = this.#holders.get(maildir);
+    if (holder === undefined) return "";
+    return ` from ${holder.address} since ${new Date(holder.startedAtMs).toISOString().slice(0, 19)}Z`;
   }
 
   /** Ends all sessions in good order; those that take longer than `limits.drain_time` are cut off. */
@@ -112,3 +155,9 @@ export class MailboxService {
     clearTimeout(timer);
   }
 }
+
+/** How often a lock is tried for that no session of this process holds. */
+const LOCK_RETRY_MS = 200;
+
+/** How long a session that was taken over may take to let go, such as to finish writing its index. */
+const TAKEOVER_MS = 2_000;

@@ -23,6 +23,9 @@ const mailboxSettings = z.strictObject({
   mailboxProcesses: z.int().positive(),
   ticketKey: key,
   idleTimeMs: milliseconds,
+  stallTimeMs: milliseconds,
+  lockWaitMs: milliseconds,
+  takeoverIdleMs: milliseconds,
   maxUselessCommands: z.int().positive(),
   drainTimeMs: milliseconds,
 });
@@ -88,6 +91,9 @@ export function mailboxSettingsOf(config: Config, ticketKey: string, index: numb
     mailboxProcesses: config.server.mailbox_processes,
     ticketKey,
     idleTimeMs: config.limits.idle_time,
+    stallTimeMs: config.limits.stall_time,
+    lockWaitMs: config.limits.lock_wait,
+    takeoverIdleMs: config.limits.takeover_idle,
     maxUselessCommands: config.limits.useless_commands,
     drainTimeMs: config.limits.drain_time,
   };

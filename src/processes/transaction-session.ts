@@ -18,6 +18,8 @@ export type EndReason =
   | "quit"
   | "disconnected"
   | "idle"
+  | "stalled"
+  | "taken-over"
   | "shutdown"
   | "useless-commands"
   | "read-failed"
@@ -28,6 +30,7 @@ export interface SessionContext {
   readonly maildrop: Maildrop;
   readonly options: TransactionOptions;
   readonly idleTimeMs: number;
+  readonly stallTimeMs: number;
   readonly log: Log;
   now(): number;
   onOver(): void;
@@ -45,22 +48,31 @@ export class TransactionSession {
   #removed = 0;
   #reason: EndReason | undefined;
   #isDraining = false;
+  #lastCommandAtMs: number;
+  #settleOver: () => void = () => {};
+  /** Settles when the session is over and its maildrop free. */
+  readonly over = new Promise<void>((resolve) => {
+    this.#settleOver = resolve;
+  });
 
   /** Says that the login succeeded, and handles what the client sent behind it. @param read octets read already */
   constructor(socket: net.Socket, read: Uint8Array, context: SessionContext) {
     this.#socket = socket;
     this.#context = context;
     this.#startedAtMs = context.now();
+    this.#lastCommandAtMs = this.#startedAtMs;
     this.#state = new TransactionState(context.maildrop, context.options);
     this.#connection = new Connection(socket, new LineReader(), {
       onLine: (line) => this.#onLine(line),
+      onOutput: (isFull) => socket.setTimeout(isFull ? context.stallTimeMs : context.idleTimeMs),
       onClose: (error) => this.#onClose(error),
       onFault: (error) => {
         this.#end("fault");
         context.log.error({ err: error, ...this.#identity() }, "session failed");
       },
     });
-    socket.setTimeout(context.idleTimeMs, () => this.#onIdle());
+    socket.setTimeout(context.idleTimeMs);
+    socket.on("timeout", () => this.#onIdle());
     this.#connection.reply(ok("Pass accepted"));
     this.#connection.start(read);
   }
@@ -71,12 +83,35 @@ export class TransactionSession {
     if (!this.#connection.isWorking) this.#shutDown();
   }
 
+  get address(): string {
+    return this.#context.ticket.address;
+  }
+
+  get startedAtMs(): number {
+    return this.#startedAtMs;
+  }
+
+  /** How long the client has asked for nothing, ms; 0 while a command works. */
+  idleMs(): number {
+    return this.#connection.isWorking ? 0 : this.#context.now() - this.#lastCommandAtMs;
+  }
+
+  /** Ends the session in favour of a newer one of the same account, without UPDATE. */
+  takeOver(): void {
+    this.#end("taken-over");
+    this.#context.maildrop.close();
+    this.#connection.end(
+      err("another session of this account has taken over, nothing was deleted", "SYS/TEMP"),
+    );
+  }
+
   destroy(): void {
     this.#end("shutdown");
     this.#connection.destroy();
   }
 
   #onLine(line: Line): Promise<void> | undefined {
+    this.#lastCommandAtMs = this.#context.now();
     if (this.#isDraining) {
       this.#shutDown();
       return undefined;
@@ -196,7 +231,7 @@ export class TransactionSession {
       this.#socket.setTimeout(this.#context.idleTimeMs);
       return;
     }
-    this.#end("idle");
+    this.#end(this.#connection.isOutputFull ? "stalled" : "idle");
     this.#connection.destroy();
   }
 
@@ -215,6 +250,7 @@ export class TransactionSession {
     const { maildrop, log } = this.#context;
     this.#end("disconnected");
     maildrop.close();
+    void maildrop.closed.then(this.#settleOver);
     log.info(
       {
         ...this.#identity(),

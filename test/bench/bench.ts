@@ -175,7 +175,7 @@ function readArguments(): Options {
     chosen,
     servers,
     rounds: positive("--rounds", values.rounds ?? (values.quick ? "3" : "5")),
-    measureMs: 1000 * positive("--seconds", values.seconds ?? (values.quick ? "0.8" : "3")),
+    measureMs: 1000 * positive("--seconds", values.seconds ?? (values.quick ? "0.5" : "3")),
     folder: values.folder,
     json: values.json,
   };

@@ -88,7 +88,7 @@ export class Pop3Connection {
   }
 
   async reply(): Promise<Pop3Reply> {
-    const line = await this.#line();
+    const line = await this.line();
     const match = /^(\+OK|-ERR|\+)(?: (.*))?$/.exec(line);
     if (match === null) throw new Error(`not a POP3 reply: ${JSON.stringify(line.slice(0, 200))}`);
     return { status: match[1] as Pop3Reply["status"], text: match[2] ?? "" };
@@ -105,7 +105,7 @@ export class Pop3Connection {
   }
 
   /** One line without its CRLF; a bare LF would be a fault of the server. */
-  async #line(): Promise<string> {
+  async line(): Promise<string> {
     const end = await this.#find("\r\n", 0);
     const line = this.#take(end + 2)
       .subarray(0, end)

@@ -1,0 +1,105 @@
+// "Mailbox locked", the commonest complaint about POP3 servers: who waits, who is ended, who is refused.
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { layOutMaildir, readMaildir } from "../peers/support/maildir.ts";
+import { Pop3Connection } from "../peers/support/pop3.ts";
+import { eventually } from "../support/eventually.ts";
+import { mailOwner } from "../support/mail-owner.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+
+describe.each(["separate", "combined"] as const)("a locked maildrop, processes %s", (processes) => {
+  let home: string;
+  let maildir: string;
+  let server: TestServer;
+
+  beforeAll(async () => {
+    const owner = mailOwner();
+    home = mkdtempSync(join(tmpdir(), "dewey-lock-"));
+    server = await startServer({
+      accounts: [{ user: "mrose", password: "secret", uid: owner.uid, gid: owner.gid, home }],
+      owner,
+      settings: {
+        // One worker: a session can only be taken over by its own process.
+        server: { processes, login_processes: 1 },
+        limits: { lock_wait: "1s", takeover_idle: "3s", stall_time: "2s" },
+      },
+    });
+  });
+  afterAll(async () => {
+    await server.stop();
+    rmSync(home, { recursive: true });
+  });
+  beforeEach(() => {
+    const big = Buffer.alloc(20_000_000, "0123456789\n");
+    maildir = layOutMaildir(
+      home,
+      mailOwner(),
+      new Map([
+        ["new/1.one", Buffer.from("A: 1\n\n")],
+        ["new/2.two", big],
+      ]),
+    );
+  });
+  afterEach(async () => {
+    await eventually("a free maildrop", async () => {
+      const session = await login().catch(() => undefined);
+      await session?.command("QUIT");
+      return session !== undefined;
+    });
+    rmSync(maildir, { recursive: true });
+  });
+
+  const login = (): Promise<Pop3Connection> => Pop3Connection.login(server.port, "mrose", "secret");
+  const ended = (reason: string) => () =>
+    server.log().find((line) => line.msg === "session ended" && line["reason"] === reason);
+
+  it("is waited for: a session that ends in time makes room", async () => {
+    const first = await login();
+    const second = login();
+    // The second one waits by now, or will find it free: either way it is served.
+    expect((await first.command("QUIT")).status).toBe("+OK");
+    expect((await (await second).command("QUIT")).status).toBe("+OK");
+  });
+
+  it("is refused while its session is active, with since when and from where", async () => {
+    const first = await login();
+    const { connection: second } = await Pop3Connection.open(server.port);
+    await second.command("USER mrose");
+    expect(await second.command("PASS secret")).toEqual({
+      status: "-ERR",
+      text: expect.stringMatching(
+        /^\[IN-USE\] maildrop is locked by another session from 127\.0\.0\.1 since \d{4}-\d\d-\d\dT[\d:]{8}Z$/,
+      ),
+    });
+    expect((await first.command("STAT")).status).toBe("+OK");
+    first.drop();
+    second.drop();
+  });
+
+  it("is taken over from an idle session, which is told so, and nothing is deleted", async () => {
+    const first = await login();
+    expect((await first.command("DELE 1")).status).toBe("+OK");
+    const second = await eventually("the takeover", () => login().catch(() => undefined));
+    expect(await first.reply()).toEqual({
+      status: "-ERR",
+      text: "[SYS/TEMP] another session of this account has taken over, nothing was deleted",
+    });
+    await first.closed;
+    expect((await second.command("STAT")).text).toMatch(/^2 /);
+    expect((await second.command("QUIT")).status).toBe("+OK");
+    expect(readMaildir(maildir)).toHaveLength(2);
+    expect(ended("taken-over")()).toMatchObject({ deleted: 0 });
+  });
+
+  it("becomes free when its client takes no octets any more", async () => {
+    const socket = connect({ host: "127.0.0.1", port: server.port });
+    socket.on("error", () => {});
+    socket.pause();
+    socket.write("USER mrose\r\nPASS secret\r\nDELE 1\r\nRETR 2\r\nRETR 2\r\nRETR 2\r\n");
+    expect(await eventually("the stalled session's end", ended("stalled"))).toMatchObject({ deleted: 0 });
+    socket.destroy();
+  });
+});
