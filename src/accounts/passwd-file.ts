@@ -51,6 +51,7 @@ export class PasswdFile {
   #running: Promise<void> | undefined;
   #queued: Promise<void> | undefined;
   #watcher: FSWatcher | undefined;
+  #settling: NodeJS.Timeout | undefined;
 
   constructor({ path, onEvent, now = Date.now }: PasswdFileOptions) {
     this.path = resolve(path);
@@ -114,6 +115,8 @@ export class PasswdFile {
     this.#watcher = watcher;
     watcher.on("all", () => {
       void this.refresh();
+      clearTimeout(this.#settling);
+      this.#settling = setTimeout(() => void this.refresh(), SETTLE_MS);
       void addPaths().then(() => watcher.closed || watcher.add([...folders]));
     });
     await new Promise<void>((resolve) => {
@@ -130,6 +133,7 @@ export class PasswdFile {
   async close(): Promise<void> {
     const watcher = this.#watcher;
     this.#watcher = undefined;
+    clearTimeout(this.#settling);
     await watcher?.close();
     await this.#running;
   }
@@ -207,6 +211,8 @@ interface Seen {
 // Kernels stamp files by a clock that ticks every few ms, network file systems by the second, FAT every two: a file read within
 // its own tick may change again without looking different. Only ctime counts here, since anybody may set mtime back.
 const TRUST_MARGIN_MS = 2500;
+// chokidar drops changes within 50 ms of one it told, and looks away for a moment after a replacement: one more look, later.
+const SETTLE_MS = 250;
 const UNKNOWN_CODE = "EUNKNOWN";
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const MAX_READ_ATTEMPTS = 5;

@@ -23,6 +23,7 @@ import {
   markSeen,
   pathOf,
   syncFolder,
+  twinsOf,
   whereverItStands,
 } from "./update.ts";
 
@@ -201,6 +202,9 @@ export class Maildrop {
     let alreadyGone = 0;
     await forEachParallel(deleted, parallel, async (index) => {
       const removal = await whereverItStands(this.#places, index, async (path, { folder }) => {
+        const duplicates = this.#list.duplicates.filter((duplicate) => duplicate.index === index);
+        // The twins first: a failure in between leaves the message as it was.
+        for (const twin of await twinsOf(files, this.path, path, duplicates)) await files.unlink(twin);
         await files.unlink(path);
         changedFolders.add(`${this.path}/${FOLDER_NAMES[folder]}`);
       });

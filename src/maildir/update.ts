@@ -51,6 +51,31 @@ export async function whereverItStands(
   }
 }
 
+/**
+ * Other names of the very file at `path`, among files with its base name: what a move by link(2) and unlink(2) leaves
+ * behind when it is cut short. Different files of one base name are different messages.
+ */
+export async function twinsOf(
+  files: Files,
+  maildir: string,
+  path: FilePath,
+  candidates: readonly MessagePlace[],
+): Promise<FilePath[]> {
+  if (candidates.length === 0) return [];
+  const { dev, ino } = await files.lstat(path);
+  const twins: FilePath[] = [];
+  for (const candidate of candidates) {
+    const twin = pathOf(maildir, candidate);
+    try {
+      const stats = await files.lstat(twin);
+      if (stats.dev === dev && stats.ino === ino) twins.push(twin);
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT") throw error;
+    }
+  }
+  return twins;
+}
+
 /** Moves a message to cur/ with the flag S (seen), never over another file. Returns the errno's name on failure. */
 export async function markSeen(
   files: Files,

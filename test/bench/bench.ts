@@ -62,8 +62,9 @@ async function main(): Promise<void> {
       );
     }
   } finally {
-    for (const { server } of running) await server.stop();
+    const ends = await Promise.allSettled(running.map(({ server }) => server.stop()));
     rmSync(folder, { recursive: true, force: true });
+    for (const end of ends) if (end.status === "rejected") console.error(`bench: ${end.reason}`);
   }
 }
 

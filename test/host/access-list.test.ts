@@ -39,7 +39,9 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "pop3-access-list-"));
   from = openSync(join(folder, "from"), "w", 0o640);
   to = openSync(join(folder, "to"), "w", 0o600);
-  hasLists = setList(openSync(join(folder, "probe"), "w"));
+  const probe = openSync(join(folder, "probe"), "w");
+  hasLists = setList(probe);
+  closeSync(probe);
 });
 afterEach(() => {
   closeSync(from);

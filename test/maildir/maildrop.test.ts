@@ -310,7 +310,7 @@ describe("Maildrop.measure", () => {
       ["a\rb\0\xff\n", 7],
       [`${"x".repeat(10_000_000)}\n`, 10_000_002],
     ];
-    odd.forEach(([stored], index) => maildir.write("cur", `${index}.1.host:2,`, stored));
+    for (const [index, [stored]] of odd.entries()) maildir.write("cur", `${index}.1.host:2,`, stored);
     const { maildrop } = await open(maildir);
     expect(maildrop.measured).toBe(false);
     await Promise.all([maildrop.measure(), maildrop.measure()]);

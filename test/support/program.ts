@@ -1,6 +1,7 @@
 // Runs other programs for tests: once to their end (`runProgram`), or beside the test until it stops them
 // (`startProgram`). Each started program leads a process group, so that nothing of it outlives the test.
 import { type ChildProcess, spawn } from "node:child_process";
+import { atExit } from "./at-exit.ts";
 
 export interface ProgramOptions {
   readonly cwd?: string;
@@ -101,9 +102,8 @@ export async function startProgram(
     child.once("spawn", resolve);
     child.once("error", (error) => reject(new Error(`cannot start ${program}: ${error.message}`)));
   });
-  // The signal of a test run that is broken off goes to its own group only.
-  const endWithUs = (): void => killGroup(child);
-  process.once("exit", endWithUs);
+  // It leads a group of its own, which no signal to ours reaches.
+  const forgetAtExit = atExit(() => killGroup(child));
 
   let said = "";
   let incomplete = "";
@@ -129,7 +129,7 @@ export async function startProgram(
   const ended = new Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.once("exit", (exitCode, signal) => {
       hasEnded = true;
-      process.removeListener("exit", endWithUs);
+      forgetAtExit();
       resolve({ exitCode, signal });
       notify();
     });

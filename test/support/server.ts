@@ -4,8 +4,8 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type TestAccount, writePasswdFile } from "./accounts.ts";
+import { runnableProgram } from "./checkout.ts";
 import { freePort } from "./free-port.ts";
 import { type MailOwner, runsAsRoot } from "./mail-owner.ts";
 import { startProgram } from "./program.ts";
@@ -56,7 +56,8 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
       configFile,
       toml(merge(baseSettings(folder, port, passwdFile, options.owner), options.settings)),
     );
-    const program = await startProgram(pop3Server, ["--config", configFile]);
+    const { path, env } = runnableProgram("pop3-server");
+    const program = await startProgram(path, ["--config", configFile], { env });
     const parsed: LogLine[] = [];
     const log = (): readonly LogLine[] => {
       for (const line of program.lines().slice(parsed.length)) parsed.push(parseLogLine(line));
@@ -90,8 +91,6 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
     throw error;
   }
 }
-
-const pop3Server = fileURLToPath(new URL("../../scripts/pop3-server", import.meta.url));
 
 function baseSettings(folder: string, port: number, passwdFile: string, owner: MailOwner): Settings {
   return {

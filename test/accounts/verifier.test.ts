@@ -1,0 +1,141 @@
+import { describe, expect, it } from "vitest";
+import { type Account, parseAccountLine } from "../../src/accounts/account.ts";
+import { type Argon2Cost, hashPassword } from "../../src/accounts/password.ts";
+import { Verifier, type VerifierOptions } from "../../src/accounts/verifier.ts";
+
+const cheap: Argon2Cost = { memoryKib: 64, iterations: 1, parallelism: 1 };
+
+function fileOf(...lines: readonly string[]): VerifierOptions["passwdFile"] & { refreshes: number } {
+  const accounts = new Map<string, Account>();
+  for (const [index, line] of lines.entries()) {
+    const parsed = parseAccountLine(line, index + 1);
+    if (parsed.kind === "account") accounts.set(parsed.account.user, parsed.account);
+  }
+  const file = {
+    path: "/etc/dewey-pop3/passwd",
+    refreshes: 0,
+    refresh: async () => {
+      file.refreshes += 1;
+    },
+    lookup: (user: string) => accounts.get(user),
+    accounts,
+  };
+  return file;
+}
+
+const password = Buffer.from("secret");
+const verifierOf = (...lines: readonly string[]) =>
+  new Verifier({ passwdFile: fileOf(...lines), maxParallel: 2, argon2Cost: cheap });
+
+describe("Verifier.authenticate", () => {
+  it("lets the right password in and gives the account", async () => {
+    const verifier = verifierOf(`mrose:${await hashPassword("secret", cheap)}:5000`);
+    expect(await verifier.authenticate("mrose", password, "192.0.2.1")).toMatchObject({
+      kind: "ok",
+      account: { user: "mrose", uid: "5000" },
+    });
+  });
+
+  it.each([
+    ["joe", "mrose:{PLAIN}secret", "unknown-user"],
+    ["MROSE", "mrose:{PLAIN}secret", "unknown-user"],
+    ["", "mrose:{PLAIN}secret", "unknown-user"],
+    ["__proto__", "mrose:{PLAIN}secret", "unknown-user"],
+    ["mrose", "mrose:{PLAIN}Secret", "wrong-password"],
+    ["mrose", "mrose", "no-password"],
+    ["mrose", "mrose:!{PLAIN}secret", "locked"],
+    ["mrose", "mrose:*", "locked"],
+    ["mrose", "mrose:!{NOPE}secret", "locked"],
+    ["mrose", "mrose:{PLAIN}secret::::::nologin", "not-allowed"],
+    ["mrose", "mrose:{PLAIN}secret::::::allow_nets=198.51.100.0/24", "not-allowed"],
+    // A wrong password is answered first: the restriction is no stranger's business.
+    ["mrose", "mrose:{PLAIN}Secret::::::nologin", "wrong-password"],
+  ])("refuses %j against %j: %s", async (user, line, reason) => {
+    expect(await verifierOf(line).authenticate(user, password, "192.0.2.1")).toEqual({
+      kind: "refused",
+      reason,
+    });
+  });
+
+  it("does not let an unknown user in with the password of the account that stands in for him", async () => {
+    expect(await verifierOf("mrose:{PLAIN}secret").authenticate("joe", password, undefined)).toMatchObject({
+      kind: "refused",
+    });
+  });
+
+  it("names file and line of an entry that cannot be used, and no hash", async () => {
+    const result = await verifierOf("joe:x", "mrose:{NOPE}geheim").authenticate("mrose", password, undefined);
+    expect(result).toEqual({
+      kind: "unusable",
+      reason: "/etc/dewey-pop3/passwd:2: the scheme NOPE is not known",
+      lineNumber: 2,
+    });
+  });
+
+  it("looks at the file before every answer", async () => {
+    const passwdFile = fileOf("mrose:{PLAIN}secret");
+    const verifier = new Verifier({ passwdFile, maxParallel: 1, argon2Cost: cheap });
+    await verifier.authenticate("mrose", password, undefined);
+    await verifier.authenticate("joe", password, undefined);
+    expect(passwdFile.refreshes).toBe(2);
+  });
+
+  // Quickest of several: what a host that is busy adds must not count. Without a decoy the ratio is some hundreds.
+  async function quickestMs(verifier: Verifier, user: string): Promise<number> {
+    let quickest = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < 6; round += 1) {
+      const begun = performance.now();
+      await verifier.authenticate(user, Buffer.from("wrong"), "192.0.2.1");
+      quickest = Math.min(quickest, performance.now() - begun);
+    }
+    return quickest;
+  }
+
+  it("takes as long for an unknown user, a locked and an empty account as for a wrong password", async () => {
+    const costly: Argon2Cost = { memoryKib: 16_384, iterations: 2, parallelism: 1 };
+    const hash = await hashPassword("secret", costly);
+    const lines = [`mrose:${hash}`, `locked:!${hash}`, "system:*", "empty", "plain:{PLAIN}secret"];
+    // The commonest cost counts, not the configured one.
+    const verifier = verifierOf(...lines, ...["a", "b", "c"].map((user) => `${user}:${hash}`));
+    const wrongMs = await quickestMs(verifier, "mrose");
+    for (const user of ["nobody", "locked", "system", "empty"]) {
+      const ratio = (await quickestMs(verifier, user)) / wrongMs;
+      expect(ratio, user).toBeGreaterThan(0.4);
+      expect(ratio, user).toBeLessThan(2.5);
+    }
+  });
+
+  it("measures by the configured cost while the file is empty", async () => {
+    const argon2Cost: Argon2Cost = { memoryKib: 16_384, iterations: 2, parallelism: 1 };
+    const empty = new Verifier({ passwdFile: fileOf(), maxParallel: 1, argon2Cost });
+    const one = new Verifier({
+      passwdFile: fileOf(`mrose:${await hashPassword("secret", argon2Cost)}`),
+      maxParallel: 1,
+      argon2Cost,
+    });
+    const ratio = (await quickestMs(empty, "joe")) / (await quickestMs(one, "mrose"));
+    expect(ratio).toBeGreaterThan(0.4);
+    expect(ratio).toBeLessThan(2.5);
+  });
+
+  it("verifies no more passwords at once than it may", async () => {
+    let running = 0;
+    let most = 0;
+    const base = fileOf("mrose:{PLAIN}secret");
+    const passwdFile = {
+      ...base,
+      refresh: async () => {
+        running += 1;
+        most = Math.max(most, running);
+        await new Promise((resolve) => setImmediate(resolve));
+        running -= 1;
+      },
+    };
+    const verifier = new Verifier({ passwdFile, maxParallel: 2, argon2Cost: cheap });
+    const results = await Promise.all(
+      Array.from({ length: 10 }, () => verifier.authenticate("mrose", password, undefined)),
+    );
+    expect(results.every(({ kind }) => kind === "ok")).toBe(true);
+    expect(most).toBe(2);
+  });
+});
