@@ -24,24 +24,23 @@ export async function crypt(password: Uint8Array, setting: string): Promise<Cryp
     return { kind: "unsupported", reason: "crypt(3) cannot take this password" };
   }
   const phrase = cString(password);
+  const settingString = cString(Buffer.from(setting));
   const data = Buffer.alloc(CRYPT_DATA_BYTES);
   try {
     const pointer = await new Promise<unknown>((resolve, reject) => {
-      library.crypt_rn.async(
-        phrase,
-        cString(Buffer.from(setting)),
-        data,
-        data.length,
-        (error: unknown, result: unknown) => (error ? reject(error) : resolve(result)),
+      library.crypt_rn.async(phrase, settingString, data, data.length, (error: unknown, result: unknown) =>
+        error ? reject(error) : resolve(result),
       );
     });
-    if (pointer === null)
+    if (pointer === null) {
       return { kind: "unsupported", reason: "the host's crypt(3) does not know this kind of hash" };
+    }
     // struct crypt_data begins with its output (crypt.h), and that is where crypt_rn writes.
     return { kind: "hash", hash: data.toString("latin1", 0, data.indexOf(0)) };
   } finally {
-    phrase.fill(0);
-    data.fill(0);
+    // Not only to wipe them: koffi holds no reference, and a buffer that nothing names any more may be collected while the other
+    // thread still reads it. All three have to be named behind the call.
+    for (const buffer of [phrase, settingString, data]) buffer.fill(0);
   }
 }
 

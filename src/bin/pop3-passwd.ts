@@ -4,6 +4,7 @@
 import { constants, existsSync } from "node:fs";
 import { access, readFile, realpath } from "node:fs/promises";
 import { dirname } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Account } from "../accounts/account.ts";
 import {
@@ -289,7 +290,8 @@ async function checkWritable(path: string): Promise<void> {
 
 async function readSource(source: string): Promise<Uint8Array> {
   try {
-    return await readFile(source === "-" ? "/dev/stdin" : source);
+    // Not by /dev/stdin: Linux cannot open that where standard input is a socket.
+    return source === "-" ? await buffer(process.stdin) : await readFile(source);
   } catch (error) {
     throw new Refusal(`cannot read ${source}: ${describeFileError(error)}`);
   }
