@@ -32,7 +32,7 @@ export async function sendMessage(
   try {
     let bytes = await readChunk(file, chunks[0]);
     if (bytes < CHUNK_BYTES) {
-      return { kind: "sent", octets: sendShort(connection, chunks[0].subarray(0, bytes), options) };
+      return { kind: "sent", octets: sendShortMessage(connection, chunks[0].subarray(0, bytes), options) };
     }
     const limiter = options.bodyLines === undefined ? undefined : new TopLimiter(options.bodyLines);
     if (limiter === undefined) {
@@ -77,10 +77,13 @@ export async function sendMessage(
   }
 }
 
-/** A message that one chunk holds: it is counted while it is encoded, so what is announced is always right. */
-function sendShort(
+/**
+ * Sends a message that one chunk holds whole, at once: it is counted while it is encoded, so what is announced is always
+ * right. Returns its octets as `SendResult` counts them.
+ */
+export function sendShortMessage(
   connection: Connection,
-  bytes: Buffer,
+  bytes: Uint8Array,
   { bodyLines, expectedOctets }: SendOptions,
 ): number {
   const encoder = new MessageEncoder();

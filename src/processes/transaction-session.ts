@@ -3,6 +3,7 @@
 import type * as net from "node:net";
 import type { Log } from "../log/log.ts";
 import type { Maildrop } from "../maildir/maildrop.ts";
+import { MAX_QUICK_BYTES } from "../maildir/quick-reads.ts";
 import { Connection } from "../net/connection.ts";
 import { type Line, LineReader } from "../pop3/line-reader.ts";
 import { err, ok } from "../pop3/reply.ts";
@@ -11,7 +12,7 @@ import {
   type TransactionOutcome,
   TransactionState,
 } from "../pop3/transaction-state.ts";
-import { sendMessage } from "./message-sender.ts";
+import { type SendOptions, sendMessage, sendShortMessage } from "./message-sender.ts";
 import type { Ticket } from "./ticket.ts";
 
 export type EndReason =
@@ -155,7 +156,30 @@ export class TransactionSession {
     return undefined;
   }
 
-  async #send(index: number, bodyLines: number | undefined): Promise<void> {
+  #send(index: number, bodyLines: number | undefined): Promise<void> | undefined {
+    const { maildrop } = this.#context;
+    const bytes = maildrop.readMessageNow(index, quickBuffer);
+    if (bytes === undefined) return this.#sendFile(index, bodyLines);
+    const octets = sendShortMessage(this.#connection, bytes, this.#sendOptions(index, bodyLines));
+    this.#sent(index, bodyLines, octets);
+    return undefined;
+  }
+
+  #sendOptions(index: number, bodyLines: number | undefined): SendOptions {
+    const { maildrop } = this.#context;
+    return { bodyLines, expectedOctets: maildrop.measured ? maildrop.octets(index) : undefined };
+  }
+
+  #sent(index: number, bodyLines: number | undefined, octets: number): void {
+    const { maildrop } = this.#context;
+    this.#octetsSent += octets;
+    if (bodyLines !== undefined) return;
+    this.#messagesSent++;
+    this.#retrieved.add(index);
+    maildrop.correctOctets(index, octets);
+  }
+
+  async #sendFile(index: number, bodyLines: number | undefined): Promise<void> {
     const { maildrop, log } = this.#context;
     const opened = await maildrop.openMessage(index);
     if (opened.kind === "gone") {
@@ -173,18 +197,10 @@ export class TransactionSession {
       return;
     }
     try {
-      const sent = await sendMessage(this.#connection, opened.file, {
-        bodyLines,
-        expectedOctets: maildrop.measured ? maildrop.octets(index) : undefined,
-      });
+      const sent = await sendMessage(this.#connection, opened.file, this.#sendOptions(index, bodyLines));
       switch (sent.kind) {
         case "sent":
-          this.#octetsSent += sent.octets;
-          if (bodyLines !== undefined) return;
-          this.#messagesSent++;
-          this.#retrieved.add(index);
-          if (!maildrop.measured || maildrop.octets(index) !== sent.octets)
-            maildrop.correctOctets(index, sent.octets);
+          this.#sent(index, bodyLines, sent.octets);
           return;
         case "client-gone":
           return;
@@ -273,6 +289,9 @@ export class TransactionSession {
     return { session, account, address };
   }
 }
+
+/** Filled and sent without anything in between, so one serves every session of the process. */
+const quickBuffer = Buffer.allocUnsafeSlow(MAX_QUICK_BYTES);
 
 function isPermission(code: string): boolean {
   return code === "EACCES" || code === "EPERM" || code === "ELOOP";
