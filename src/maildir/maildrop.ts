@@ -34,8 +34,9 @@ export interface MaildropOptions {
   readonly onEvent?: (event: MaildropEvent) => void;
   /** The host's clock, in ms. */
   readonly now?: () => number;
-  /** For tests: the file system. */
+  /** For tests: the file system, and whether it answers at once. */
   readonly files?: Files;
+  readonly quickReads?: (path: string) => QuickReads;
   readonly lock?: LockMode;
   /** Moves retrieved messages to cur/ with flag S at UPDATE. */
   readonly markSeen?: boolean;
@@ -184,7 +185,7 @@ export class Maildrop {
    * @param buffer takes the bytes; at least MAX_QUICK_BYTES
    */
   readMessageNow(index: number, buffer: Uint8Array): Uint8Array | undefined {
-    this.#quickReads ??= new QuickReads(this.path);
+    this.#quickReads ??= this.#options.quickReads(this.path);
     if (this.#options.files !== systemFiles || !this.#quickReads.allows()) return undefined;
     const begin = performance.now();
     const read = readShortFile(pathOf(this.path, this.#places.place(index)), buffer);
@@ -343,6 +344,7 @@ const DEFAULTS: Required<MaildropOptions> = {
   onEvent: () => {},
   now: Date.now,
   files: systemFiles,
+  quickReads: QuickReads.at,
   lock: "flock",
   markSeen: true,
   parallel: 8,

@@ -26,14 +26,21 @@ const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
 ]);
 
 export class QuickReads {
-  #isLocal = false;
+  #isLocal: boolean;
   #pauseReads = 0;
 
-  /** Asks for the file system, in the background: until it is known, no read is quick. */
-  constructor(path: string) {
+  /** @param isLocal whether the Maildir's file system answers at once, as `QuickReads.at` finds out */
+  constructor(isLocal: boolean) {
+    this.#isLocal = isLocal;
+  }
+
+  /** Asks for the file system of a path, in the background: until it is known, no read is quick. */
+  static at(path: string): QuickReads {
+    const quickReads = new QuickReads(false);
     statfs(path, (error, stats) => {
-      this.#isLocal = error === null && LOCAL_FILE_SYSTEMS.has(stats.type);
+      quickReads.#isLocal = error === null && LOCAL_FILE_SYSTEMS.has(stats.type);
     });
+    return quickReads;
   }
 
   /** Whether the next message may be read at once. */

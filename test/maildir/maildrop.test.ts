@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Files, systemFiles } from "../../src/maildir/files.ts";
 import { Maildrop, type MaildropEvent, type MaildropOptions } from "../../src/maildir/maildrop.ts";
 import type { MessageFile } from "../../src/maildir/message.ts";
+import { MAX_QUICK_BYTES, QuickReads } from "../../src/maildir/quick-reads.ts";
 import { ScratchMaildir } from "./scratch-maildir.ts";
 
 async function open(maildir: ScratchMaildir, options: MaildropOptions = {}) {
@@ -453,19 +455,36 @@ describe("Maildrop.openMessage", () => {
     expect(events).toEqual([{ kind: "size-corrected", uniqueId: "1.1.host,W=7", toldOctets: 7, octets: 6 }]);
   });
 
-  it("reads in one thread too", async () => {
+  it("reads short messages at once, and leaves whatever is unusual to openMessage", async () => {
     const maildir = ScratchMaildir.make();
     maildir.write("cur", "1.1.host:2,", "a\nb\n");
-    const { maildrop } = await open(maildir);
-    const opened = await maildrop.openMessage(0);
-    if (opened.kind !== "message") throw new Error("not opened");
-    const buffer = Buffer.alloc(10);
-    expect(opened.file.readSync(buffer, 2, 3)).toBe(3);
-    expect(opened.file.position).toBe(3);
-    expect(opened.file.readSync(buffer, 5, 5)).toBe(1);
-    expect(buffer.toString("latin1", 2, 6)).toBe("a\nb\n");
-    opened.file.close();
-    opened.file.close();
+    maildir.write("cur", "2.2.host:2,", Buffer.alloc(MAX_QUICK_BYTES));
+    maildir.write("cur", "3.3.host:2,", Buffer.alloc(MAX_QUICK_BYTES + 1));
+    for (const name of ["4.4.host", "5.5.host", "6.6.host"]) maildir.write("cur", `${name}:2,`, "x");
+    const { maildrop } = await open(maildir, { quickReads: () => new QuickReads(true) });
+    const buffer = Buffer.alloc(MAX_QUICK_BYTES);
+    const bytes = maildrop.readMessageNow(0, buffer) ?? [];
+    expect(Buffer.from(bytes).toString("latin1")).toBe("a\nb\n");
+    expect(maildrop.readMessageNow(1, buffer)?.length).toBe(MAX_QUICK_BYTES);
+    expect(maildrop.readMessageNow(2, buffer)).toBeUndefined();
+    maildir.rename("cur", "4.4.host:2,", "cur", "4.4.host:2,S");
+    rmSync(join(maildir.path, "cur/5.5.host:2,"));
+    symlinkSync("/etc/hostname", join(maildir.path, "cur/5.5.host:2,"));
+    rmSync(join(maildir.path, "cur/6.6.host:2,"));
+    execFileSync("mkfifo", [join(maildir.path, "cur/6.6.host:2,")]);
+    for (const index of [3, 4, 5]) expect(maildrop.readMessageNow(index, buffer)).toBeUndefined();
+    expect(await read(maildrop, 3)).toBe("x");
+  });
+
+  it("reads nothing at once for a while after a read that took long", () => {
+    expect(new QuickReads(false).allows()).toBe(false);
+    const local = new QuickReads(true);
+    expect(local.allows()).toBe(true);
+    local.took(1);
+    expect(local.allows()).toBe(true);
+    local.took(50);
+    for (let i = 0; i < 64; i++) expect(local.allows()).toBe(false);
+    expect(local.allows()).toBe(true);
   });
 });
 

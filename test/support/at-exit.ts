@@ -9,7 +9,14 @@ export function atExit(task: () => void): () => void {
   if (!isListening) {
     isListening = true;
     process.once("exit", () => {
-      for (const pending of tasks) pending();
+      for (const pending of tasks) {
+        try {
+          pending();
+        } catch (fault) {
+          // The others must be done all the same.
+          console.error(fault);
+        }
+      }
     });
     process.once("SIGTERM", () => process.exit(128 + 15));
     process.once("SIGINT", () => process.exit(128 + 2));
