@@ -114,10 +114,23 @@ const mail = z
   })
   .prefault({});
 
+const socketPath = absolutePath.refine(
+  (path) => Buffer.byteLength(path) <= 107,
+  "too long for a UNIX socket, at most 107 bytes (unix(7))",
+);
+
 const mta = z
   .strictObject({
-    /** Dovecot auth protocol, for Postfix and Exim. */
-    sasl_socket: absolutePath.optional(),
+    /** Dovecot auth protocol, for Postfix and Exim: one socket, or several (a chroot for Postfix, /run for Exim). */
+    sasl_socket: z.union([socketPath.transform((path) => [path]), z.array(socketPath)]).default([]),
+    /** Who may connect. Whoever may, can try passwords: the MTA's user or group, and nobody else. */
+    sasl_socket_user: userOrGroup.optional(),
+    sasl_socket_group: userOrGroup.optional(),
+    sasl_socket_mode: z
+      .string()
+      .regex(/^0?[0-7]{3}$/, 'expected an octal mode such as "0660"')
+      .default("0660")
+      .transform((mode) => Number.parseInt(mode, 8)),
     /** Postfix socketmap. */
     socketmap_socket: absolutePath.optional(),
   })

@@ -1,5 +1,6 @@
 // The auth process, run as `dewey-auth`: the only one that reads the passwd file. Speaks Dovecot's auth protocol with
-// our login processes on its socket; success brings a ticket for the mailbox process.
+// our login processes on its first socket, where success brings a ticket for the mailbox process, and with the MTA's SASL
+// clients on the others, where it never does.
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { maildirPath } from "../accounts/maildir-path.ts";
@@ -10,22 +11,31 @@ import type { Log } from "../log/log.ts";
 import { mechanisms } from "../sasl/mechanisms.ts";
 import { runChild, serveFd } from "./child.ts";
 import type { AuthSettings } from "./settings.ts";
-import { sealTicket } from "./ticket.ts";
+import { sealTicket, type Ticket } from "./ticket.ts";
 
 runChild("auth", async (given, { log, listenerFds }) => {
   let settings = given;
   let accounts = await openAccounts(settings, log);
 
-  const authServer = new AuthServer({
+  const common = {
     mechanisms,
-    verify: (request) => verify(request, accounts.verifier, settings, log),
-    temporaryFailure: "reply",
     pid: process.pid,
     randomBytes,
-    onEvent: (event) => logAuthEvent(log, event),
+    onEvent: (event: AuthServerEvent) => logAuthEvent(log, event),
+  };
+  const forLogin = new AuthServer({
+    ...common,
+    temporaryFailure: "reply",
+    verify: (request) => verify(request, accounts.verifier, settings, log, "login"),
+  });
+  // The MTA takes every FAIL for a wrong password, but a closed socket for what it is: it answers 454.
+  const forMta = new AuthServer({
+    ...common,
+    temporaryFailure: "close",
+    verify: (request) => verify(request, accounts.verifier, settings, log, "mta"),
   });
   const servers = await Promise.all(
-    listenerFds.map((fd) => serveFd(fd, (socket) => authServer.serve(socket))),
+    listenerFds.map((fd, index) => serveFd(fd, (socket) => (index === 0 ? forLogin : forMta).serve(socket))),
   );
 
   return {
@@ -41,7 +51,8 @@ runChild("auth", async (given, { log, listenerFds }) => {
     },
     drain: async () => {
       for (const server of servers) server.close();
-      authServer.close();
+      forLogin.close();
+      forMta.close();
       await accounts.passwdFile.close();
     },
   };
@@ -63,13 +74,16 @@ async function openAccounts(
 }
 
 async function verify(
-  { user, password, service, session, mechanism, secured, remoteAddress }: VerifyRequest,
+  request: VerifyRequest,
   verifier: Verifier,
   settings: AuthSettings,
   log: Log,
+  client: "login" | "mta",
 ): Promise<Verdict> {
   // Begun now: a refusal takes as long as it takes, whatever the checking took.
-  const notBefore = delay(settings.failureDelayMs);
+  const { failureDelayMs } = settings;
+  const notBefore = delay(client === "mta" ? Math.min(failureDelayMs, MAX_MTA_DELAY_MS) : failureDelayMs);
+  const { user, password, service, session, mechanism, remoteAddress } = request;
   const who = { session, user, address: remoteAddress, service, mechanism };
   const result = await verifier.authenticate(user, password, remoteAddress);
   switch (result.kind) {
@@ -86,26 +100,42 @@ async function verify(
     default:
       return result satisfies never;
   }
-  const maildir = maildirPath(settings.maildir, result.account);
-  if (maildir.kind === "unusable") {
-    log.error({ ...who, line: result.account.lineNumber, reason: maildir.reason }, "account cannot be used");
-    return { kind: "refused", code: "unusable" };
+  const { account } = result;
+  if (client === "login") {
+    const maildir = maildirPath(settings.maildir, account);
+    if (maildir.kind === "unusable") {
+      log.error({ ...who, line: account.lineNumber, reason: maildir.reason }, "account cannot be used");
+      return { kind: "refused", code: "unusable" };
+    }
+    const ticket = sealTicket(
+      ticketFor(request, account.user, maildir.path),
+      Buffer.from(settings.ticketKey, "base64"),
+    );
+    return { kind: "ok", user: account.user, fields: new Map([["ticket", ticket]]) };
   }
-  const ticket = sealTicket(
-    {
-      session: session ?? "",
-      account: result.account.user,
-      maildir: maildir.path,
-      address: remoteAddress ?? "",
-      mechanism,
-      secured,
-      nonce: randomBytes(16).toString("base64url"),
-      issuedAtMs: Date.now(),
-    },
-    Buffer.from(settings.ticketKey, "base64"),
-  );
-  return { kind: "ok", user: result.account.user, fields: new Map([["ticket", ticket]]) };
+  log.info(who, "login accepted");
+  return { kind: "ok", user: account.user };
 }
+
+function ticketFor(
+  { session, mechanism, secured, remoteAddress }: VerifyRequest,
+  account: string,
+  maildir: string,
+): Ticket {
+  return {
+    session: session ?? "",
+    account,
+    maildir,
+    address: remoteAddress ?? "",
+    mechanism,
+    secured,
+    nonce: randomBytes(16).toString("base64url"),
+    issuedAtMs: Date.now(),
+  };
+}
+
+/** Postfix gives up after ten seconds and calls it a lost connection. */
+const MAX_MTA_DELAY_MS = 8_000;
 
 function logPasswdFileEvent(log: Log, event: PasswdFileEvent): void {
   const { kind, ...details } = event;

@@ -13,6 +13,8 @@ import { type ChildDescription, SupervisedChild } from "./supervision.ts";
 
 /** Who each kind of process runs as; undefined: the starter itself. */
 export interface ProcessUsers {
+  /** Who may connect to the MTA's sockets; undefined: the starter's uid, gid. */
+  readonly mta: { readonly uid: number | undefined; readonly gid: number | undefined };
   readonly auth: HostUser | undefined;
   readonly login: HostUser | undefined;
   readonly mail: HostUser | undefined;
@@ -25,10 +27,20 @@ export type UsersResult =
 
 /** Finds the users that the config names. Without root, or with `server.run_as = "starter"`, all keep the starter's uid. */
 export function processUsers(config: Config, isRoot: boolean): UsersResult {
-  if (!isRoot || config.server.run_as === "starter") {
-    return { kind: "users", users: { auth: undefined, login: undefined, mail: undefined } };
-  }
   const unknown = (key: string, message: string): UsersResult => ({ kind: "unknown", key, message });
+  const { sasl_socket_user, sasl_socket_group } = config.mta;
+  const uid = sasl_socket_user === undefined ? undefined : findUser(sasl_socket_user)?.uid;
+  if (sasl_socket_user !== undefined && uid === undefined) {
+    return unknown("mta.sasl_socket_user", `no user "${sasl_socket_user}" on this host`);
+  }
+  const groupId = sasl_socket_group === undefined ? undefined : findGroup(sasl_socket_group);
+  if (sasl_socket_group !== undefined && groupId === undefined) {
+    return unknown("mta.sasl_socket_group", `no group "${sasl_socket_group}" on this host`);
+  }
+  const mta = { uid, gid: groupId };
+  if (!isRoot || config.server.run_as === "starter") {
+    return { kind: "users", users: { auth: undefined, login: undefined, mail: undefined, mta } };
+  }
   const { login_user, auth_user } = config.server;
   const login = findUser(login_user);
   if (login === undefined) return unknown("server.login_user", noSuchUser(login_user));
@@ -52,7 +64,7 @@ export function processUsers(config: Config, isRoot: boolean): UsersResult {
   })) {
     if (user.uid === 0) return unknown(key, "must not be root");
   }
-  return { kind: "users", users: { auth, login, mail } };
+  return { kind: "users", users: { auth, login, mail, mta } };
 }
 
 function noSuchUser(name: string): string {
@@ -99,6 +111,12 @@ export async function startMaster(
   const owner = { uid: clientUser?.uid, gid: clientUser?.gid, mode: 0o600 };
   const authListener = keep(bindUnix(authSocket(runtime_dir), owner));
   if (typeof authListener === "string") return abandon(authListener);
+  const saslListeners: BoundSocket[] = [];
+  for (const path of config.mta.sasl_socket) {
+    const socket = keep(bindUnix(path, { ...users.mta, mode: config.mta.sasl_socket_mode }));
+    if (typeof socket === "string") return abandon(socket);
+    saslListeners.push(socket);
+  }
   const mailboxListeners: BoundSocket[] = [];
   for (let index = 0; !isCombined && index < mailbox_processes; index++) {
     const socket = keep(bindUnix(mailboxSocket(runtime_dir, index), owner));
@@ -113,7 +131,7 @@ export async function startMaster(
       {
         role: "auth" as const,
         name: "auth",
-        sockets: [authListener],
+        sockets: [authListener, ...saslListeners],
         user: users.auth,
         settings: () => authSettingsOf(current.config, ticketKey),
       },

@@ -23,6 +23,8 @@ export interface PostfixOptions {
   readonly mail: string;
   readonly virtualUsers: readonly string[];
   readonly localUsers: readonly string[];
+  /** Offers SMTP AUTH by Dovecot's auth protocol on this socket. */
+  readonly saslSocket?: string;
 }
 
 export interface Postfix {
@@ -82,6 +84,16 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   }
 }
 
+// As README tells administrators to write it.
+function saslLines(socket: string): string {
+  return `
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = ${socket}
+smtpd_sasl_security_options = noanonymous
+`;
+}
+
 function mainCf(folder: string, options: PostfixOptions, wrapper: string): string {
   const { owner } = options;
   return `
@@ -125,7 +137,7 @@ local_header_rewrite_clients =
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 biff = no
-`;
+${options.saslSocket === undefined ? "" : saslLines(options.saslSocket)}`;
 }
 
 /** The services of Debian's own master.cf that local delivery needs; none chrooted, because the test's passwd file is outside. */
