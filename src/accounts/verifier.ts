@@ -5,6 +5,7 @@ import { mayLogIn } from "./may-log-in.ts";
 import type { PasswdFile } from "./passwd-file.ts";
 import { type Argon2Cost, DEFAULT_ARGON2_COST, decoyField, verifyPassword } from "./password.ts";
 import { readPasswordField, verificationCost } from "./password-field.ts";
+import { VerifiedPasswords } from "./verified-passwords.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 export type RefusalReason = "unknown-user" | "wrong-password" | "not-allowed" | "locked" | "no-password";
@@ -31,6 +32,9 @@ export class Verifier {
   readonly #passwdFile: VerifierOptions["passwdFile"];
   readonly #queue: WorkQueue;
   readonly #fallbackDecoy: string;
+  readonly #verified = new VerifiedPasswords();
+  /** The file's state that `#verified` belongs to. */
+  #verifiedAccounts: ReadonlyMap<string, Account> | undefined;
   #decoy: { readonly accounts: ReadonlyMap<string, Account> | undefined; readonly field: string };
 
   constructor({ passwdFile, maxParallel, argon2Cost = DEFAULT_ARGON2_COST }: VerifierOptions) {
@@ -45,7 +49,17 @@ export class Verifier {
    * @param password octets, any; never kept
    * @param address the client's IP address, undefined for a client on this host without one
    */
-  authenticate(user: string, password: Uint8Array, address: string | undefined): Promise<Authentication> {
+  async authenticate(
+    user: string,
+    password: Uint8Array,
+    address: string | undefined,
+  ): Promise<Authentication> {
+    await this.#passwdFile.refresh();
+    this.#forgetAfterChange();
+    const account = this.#passwdFile.lookup(user);
+    if (account !== undefined && this.#verified.has(user, account.password, password)) {
+      return this.#admit(account, address);
+    }
     return this.#queue.run(() => this.#authenticate(user, password, address));
   }
 
@@ -54,7 +68,9 @@ export class Verifier {
     password: Uint8Array,
     address: string | undefined,
   ): Promise<Authentication> {
+    // It may have waited in line: what holds now is what counts.
     await this.#passwdFile.refresh();
+    this.#forgetAfterChange();
     const account = this.#passwdFile.lookup(user);
     // For everybody, or the first login after a change of the file would tell by its time who is unknown.
     this.#chooseDecoy();
@@ -67,10 +83,9 @@ export class Verifier {
     const verification = await verifyPassword(account.password, password, user);
     if (verification === "mismatch") return { kind: "refused", reason: "wrong-password" };
     if (verification === "match") {
+      this.#verified.add(user, account.password, password);
       // Asked last, so that the answer to a guess does not tell whether the account is restricted.
-      return mayLogIn(account, address)
-        ? { kind: "ok", account }
-        : { kind: "refused", reason: "not-allowed" };
+      return this.#admit(account, address);
     }
     const { lineNumber } = account;
     return {
@@ -78,6 +93,16 @@ export class Verifier {
       reason: `${this.#passwdFile.path}:${lineNumber}: ${verification.reason}`,
       lineNumber,
     };
+  }
+
+  #admit(account: Account, address: string | undefined): Authentication {
+    return mayLogIn(account, address) ? { kind: "ok", account } : { kind: "refused", reason: "not-allowed" };
+  }
+
+  #forgetAfterChange(): void {
+    if (this.#verifiedAccounts === this.#passwdFile.accounts) return;
+    this.#verifiedAccounts = this.#passwdFile.accounts;
+    this.#verified.clear();
   }
 
   // The hash behind the lock is as good a decoy as any, and it keeps the account's own pace.

@@ -133,6 +133,8 @@ export async function startMaster(
         name: "auth",
         sockets: [authListener, ...saslListeners],
         user: users.auth,
+        // Each verification keeps a thread busy; file access must not wait behind them.
+        threads: config.auth.parallel_verifications + 2,
         settings: () => authSettingsOf(current.config, ticketKey),
       },
     ],

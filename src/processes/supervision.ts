@@ -15,6 +15,8 @@ export interface ChildDescription {
   readonly sockets: readonly BoundSocket[];
   /** Undefined: the starter's own. */
   readonly user: HostUser | undefined;
+  /** Size of libuv's thread pool; its own default, 4, where undefined. */
+  readonly threads?: number;
   /** Settings as of now; asked again at each restart and reload. */
   settings(): unknown;
 }
@@ -78,12 +80,12 @@ export class SupervisedChild {
   }
 
   #spawn(): void {
-    const { role, sockets, user } = this.#description;
+    const { role, sockets, user, threads } = this.#description;
     const script = fileURLToPath(new URL(`./${role}${import.meta.url.slice(-3)}`, import.meta.url));
     this.#startedAtMs = Date.now();
     const child = spawn(process.execPath, [script, `${sockets.length}`], {
       stdio: ["ignore", "inherit", "inherit", "ipc", ...sockets.map(({ fd }) => fd)],
-      env: childEnvironment(),
+      env: childEnvironment(threads),
       cwd: "/",
       // With a uid given, libuv also drops all supplementary groups.
       ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
@@ -132,7 +134,11 @@ export class SupervisedChild {
 }
 
 /** What a child may know of the starter's environment: nothing that steers Node, no secret that happens to be there. */
-function childEnvironment(): NodeJS.ProcessEnv {
+function childEnvironment(threads: number | undefined): NodeJS.ProcessEnv {
   const { TZ, LANG } = process.env;
-  return { ...(TZ === undefined ? {} : { TZ }), ...(LANG === undefined ? {} : { LANG }) };
+  return {
+    ...(threads === undefined ? {} : { UV_THREADPOOL_SIZE: `${threads}` }),
+    ...(TZ === undefined ? {} : { TZ }),
+    ...(LANG === undefined ? {} : { LANG }),
+  };
 }

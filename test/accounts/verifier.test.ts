@@ -6,11 +6,19 @@ import { Verifier, type VerifierOptions } from "../../src/accounts/verifier.ts";
 
 /** Password fields in the order in which they were verified. */
 const verified: string[] = vi.hoisted(() => []);
+/** How many verifications run at one time, and how many did at most. */
+const atOnce = vi.hoisted(() => ({ running: 0, most: 0 }));
 vi.mock("../../src/accounts/password.ts", async (importOriginal) => {
   const original = await importOriginal<typeof import("../../src/accounts/password.ts")>();
-  const verifyPassword: typeof original.verifyPassword = (field, ...rest) => {
+  const verifyPassword: typeof original.verifyPassword = async (field, ...rest) => {
     verified.push(field);
-    return original.verifyPassword(field, ...rest);
+    atOnce.running += 1;
+    atOnce.most = Math.max(atOnce.most, atOnce.running);
+    try {
+      return await original.verifyPassword(field, ...rest);
+    } finally {
+      atOnce.running -= 1;
+    }
   };
   return { ...original, verifyPassword };
 });
@@ -87,9 +95,11 @@ describe("Verifier.authenticate", () => {
   it("looks at the file before every answer", async () => {
     const passwdFile = fileOf("mrose:{PLAIN}secret");
     const verifier = new Verifier({ passwdFile, maxParallel: 1, argon2Cost: cheap });
-    await verifier.authenticate("mrose", password, undefined);
-    await verifier.authenticate("joe", password, undefined);
-    expect(passwdFile.refreshes).toBe(2);
+    for (const user of ["mrose", "mrose", "joe"]) {
+      passwdFile.refreshes = 0;
+      await verifier.authenticate(user, password, undefined);
+      expect(passwdFile.refreshes).toBeGreaterThan(0);
+    }
   });
 
   /** What it costs to answer a wrong password: the cost of each hash that is verified for it, in turn. */
@@ -126,24 +136,46 @@ describe("Verifier.authenticate", () => {
     expect(await costsOf(empty, "joe")).toEqual(await costsOf(one, "mrose"));
   });
 
-  it("verifies no more passwords at once than it may", async () => {
-    let running = 0;
-    let most = 0;
-    const base = fileOf("mrose:{PLAIN}secret");
+  it("verifies a password once, until the file changes; a wrong one each time", async () => {
+    const hash = await hashPassword("secret", cheap);
+    let accounts = fileOf(`mrose:${hash}`, `nologin:${hash}::::::nologin`).accounts;
     const passwdFile = {
-      ...base,
-      refresh: async () => {
-        running += 1;
-        most = Math.max(most, running);
-        await new Promise((resolve) => setImmediate(resolve));
-        running -= 1;
+      path: "/etc/dewey-pop3/passwd",
+      refresh: async () => {},
+      lookup: (user: string) => accounts.get(user),
+      get accounts() {
+        return accounts;
       },
     };
-    const verifier = new Verifier({ passwdFile, maxParallel: 2, argon2Cost: cheap });
+    const verifier = new Verifier({ passwdFile, maxParallel: 1, argon2Cost: cheap });
+    const kindOf = async (user: string, text: string): Promise<[string, number]> => {
+      verified.length = 0;
+      const { kind } = await verifier.authenticate(user, Buffer.from(text), "192.0.2.1");
+      return [kind, verified.length];
+    };
+    expect(await kindOf("mrose", "secret")).toEqual(["ok", 1]);
+    expect(await kindOf("mrose", "secret")).toEqual(["ok", 0]);
+    expect(await kindOf("mrose", "Secret")).toEqual(["refused", 1]);
+    expect(await kindOf("mrose", "Secret")).toEqual(["refused", 1]);
+    // What is remembered is the password, not that somebody may log in.
+    expect(await kindOf("nologin", "secret")).toEqual(["refused", 1]);
+    expect(await kindOf("nologin", "secret")).toEqual(["refused", 0]);
+    accounts = fileOf(`mrose:${hash}`).accounts;
+    expect(await kindOf("mrose", "secret")).toEqual(["ok", 1]);
+    accounts = fileOf(`mrose:${await hashPassword("changed", cheap)}`).accounts;
+    expect(await kindOf("mrose", "secret")).toEqual(["refused", 1]);
+    expect(await kindOf("nologin", "secret")).toEqual(["refused", 1]);
+  });
+
+  it("verifies no more passwords at once than it may", async () => {
+    const verifier = verifierOf(`mrose:${await hashPassword("secret", cheap)}`);
+    atOnce.most = 0;
     const results = await Promise.all(
-      Array.from({ length: 10 }, () => verifier.authenticate("mrose", password, undefined)),
+      Array.from({ length: 10 }, (_, i) =>
+        verifier.authenticate("mrose", Buffer.from(`wrong ${i}`), undefined),
+      ),
     );
-    expect(results.every(({ kind }) => kind === "ok")).toBe(true);
-    expect(most).toBe(2);
+    expect(results.every(({ kind }) => kind === "refused")).toBe(true);
+    expect(atOnce.most).toBe(2);
   });
 });
