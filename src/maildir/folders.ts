@@ -15,6 +15,7 @@ export interface FolderStamp {
   readonly ino: bigint;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
+  readonly birthtimeNs: bigint;
 }
 export type FolderStamps = readonly [FolderStamp | undefined, FolderStamp | undefined];
 
@@ -92,6 +93,15 @@ export function sameStamps(a: FolderStamps, b: FolderStamps): boolean {
   return sameStamp(a[NEW], b[NEW]) && sameStamp(a[CUR], b[CUR]);
 }
 
+/** Whether these are still the same two folders, whatever happened in them: a Maildir made anew shares no message. */
+export function areSameFolders(a: FolderStamps, b: FolderStamps): boolean {
+  return [NEW, CUR].every((folder) => {
+    const [one, other] = [a[folder], b[folder]];
+    if (one === undefined || other === undefined) return false;
+    return one.ino === other.ino && one.dev === other.dev && one.birthtimeNs === other.birthtimeNs;
+  });
+}
+
 async function stampOf(files: Files, folder: string): Promise<FolderStamp | undefined> {
   let stats: BigIntStats;
   try {
@@ -101,7 +111,13 @@ async function stampOf(files: Files, folder: string): Promise<FolderStamp | unde
     throw error;
   }
   // The change time too: a restore sets a folder's modification time back to what it was.
-  return { dev: stats.dev, ino: stats.ino, mtimeNs: stats.mtimeNs, ctimeNs: stats.ctimeNs };
+  return {
+    dev: stats.dev,
+    ino: stats.ino,
+    mtimeNs: stats.mtimeNs,
+    ctimeNs: stats.ctimeNs,
+    birthtimeNs: stats.birthtimeNs,
+  };
 }
 
 function sameStamp(a: FolderStamp | undefined, b: FolderStamp | undefined): boolean {

@@ -38,5 +38,11 @@ export type MaildropEvent =
       readonly uniqueId: string;
       readonly code: string;
     }
+  /** The index is no index of ours, or damaged: it is made anew. */
+  | { readonly kind: "index-unusable"; readonly path: string; readonly reason: string }
+  /** The index cannot be written (full disk, read-only): sizes are counted again by the next process. */
+  | { readonly kind: "index-not-written"; readonly path: string; readonly code: string }
+  /** maildirsize was not told what was removed: the quota comes down when another program counts. */
+  | { readonly kind: "quota-not-updated"; readonly path: string; readonly code: string }
   /** Removed names may come back after a power failure. */
   | { readonly kind: "not-synced"; readonly path: string; readonly code: string };

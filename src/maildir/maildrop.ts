@@ -3,7 +3,16 @@
 import { type Failure, failureOf } from "./failure.ts";
 import { sizesFromName } from "./filename.ts";
 import { codeOf, type Files, systemFiles } from "./files.ts";
-import { FOLDER_NAMES, type FolderListing, listFolders, stampFolders } from "./folders.ts";
+import {
+  areSameFolders,
+  FOLDER_NAMES,
+  type FolderListing,
+  type FolderStamps,
+  listFolders,
+  sameStamps,
+  stampFolders,
+} from "./folders.ts";
+import { INDEX_FILE, readIndex, writeIndex } from "./index-file.ts";
 import {
   acquireFlock,
   LOCK_FILE,
@@ -18,6 +27,8 @@ import { COUNT_BUFFER_BYTES, MessageFile, openRegularFile, readShortFile } from 
 import { COUNTED, GUESSED, MessageList, UNKNOWN } from "./message-list.ts";
 import { countOctets } from "./octets.ts";
 import { QuickReads } from "./quick-reads.ts";
+import { QuotaChange } from "./quota.ts";
+import type { Snapshot, SnapshotCache } from "./snapshot-cache.ts";
 import {
   forEachParallel,
   type MessagePlaces,
@@ -38,6 +49,8 @@ export interface MaildropOptions {
   readonly files?: Files;
   readonly quickReads?: (path: string) => QuickReads;
   readonly lock?: LockMode;
+  /** Remembers maildrops between sessions; none: each session lists anew. */
+  readonly snapshots?: SnapshotCache | undefined;
   /** Moves retrieved messages to cur/ with flag S at UPDATE. */
   readonly markSeen?: boolean;
   /** How many messages are opened at a time where sizes are counted and messages removed. */
@@ -77,6 +90,11 @@ export class Maildrop {
   readonly #options: Required<MaildropOptions>;
   readonly #lock: MaildropLock;
   readonly #list: MessageList;
+  readonly #stamps: FolderStamps;
+  /** As long as the folders have `#stamps`, the list is what is in them. */
+  #isExact: boolean;
+  /** Something is known that `dewey-pop3.index` does not say. */
+  #isIndexStale: boolean;
   readonly #places: MessagePlaces;
   /** Found missing once: a base name never comes back. */
   readonly #gone = new Set<number>();
@@ -92,17 +110,23 @@ export class Maildrop {
     path: string,
     options: Required<MaildropOptions>,
     lock: MaildropLock,
-    list: MessageList,
+    { list, stamps, isExact, isIndexStale }: Listed,
   ) {
     this.path = path;
     this.#options = options;
     this.#lock = lock;
     this.#list = list;
+    this.#stamps = stamps;
+    this.#isExact = isExact;
+    this.#isIndexStale = isIndexStale;
     this.#places = {
       maildir: path,
       place: (index) => ({ folder: list.folder(index), name: list.name(index) }),
       refind: (index) => this.#refind(index),
-      moved: (index, { folder, name }) => list.setPlace(index, folder, name),
+      moved: (index, { folder, name }) => {
+        this.#isExact = false;
+        list.setPlace(index, folder, name);
+      },
     };
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
@@ -119,8 +143,8 @@ export class Maildrop {
       const acquired = await acquireLock(path, settings);
       if (acquired.kind === "locked") return acquired;
       lock = acquired.lock;
-      const list = await listMessages(path, settings);
-      return { kind: "open", maildrop: new Maildrop(path, settings, lock, list) };
+      const listed = await listMessages(path, settings);
+      return { kind: "open", maildrop: new Maildrop(path, settings, lock, listed) };
     } catch (error) {
       await lock?.release();
       const at = (error as NodeJS.ErrnoException).path;
@@ -206,6 +230,7 @@ export class Maildrop {
       this.#options.onEvent({ kind: "size-corrected", uniqueId, toldOctets: told, octets });
     }
     this.#list.setOctets(index, COUNTED, octets, bytes);
+    this.#isIndexStale = true;
   }
 
   /**
@@ -217,20 +242,28 @@ export class Maildrop {
     const { files, parallel } = this.#options;
     const failed: { index: number; code: string }[] = [];
     const changedFolders = new Set<string>();
+    const quota = deleted.size > 0 ? await QuotaChange.open(files, this.path) : undefined;
     let removed = 0;
     let alreadyGone = 0;
     await forEachParallel(deleted, parallel, async (index) => {
-      const removal = await whereverItStands(this.#places, index, async (path, { folder }) => {
+      const removal = await whereverItStands(this.#places, index, async (path, { folder, name }) => {
+        const bytes = await quota?.bytesOf(name, path);
         const duplicates = this.#list.duplicates.filter((duplicate) => duplicate.index === index);
         // The twins first: a failure in between leaves the message as it was.
         for (const twin of await twinsOf(files, this.path, path, duplicates)) await files.unlink(twin);
         await files.unlink(path);
+        this.#isExact = false;
+        quota?.removed(name, bytes ?? 0);
         changedFolders.add(`${this.path}/${FOLDER_NAMES[folder]}`);
       });
       if (removal.kind === "removed") removed++;
       else if (removal.kind === "already-gone") alreadyGone++;
       else failed.push({ index, code: removal.code });
     });
+    const quotaCode = await quota?.finish();
+    if (quotaCode !== undefined) {
+      this.#options.onEvent({ kind: "quota-not-updated", path: this.path, code: quotaCode });
+    }
     await this.#markSeen([...retrieved].filter((index) => !deleted.has(index)));
     await forEachParallel(changedFolders, parallel, async (path) => {
       const code = await syncFolder(files, path);
@@ -257,8 +290,28 @@ export class Maildrop {
 
   /** Undefined when all was done at once. */
   #finish(): Promise<void> | undefined {
-    if (this.#measuring === undefined) return this.#lock.release();
-    return this.#measuring.then(() => this.#lock.release());
+    if (this.#measuring === undefined && !this.#isIndexStale) {
+      this.#keepSnapshot();
+      return this.#lock.release();
+    }
+    return this.#finishLater();
+  }
+
+  async #finishLater(): Promise<void> {
+    await this.#measuring;
+    if (this.#isIndexStale) {
+      const { files, now, onEvent } = this.#options;
+      const unique = `${Math.floor(now() / 1000)}.P${process.pid}Q${++indexesWritten}`;
+      const code = await writeIndex(files, this.path, this.#list, unique);
+      if (code !== undefined) onEvent({ kind: "index-not-written", path: this.path, code });
+    }
+    this.#keepSnapshot();
+    await this.#lock.release();
+  }
+
+  #keepSnapshot(): void {
+    const { snapshots } = this.#options;
+    snapshots?.put(this.path, { list: this.#list, stamps: this.#stamps, isExact: this.#isExact });
   }
 
   async #measure(): Promise<void> {
@@ -295,6 +348,7 @@ export class Maildrop {
         const counted = await countOctets(files, opened.fd, buffer, opened.bytes, () => this.#isClosed);
         if (counted !== undefined && this.#list.knowledge(index) !== COUNTED) {
           this.#list.setOctets(index, COUNTED, counted.octets, counted.bytes);
+          this.#isIndexStale = true;
         }
       } finally {
         files.close(opened.fd);
@@ -346,6 +400,7 @@ const DEFAULTS: Required<MaildropOptions> = {
   files: systemFiles,
   quickReads: QuickReads.at,
   lock: "flock",
+  snapshots: undefined,
   markSeen: true,
   parallel: 8,
 };
@@ -381,9 +436,17 @@ async function acquireLock(
   return result;
 }
 
-async function listMessages(path: string, settings: Required<MaildropOptions>): Promise<MessageList> {
-  const { files, now, onEvent } = settings;
+interface Listed extends Snapshot {
+  readonly isIndexStale: boolean;
+}
+
+/** The messages, by the cheapest way that is exact: from memory, or listed anew with the sizes that are known. */
+async function listMessages(path: string, settings: Required<MaildropOptions>): Promise<Listed> {
+  const { files, now, onEvent, snapshots } = settings;
   const stamps = await stampFolders(files, path);
+  const remembered = snapshots?.take(path);
+  const snapshot = remembered && areSameFolders(remembered.stamps, stamps) ? remembered : undefined;
+  if (snapshot?.isExact && sameStamps(snapshot.stamps, stamps)) return { ...snapshot, isIndexStale: false };
   await makeMissingFolders(
     path,
     stamps.map((stamp) => stamp !== undefined),
@@ -392,9 +455,25 @@ async function listMessages(path: string, settings: Required<MaildropOptions>): 
   const listing = await listFolders(files, path, now);
   const list = MessageList.fromListing(listing.names, listing.folders);
   tellOddities(path, listing, list, onEvent);
+  let isIndexStale = false;
+  if (snapshot !== undefined) list.learnFrom(snapshot.list);
+  // For a few new messages the whole index is not worth reading: they are not in it, or soon counted.
+  if (list.unknownCount > (snapshot === undefined ? 0 : FEW_MESSAGES)) {
+    const index = await readIndex(files, path, 2 * list.count + SPARE_ENTRIES);
+    if (index.kind === "index") list.learnFrom(index.list);
+    if (index.kind === "unusable") {
+      isIndexStale = list.count > 0;
+      onEvent({ kind: "index-unusable", path: `${path}/${INDEX_FILE}`, reason: index.reason });
+    }
+  }
   list.learnFromNames();
-  return list;
+  return { list, stamps: listing.stamps, isExact: listing.isExact, isIndexStale };
 }
+
+const FEW_MESSAGES = 100;
+/** An index may have as many entries more than the maildrop has messages, and once again as many as it has. */
+const SPARE_ENTRIES = 10_000;
+let indexesWritten = 0;
 
 async function makeMissingFolders(
   path: string,

@@ -195,12 +195,15 @@ export class MessageList {
   learnFrom(older: MessageList): void {
     const ids = new Map<number, string>();
     let position = 0;
-    let olderTimeUs = position < older.count ? deliveryTimeUs(older.baseName(position)) : 0;
+    let olderTimeUs = 0;
     for (let index = 0; index < this.count; index++) {
       const base = this.baseName(index);
-      const timeUs = deliveryTimeUs(base);
-      let order = -1;
-      while (position < older.count) {
+      // Mostly the next one is the same; only where it is not, their order is worth working out.
+      const isNext = position < older.count && older.baseName(position) === base;
+      const timeUs = isNext ? 0 : deliveryTimeUs(base);
+      let order = isNext ? 0 : -1;
+      if (!isNext && position < older.count) olderTimeUs = deliveryTimeUs(older.baseName(position));
+      while (!isNext && position < older.count) {
         order = compareDelivery(olderTimeUs, older.baseName(position), timeUs, base);
         if (order >= 0) break;
         position++;
@@ -209,9 +212,11 @@ export class MessageList {
       if (position === older.count) break;
       if (order !== 0) continue;
       const knowledge = older.knowledge(position);
-      if (knowledge >= TOLD) this.setOctets(index, knowledge, older.octets(position), older.bytes(position));
+      if (knowledge >= TOLD && this.knowledge(index) !== COUNTED)
+        this.setOctets(index, knowledge, older.octets(position), older.bytes(position));
       const id = older.inheritedId(position);
       if (id !== undefined) ids.set(index, id);
+      position++;
     }
     this.setInheritedIds(ids);
   }

@@ -4,6 +4,7 @@ import type * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "../log/log.ts";
 import { Maildrop, type OpenResult } from "../maildir/maildrop.ts";
+import { SnapshotCache } from "../maildir/snapshot-cache.ts";
 import { err } from "../pop3/reply.ts";
 import { logMaildropEvent } from "./maildrop-log.ts";
 import { POP3_IMPLEMENTATION, SASL_MECHANISMS } from "./offered.ts";
@@ -22,6 +23,7 @@ export class MailboxService {
   readonly #now: () => number;
   readonly #tickets: TicketCounter;
   readonly #sessions = new Set<TransactionSession>();
+  readonly #snapshots = new SnapshotCache();
   /** Maildir → the session that has it locked. */
   readonly #holders = new Map<string, TransactionSession>();
   #settings: MailboxSettings;
@@ -114,7 +116,10 @@ export class MailboxService {
     const deadlineMs = this.#now() + lockWaitMs;
     let hasTakenOver = false;
     for (;;) {
-      const opened = await Maildrop.open(maildir, { onEvent: (event) => logMaildropEvent(log, event) });
+      const opened = await Maildrop.open(maildir, {
+        snapshots: this.#snapshots,
+        onEvent: (event) => logMaildropEvent(log, event),
+      });
       if (opened.kind !== "locked" || this.#isDraining) return opened;
       const holder = this.#holders.get(maildir);
       const patienceMs = deadlineMs - this.#now();

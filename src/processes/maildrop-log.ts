@@ -13,6 +13,9 @@ const lines = {
   "not-measured": ["error", "messages cannot be read, their sizes are guessed"],
   "size-corrected": ["warn", "a message's size was not what LIST said, the next session knows"],
   "seen-not-marked": ["warn", "retrieved messages cannot be marked as seen"],
+  "index-unusable": ["warn", "the index of a Maildir cannot be used, it is made anew"],
+  "index-not-written": ["warn", "the index of a Maildir cannot be written, the session does without"],
+  "quota-not-updated": ["warn", "maildirsize cannot be written, the quota is not told what was removed"],
   "not-synced": ["warn", "a folder cannot be synced, removed messages may come back after a power failure"],
 } satisfies Record<MaildropEvent["kind"], readonly [Level, string]>;
 

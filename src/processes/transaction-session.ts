@@ -49,6 +49,7 @@ export class TransactionSession {
   #removed = 0;
   #reason: EndReason | undefined;
   #isDraining = false;
+  #updating: Promise<void> | undefined;
   #lastCommandAtMs: number;
   #settleOver: () => void = () => {};
   /** Settles when the session is over and its maildrop free. */
@@ -137,7 +138,8 @@ export class TransactionSession {
       case "send":
         return this.#send(outcome.index, outcome.bodyLines);
       case "update":
-        return this.#update();
+        this.#updating = this.#update();
+        return this.#updating;
       case "close":
         this.#end("useless-commands");
         this.#connection.end(outcome.text);
@@ -263,10 +265,17 @@ export class TransactionSession {
   }
 
   #onClose(error: Error | undefined): void {
-    const { maildrop, log } = this.#context;
     this.#end("disconnected");
+    void this.#finish(error);
+  }
+
+  async #finish(error: Error | undefined): Promise<void> {
+    const { maildrop, log } = this.#context;
+    const durationMs = this.#context.now() - this.#startedAtMs;
+    // A client that leaves during UPDATE has said QUIT: it is done to its end, under the lock.
+    await this.#updating?.catch(() => {});
     maildrop.close();
-    void maildrop.closed.then(this.#settleOver);
+    await maildrop.closed;
     log.info(
       {
         ...this.#identity(),
@@ -275,12 +284,13 @@ export class TransactionSession {
         retrieved: this.#messagesSent,
         deleted: this.#removed,
         octets: this.#octetsSent,
-        durationMs: this.#context.now() - this.#startedAtMs,
+        durationMs,
         reason: this.#reason,
         ...(this.#reason === "disconnected" && error !== undefined ? { cause: error.message } : {}),
       },
       "session ended",
     );
+    this.#settleOver();
     this.#context.onOver();
   }
 
