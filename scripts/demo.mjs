@@ -93,7 +93,8 @@ function run() {
   });
   // Ctrl-C reaches the server as well, and ending it ends this.
   process.on("SIGINT", () => {});
-  process.on("SIGTERM", () => server.kill("SIGTERM"));
+  // A terminal that is closed sends SIGHUP, which the server would take for a reload.
+  for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => server.kill("SIGTERM"));
   server.on("exit", (code) => process.exit(code ?? 1));
 }
 

@@ -64,6 +64,11 @@ export class PasswdFile {
     return this.#accounts;
   }
 
+  /** Whether the file has been read at all: until then nobody's password is wrong, and nobody can log in. */
+  get isLoaded(): boolean {
+    return this.#contentDigest !== undefined;
+  }
+
   /** As of the last refresh(). Names are compared octet for octet. */
   lookup(user: string): Account | undefined {
     return this.#accounts.get(user);

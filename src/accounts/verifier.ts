@@ -14,11 +14,13 @@ export type Authentication =
   | { readonly kind: "ok"; readonly account: Account }
   /** For the log alone: the client hears the same for every reason. */
   | { readonly kind: "refused"; readonly reason: RefusalReason }
+  /** No verdict: the passwd file was never read, or nobody waits for one. */
+  | { readonly kind: "unavailable" }
   /** The account's entry is at fault, not the password: [SYS/PERM]. The reason names the line, never the hash. */
   | { readonly kind: "unusable"; readonly reason: string; readonly lineNumber: number };
 
 export interface VerifierOptions {
-  readonly passwdFile: Pick<PasswdFile, "path" | "refresh" | "lookup" | "accounts">;
+  readonly passwdFile: Pick<PasswdFile, "path" | "refresh" | "lookup" | "accounts" | "isLoaded">;
   /**
    * How many passwords may be verified at once; the others wait in line. Bounds the memory (each argon2 verification holds its
    * memoryKib), and should stay below libuv's thread pool (4 by default), or file access waits behind the hashes.
@@ -48,19 +50,26 @@ export class Verifier {
    * @param user as the client sent it
    * @param password octets, any; never kept
    * @param address the client's IP address, undefined for a client on this host without one
+   * @param isAwaited asked when its turn has come: a verification that nobody waits for is not begun
    */
   async authenticate(
     user: string,
     password: Uint8Array,
     address: string | undefined,
+    isAwaited: () => boolean = () => true,
   ): Promise<Authentication> {
     await this.#passwdFile.refresh();
+    if (!this.#passwdFile.isLoaded) return { kind: "unavailable" };
     this.#forgetAfterChange();
     const account = this.#passwdFile.lookup(user);
     if (account !== undefined && this.#verified.has(user, account.password, password)) {
       return this.#admit(account, address);
     }
-    return this.#queue.run(() => this.#authenticate(user, password, address));
+    return this.#queue.run(async () => {
+      // Whoever hung up while waiting in line costs nothing any more.
+      if (!isAwaited()) return { kind: "unavailable" };
+      return this.#authenticate(user, password, address);
+    });
   }
 
   async #authenticate(

@@ -21,6 +21,8 @@ export interface VerifyRequest extends AuthParameters {
   readonly user: string;
   /** Overwritten when the promise settles. */
   readonly password: Uint8Array;
+  /** False once nobody waits for the verdict any more. */
+  isAwaited(): boolean;
 }
 
 export type Verdict =
@@ -234,7 +236,7 @@ class Connection {
     const isAwaited = () => this.#requests.get(id) === request;
     this.#verifications++;
     try {
-      const verdict = await this.#options.verify({ ...parameters, user, password });
+      const verdict = await this.#options.verify({ ...parameters, user, password, isAwaited });
       if (isAwaited()) this.#perform(conclude(id, user, verdict));
     } catch (error) {
       this.#options.onEvent({ kind: "fault", error });

@@ -2,6 +2,7 @@
 // while a command works or the output is full, so a session's memory is bounded. Used by login and mailbox processes.
 import type { Duplex } from "node:stream";
 import type { Line, LineReader } from "../pop3/line-reader.ts";
+import { endGently } from "./end-gently.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 
 export interface ConnectionHandler {
@@ -86,11 +87,7 @@ export class Connection {
     this.#ended = true;
     this.output.text(text);
     this.output.flush();
-    this.#socket.end();
-    // Read on until the client closes too: closing with octets unread would make the kernel send RST, and the client
-    // might never see the last reply. A client that doesn't close is cut off.
-    this.#socket.resume();
-    setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
+    endGently(this.#socket);
   }
 
   /** Closes at once and says nothing more. */
@@ -149,11 +146,16 @@ export class Connection {
   #run(): void {
     if (this.#running || this.#working || this.#detached) return;
     this.#running = true;
+    const beginMs = performance.now();
     while (!this.#working && !this.#ended && !this.#detached && !this.#socket.writableNeedDrain) {
       const line = this.#reader.next();
       if (line === undefined) break;
       this.#handle(line);
       if (this.output.length > FLUSH_OCTETS) this.output.flush();
+      if (performance.now() - beginMs > TURN_MS && this.#reader.hasOctets) {
+        this.#yield();
+        break;
+      }
     }
     this.#running = false;
     if (this.#detached) return;
@@ -164,6 +166,16 @@ export class Connection {
     if (this.#working || this.#socket.writableNeedDrain) this.#socket.pause();
     else if (this.#inputEnded) this.end("");
     else this.#socket.resume();
+  }
+
+  /** Others are served before this client's next command. */
+  #yield(): void {
+    if (this.#working) return;
+    this.#working = true;
+    setImmediate(() => {
+      this.#working = false;
+      this.#run();
+    });
   }
 
   #handle(line: Line): void {
@@ -194,8 +206,8 @@ export class Connection {
   }
 }
 
+/** How long one client's pipelined commands may keep the process, ms. */
+const TURN_MS = 10;
+
 /** Gathered replies leave at this length even while more commands wait. */
 const FLUSH_OCTETS = 64 * 1024;
-
-/** How long a client may take to read the last reply and close, ms. */
-const LINGER_MS = 5_000;

@@ -1,6 +1,6 @@
 // Opens listening sockets in the master, which hands them to its children as inherited descriptors: the master never
 // accepts a connection, and while a child restarts, clients wait in the backlog and find nothing closed.
-import { chmodSync, chownSync, lstatSync, unlinkSync } from "node:fs";
+import { lchownSync, lstatSync, unlinkSync } from "node:fs";
 import * as net from "node:net";
 import { getSystemErrorName } from "node:util";
 import { formatListenAddress, type ListenAddress } from "./address.ts";
@@ -51,12 +51,21 @@ export interface UnixSocketOwner {
 export function bindUnix(path: string, owner: UnixSocketOwner): BindResult {
   try {
     if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) unlinkSync(path);
-    const handle = createHandle(path, -1, -1);
+    // The folder may belong to somebody else, who can put a link in the socket's place at any moment: the mode is right
+    // from the begin, and the owner is set on whatever stands there itself, never on what it points to.
+    const umask = process.umask(0o777 & ~owner.mode);
+    let handle: BoundHandle | number;
+    try {
+      handle = createHandle(path, -1, -1);
+    } finally {
+      process.umask(umask);
+    }
     if (typeof handle === "number") return { kind: "failed", name: path, code: getSystemErrorName(handle) };
-    // In this order it needs no right over other users' files.
-    chmodSync(path, owner.mode);
-    if (owner.uid !== undefined || owner.gid !== undefined) chownSync(path, owner.uid ?? -1, owner.gid ?? -1);
-    return { kind: "bound", socket: { fd: handle.fd, name: path, close: () => handle.close() } };
+    const { fd } = handle;
+    const close = handle.close.bind(handle);
+    if (owner.uid !== undefined || owner.gid !== undefined)
+      lchownSync(path, owner.uid ?? -1, owner.gid ?? -1);
+    return { kind: "bound", socket: { fd, name: path, close } };
   } catch (error) {
     return { kind: "failed", name: path, code: (error as NodeJS.ErrnoException).code ?? String(error) };
   }

@@ -1,7 +1,7 @@
 // Octets from the mailbox process to the client and back, after login. This is where a separate run spends its CPU, so
 // the way to the client reads into a reused buffer and allocates nothing. Runs in the login process.
 import * as net from "node:net";
-import type { Duplex } from "node:stream";
+import { endGently } from "./end-gently.ts";
 
 // An idle session holds the small buffer; one that a message flows through borrows a large one.
 const SMALL_BYTES = 4 * 1024;
@@ -22,7 +22,8 @@ export class Upstream {
   readonly #socket: net.Socket;
   readonly #small = Buffer.allocUnsafeSlow(SMALL_BYTES);
   #buffer: Buffer = this.#small;
-  #client: Duplex | undefined;
+  #client: net.Socket | undefined;
+  #stallTimeMs = 0;
   #isReplied = false;
   /** Octets of the buffer that the client has not taken yet; the buffer must stay as it is. */
   #isHeld = false;
@@ -42,19 +43,16 @@ export class Upstream {
     this.#socket.on("error", (error) => {
       this.#error = error;
     });
-    this.#socket.on("end", () => {
-      this.#client?.end();
-      this.#socket.end();
-    });
+    this.#socket.on("end", () => this.#socket.end());
     this.#socket.on("close", () => {
       this.#release();
       if (this.#client === undefined) this.#handler.onClose(this.#error);
-      else this.#client.destroy();
+      else endGently(this.#client);
     });
   }
 
-  write(octets: Uint8Array | string): void {
-    this.#socket.write(octets, "latin1");
+  write(octets: Uint8Array): void {
+    this.#socket.write(octets);
   }
 
   destroy(): void {
@@ -65,9 +63,10 @@ export class Upstream {
    * From now on everything goes straight through, and each end's close closes the other.
    *
    * @param client paused and without listeners; its octets that were read already have been written by the caller
+   * @param stallTimeMs octets wait for a client that takes none of them: after this it counts as gone
    * @param onClose called once, when the client's side is closed
    */
-  relay(client: Duplex, onClose: () => void): void {
+  relay(client: net.Socket, stallTimeMs: number, onClose: () => void): void {
     this.#client = client;
     client.on("data", (chunk: Uint8Array) => {
       if (this.#socket.write(chunk)) return;
@@ -82,6 +81,9 @@ export class Upstream {
       this.#socket.destroy();
       onClose();
     });
+    // While octets are held, nothing is read from the mailbox process, and its end would not be noticed.
+    client.on("timeout", () => client.destroy());
+    this.#stallTimeMs = stallTimeMs;
     if (client.readableEnded) this.#socket.end();
     if (this.#socket.destroyed) client.destroy();
     client.resume();
@@ -100,10 +102,12 @@ export class Upstream {
     client.write(octets, () => {
       if (!this.#isHeld) return;
       this.#isHeld = false;
+      client.setTimeout(0);
       if (!this.#socket.destroyed) this.#socket.resume();
     });
     // A write that the kernel took whole leaves nothing behind, and the buffer is free again.
     this.#isHeld = client.writableLength > 0;
+    if (this.#isHeld) client.setTimeout(this.#stallTimeMs);
     return !this.#isHeld;
   }
 

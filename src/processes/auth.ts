@@ -35,7 +35,9 @@ runChild("auth", async (given, { log, listenerFds }) => {
     verify: (request) => verify(request, accounts.verifier, settings, log, "mta"),
   });
   const servers = await Promise.all(
-    listenerFds.map((fd, index) => serveFd(fd, (socket) => (index === 0 ? forLogin : forMta).serve(socket))),
+    listenerFds.map((fd, index) =>
+      serveFd(fd, { allowHalfOpen: false }, (socket) => (index === 0 ? forLogin : forMta).serve(socket)),
+    ),
   );
 
   return {
@@ -46,7 +48,13 @@ runChild("auth", async (given, { log, listenerFds }) => {
         changed.parallelVerifications === settings.parallelVerifications;
       settings = changed;
       if (isSame) return;
-      accounts = await openAccounts(changed, log);
+      const opened = await openAccounts(changed, log);
+      if (!opened.passwdFile.isLoaded) {
+        log.error({ path: changed.passwdFile }, "the new passwd file cannot be read, the old one stays");
+        await opened.passwdFile.close();
+        return;
+      }
+      accounts = opened;
       await previous.passwdFile.close();
     },
     drain: async () => {
@@ -85,8 +93,10 @@ async function verify(
   const notBefore = delay(client === "mta" ? Math.min(failureDelayMs, MAX_MTA_DELAY_MS) : failureDelayMs);
   const { user, password, service, session, mechanism, remoteAddress } = request;
   const who = { session, user, address: remoteAddress, service, mechanism };
-  const result = await verifier.authenticate(user, password, remoteAddress);
+  const result = await verifier.authenticate(user, password, remoteAddress, () => request.isAwaited());
   switch (result.kind) {
+    case "unavailable":
+      return { kind: "temporary-failure" };
     case "refused":
       log.info({ ...who, reason: result.reason }, "login refused");
       await notBefore;

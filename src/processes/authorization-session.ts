@@ -30,6 +30,8 @@ export class AuthorizationSession {
   readonly #timer: NodeJS.Timeout;
   readonly #address: string;
   #exchange: Exchange | undefined;
+  /** Auth gave up while it was the client's turn. */
+  #failure: Failure | undefined;
   #settle: (() => void) | undefined;
   #phase: "open" | "handing-over" | "handed-over" | "over" = "open";
   #isDraining = false;
@@ -74,6 +76,11 @@ export class AuthorizationSession {
   }
 
   #act(outcome: AuthorizationOutcome): Promise<void> | undefined {
+    const failure = this.#failure;
+    if (failure !== undefined && (outcome.kind === "respond" || outcome.kind === "cancel")) {
+      this.#failure = undefined;
+      return this.#act(this.#state.refused(failure));
+    }
     switch (outcome.kind) {
       case "reply":
         this.#connection.reply(outcome.text);
@@ -131,7 +138,9 @@ export class AuthorizationSession {
         failed: (failure) => {
           this.#exchange = undefined;
           if (!failure.temporary) this.#failedLogins++;
-          this.#refuse(failureOf(failure));
+          // While a challenge is out, the client owes a line: the failure answers that one, or replies would slip.
+          if (this.#connection.isWorking) this.#refuse(failureOf(failure));
+          else this.#failure = failureOf(failure);
           this.#settle?.();
         },
       },

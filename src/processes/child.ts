@@ -89,15 +89,25 @@ function send(message: ToMaster): void {
   process.send?.(message);
 }
 
-/** Serves on an inherited socket; resolves when it listens. */
-export function serveFd(fd: number, onConnection: (socket: net.Socket) => void): Promise<net.Server> {
+/**
+ * Serves on an inherited socket; resolves when it listens.
+ *
+ * @param allowHalfOpen whether a client that closes its sending side still gets its answers, and the session ends the
+ * connection; otherwise its end is ours
+ */
+export function serveFd(
+  fd: number,
+  { allowHalfOpen }: { readonly allowHalfOpen: boolean },
+  onConnection: (socket: net.Socket) => void,
+): Promise<net.Server> {
   const server = net.createServer(
-    { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
+    { allowHalfOpen, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
     onConnection,
   );
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen({ fd, backlog: LISTEN_BACKLOG }, () => {
+    // Beside `fd`, Node takes the backlog as an argument only.
+    server.listen({ fd }, LISTEN_BACKLOG, () => {
       server.off("error", reject);
       resolve(server);
     });

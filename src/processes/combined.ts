@@ -8,7 +8,9 @@ import { MailboxService } from "./mailbox-service.ts";
 runChild("combined", async (settings, { log, listenerFds }) => {
   const mailboxes = new MailboxService(settings.mailbox, log);
   const logins = new LoginService(settings.login, handOverByCall(mailboxes), log);
-  const servers = await Promise.all(listenerFds.map((fd) => serveFd(fd, (socket) => logins.accept(socket))));
+  const servers = await Promise.all(
+    listenerFds.map((fd) => serveFd(fd, { allowHalfOpen: true }, (socket) => logins.accept(socket))),
+  );
   return {
     configure: (changed) => {
       mailboxes.configure(changed.mailbox);

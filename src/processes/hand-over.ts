@@ -22,7 +22,7 @@ export type HandOver = (
 ) => Promise<HandOverResult>;
 
 /** Hands over to a mailbox process and relays from then on. */
-export function handOverByRelay(runtimeDir: string, mailboxProcesses: number): HandOver {
+export function handOverByRelay(runtimeDir: string, mailboxProcesses: number, stallTimeMs: number): HandOver {
   return ({ socket, connection }, { ticket, account }, onOver) =>
     new Promise((resolve) => {
       const read = connection.takeRest();
@@ -31,6 +31,7 @@ export function handOverByRelay(runtimeDir: string, mailboxProcesses: number): H
       const refuse = (text: string): void => {
         if (isDecided) return;
         isDecided = true;
+        socket.off("close", onClientClose);
         connection.unread(read);
         upstream.destroy();
         resolve({ kind: "refused", reply: text });
@@ -48,7 +49,7 @@ export function handOverByRelay(runtimeDir: string, mailboxProcesses: number): H
           socket.off("close", onClientClose);
           connection.reply(reply);
           connection.detach();
-          upstream.relay(socket, onOver);
+          upstream.relay(socket, stallTimeMs, onOver);
           resolve({ kind: "taken" });
           return true;
         },
@@ -57,8 +58,7 @@ export function handOverByRelay(runtimeDir: string, mailboxProcesses: number): H
       // A client that leaves now takes its session with it.
       const onClientClose = (): void => refuse("");
       socket.on("close", onClientClose);
-      upstream.write(`${ticket}\n`);
-      if (read.length > 0) upstream.write(read);
+      upstream.write(Buffer.concat([Buffer.from(`${ticket}\n`, "latin1"), read]));
     });
 }
 

@@ -7,10 +7,12 @@ import { LoginService } from "./login-service.ts";
 runChild("login", async (settings, { log, listenerFds }) => {
   const service = new LoginService(
     settings,
-    handOverByRelay(settings.runtimeDir, settings.mailboxProcesses),
+    handOverByRelay(settings.runtimeDir, settings.mailboxProcesses, settings.stallTimeMs),
     log,
   );
-  const servers = await Promise.all(listenerFds.map((fd) => serveFd(fd, (socket) => service.accept(socket))));
+  const servers = await Promise.all(
+    listenerFds.map((fd) => serveFd(fd, { allowHalfOpen: true }, (socket) => service.accept(socket))),
+  );
   return {
     configure: (changed) => service.configure(changed),
     drain: () => {

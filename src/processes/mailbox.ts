@@ -1,6 +1,7 @@
 // A mailbox process, run as the mail's owner: TRANSACTION and UPDATE states on that owner's Maildirs. It never sees a
 // password and serves nobody without a ticket. Its one socket is for our login processes.
 import type * as net from "node:net";
+import { endGently } from "../net/end-gently.ts";
 import { runChild, serveFd } from "./child.ts";
 import { MailboxService } from "./mailbox-service.ts";
 import { MAX_TICKET_OCTETS } from "./ticket.ts";
@@ -9,12 +10,14 @@ runChild("mailbox", async (settings, { log, listenerFds }) => {
   const service = new MailboxService(settings, log);
   const servers = await Promise.all(
     listenerFds.map((fd) =>
-      serveFd(fd, (socket) => {
+      serveFd(fd, { allowHalfOpen: true }, (socket) => {
         readTicket(socket, (ticket, read) => {
           service.admit(ticket).then(
             (admission) => {
-              if (admission.kind === "refused") socket.end(admission.reply, "latin1");
-              else if (socket.destroyed) admission.maildrop.close();
+              if (admission.kind === "refused") {
+                socket.write(admission.reply, "latin1");
+                endGently(socket);
+              } else if (socket.destroyed) admission.maildrop.close();
               else service.serve(socket, read, admission);
             },
             (error: unknown) => {

@@ -62,7 +62,13 @@ export function processUsers(config: Config, isRoot: boolean): UsersResult {
     "server.login_user": login,
     "server.auth_user": auth,
   })) {
-    if (user.uid === 0) return unknown(key, "must not be root");
+    if (user.uid === 0 || user.gid === 0) return unknown(key, "must not be root, nor in root's group");
+  }
+  if (new Set([login.uid, auth.uid, mail.uid]).size < 3) {
+    return unknown(
+      "mail.user",
+      "server.login_user, server.auth_user and mail.user must be three different users",
+    );
   }
   return { kind: "users", users: { auth, login, mail, mta } };
 }
@@ -167,7 +173,9 @@ export async function startMaster(
   ].map((description) => new SupervisedChild(description, log));
 
   const master = new Master({ configFile, current, children, bound, claim, log });
-  const starts = await Promise.all(children.map((child) => child.start()));
+  // Auth first: whoever asks it finds it listening.
+  const [auth, ...others] = children;
+  const starts = [await auth!.start(), ...(await Promise.all(others.map((child) => child.start())))];
   const failed = starts.find((start) => start.kind === "failed");
   if (failed?.kind === "failed") {
     await master.drain();
@@ -213,6 +221,13 @@ export class Master {
         continue;
       log.warn({ key: `server.${key}` }, "changed key takes effect at the next start");
     }
+    for (const key of ["user", "group"] as const) {
+      if (result.config.mail[key] === current.config.mail[key]) continue;
+      log.warn({ key: `mail.${key}` }, "changed key takes effect at the next start");
+    }
+    if (JSON.stringify(result.config.mta) !== JSON.stringify(current.config.mta)) {
+      log.warn({ key: "mta" }, "changed key takes effect at the next start");
+    }
     current.config = { ...result.config, server: { ...current.config.server, name } };
     log.level = current.config.log.level;
     for (const child of children) child.reload();
@@ -251,7 +266,9 @@ function cannotListen(name: string, code: string): string {
     case "EADDRINUSE":
       return `cannot listen on ${name}: the address is in use by another program (ss -ltnp shows which)`;
     case "EACCES":
-      return `cannot listen on ${name}: permission denied (ports below 1024 need root or socket activation)`;
+      return name.startsWith("/")
+        ? `cannot listen on ${name}: permission denied (its folder must be writable for who starts the server)`
+        : `cannot listen on ${name}: permission denied (ports below 1024 need root or socket activation)`;
     case "EADDRNOTAVAIL":
       return `cannot listen on ${name}: no such address on this host`;
     default:

@@ -37,6 +37,7 @@ const loginSettings = z.strictObject({
   mailboxProcesses: z.int().positive(),
   plaintextWithoutTls: z.enum(["never", "loopback", "always"]),
   loginTimeMs: milliseconds,
+  stallTimeMs: milliseconds,
   maxUselessCommands: z.int().positive(),
   drainTimeMs: milliseconds,
 });
@@ -107,6 +108,7 @@ export function loginSettingsOf(config: Config): LoginSettings {
     mailboxProcesses: config.server.mailbox_processes,
     plaintextWithoutTls: config.auth.plaintext_without_tls,
     loginTimeMs: config.limits.login_time,
+    stallTimeMs: config.limits.stall_time,
     maxUselessCommands: config.limits.useless_commands_before_login,
     drainTimeMs: config.limits.drain_time,
   };

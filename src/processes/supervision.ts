@@ -83,13 +83,20 @@ export class SupervisedChild {
     const { role, sockets, user, threads } = this.#description;
     const script = fileURLToPath(new URL(`./${role}${import.meta.url.slice(-3)}`, import.meta.url));
     this.#startedAtMs = Date.now();
-    const child = spawn(process.execPath, [script, `${sockets.length}`], {
-      stdio: ["ignore", "inherit", "inherit", "ipc", ...sockets.map(({ fd }) => fd)],
-      env: childEnvironment(threads),
-      cwd: "/",
-      // With a uid given, libuv also drops all supplementary groups.
-      ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
-    });
+    let child: ChildProcess;
+    try {
+      child = spawn(process.execPath, [script, `${sockets.length}`], {
+        stdio: ["ignore", "inherit", "inherit", "ipc", ...sockets.map(({ fd }) => fd)],
+        env: childEnvironment(threads),
+        cwd: "/",
+        // With a uid given, libuv also drops all supplementary groups.
+        ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
+      });
+    } catch (error) {
+      // Node throws what it does not tell by event, such as EPERM (no right to change the user) or ENOMEM.
+      this.#onExit(undefined, (error as Error).message);
+      return;
+    }
     this.#process = child;
     child.on("message", (message) => this.#onMessage(message));
     child.on("error", (error) => this.#onExit(child, error.message));
@@ -109,7 +116,7 @@ export class SupervisedChild {
     this.#onStarted = undefined;
   }
 
-  #onExit(child: ChildProcess, how: string): void {
+  #onExit(child: ChildProcess | undefined, how: string): void {
     if (this.#process !== child) return;
     this.#process = undefined;
     if (this.#isDraining) {
@@ -122,7 +129,10 @@ export class SupervisedChild {
       return;
     }
     if (Date.now() - this.#startedAtMs > WELL_AFTER_MS) this.#backOffMs = FIRST_BACK_OFF_MS;
-    this.#log.error({ childPid: child.pid, how, restartInMs: this.#backOffMs }, "child ended, restarting it");
+    this.#log.error(
+      { childPid: child?.pid, how, restartInMs: this.#backOffMs },
+      "child ended, restarting it",
+    );
     this.#restart = setTimeout(() => this.#spawn(), this.#backOffMs);
     this.#backOffMs = Math.min(this.#backOffMs * 2, LONGEST_BACK_OFF_MS);
   }

@@ -134,7 +134,10 @@ export class TransactionSession {
       case "listing":
         return this.#list(outcome.pieces);
       case "measure":
-        return this.#context.maildrop.measure().then(() => this.#act(this.#state.handle(line), line));
+        // Counting ends early only with the session: then there is nobody to answer.
+        return this.#context.maildrop.measure().then(() => {
+          return this.#context.maildrop.measured ? this.#act(this.#state.handle(line), line) : undefined;
+        });
       case "send":
         return this.#send(outcome.index, outcome.bodyLines);
       case "update":

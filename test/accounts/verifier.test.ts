@@ -33,6 +33,7 @@ function fileOf(...lines: readonly string[]): VerifierOptions["passwdFile"] & { 
   }
   const file = {
     path: "/etc/dewey-pop3/passwd",
+    isLoaded: true,
     refreshes: 0,
     refresh: async () => {
       file.refreshes += 1;
@@ -92,6 +93,22 @@ describe("Verifier.authenticate", () => {
     });
   });
 
+  it("gives no verdict while the file was never read, nor begins one that nobody waits for", async () => {
+    const hash = await hashPassword("secret", cheap);
+    const unread = new Verifier({
+      passwdFile: { ...fileOf(), isLoaded: false },
+      maxParallel: 1,
+      argon2Cost: cheap,
+    });
+    expect(await unread.authenticate("mrose", password, undefined)).toEqual({ kind: "unavailable" });
+    const verifier = verifierOf(`mrose:${hash}`);
+    verified.length = 0;
+    expect(await verifier.authenticate("mrose", password, undefined, () => false)).toEqual({
+      kind: "unavailable",
+    });
+    expect(verified).toEqual([]);
+  });
+
   it("looks at the file before every answer", async () => {
     const passwdFile = fileOf("mrose:{PLAIN}secret");
     const verifier = new Verifier({ passwdFile, maxParallel: 1, argon2Cost: cheap });
@@ -141,6 +158,7 @@ describe("Verifier.authenticate", () => {
     let accounts = fileOf(`mrose:${hash}`, `nologin:${hash}::::::nologin`).accounts;
     const passwdFile = {
       path: "/etc/dewey-pop3/passwd",
+      isLoaded: true,
       refresh: async () => {},
       lookup: (user: string) => accounts.get(user),
       get accounts() {

@@ -35,3 +35,8 @@ export function statusOf(pid: number, field: string): string {
 export function residentKib(pid: number): number {
   return Number.parseInt(statusOf(pid, "VmRSS"), 10);
 }
+
+/** How many descriptors a process has open. */
+export function openDescriptors(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}

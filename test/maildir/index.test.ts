@@ -1,0 +1,376 @@
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Files, systemFiles } from "../../src/maildir/files.ts";
+import { formatIndex, parseIndex } from "../../src/maildir/index-format.ts";
+import { Maildrop, type MaildropEvent, type MaildropOptions } from "../../src/maildir/maildrop.ts";
+import { COUNTED, MessageList, TOLD } from "../../src/maildir/message-list.ts";
+import { SnapshotCache } from "../../src/maildir/snapshot-cache.ts";
+import { ScratchMaildir } from "./scratch-maildir.ts";
+
+/** Opens, measures, closes; tells the sizes by unique-id and how many messages were opened for it. */
+async function session(
+  maildir: ScratchMaildir,
+  options: MaildropOptions = {},
+): Promise<{ octets: Record<string, number>; opened: number; listed: number; events: MaildropEvent[] }> {
+  let opened = 0;
+  let listed = 0;
+  const events: MaildropEvent[] = [];
+  const base = options.files ?? systemFiles;
+  const files: Files = {
+    ...base,
+    open: (path, flags, mode) => {
+      if (/\/(?:new|cur)\/[^/]+$/.test(String(path))) opened++;
+      return base.open(path, flags, mode);
+    },
+    list: (path) => {
+      listed++;
+      return base.list(path);
+    },
+  };
+  const result = await Maildrop.open(maildir.path, {
+    ...options,
+    files,
+    onEvent: (event) => events.push(event),
+  });
+  if (result.kind !== "open") throw new Error(result.kind);
+  const { maildrop } = result;
+  await maildrop.measure();
+  const octets = Object.fromEntries(
+    Array.from({ length: maildrop.count }, (_, index) => [maildrop.uniqueId(index), maildrop.octets(index)]),
+  );
+  maildrop.close();
+  await maildrop.closed;
+  return { octets, opened, listed, events };
+}
+
+function filled(): ScratchMaildir {
+  const maildir = ScratchMaildir.make();
+  maildir.write("new", "1.a.host", "a\n");
+  maildir.write("cur", "2.b.host:2,S", "bb\n");
+  maildir.write("cur", "3.c.host:2,", "ccc\n");
+  return maildir;
+}
+
+const indexOf = (maildir: ScratchMaildir): string => join(maildir.path, "dewey-pop3.index");
+
+describe("dewey-pop3.index", () => {
+  it("spares the second opening every message, and is written once", async () => {
+    const maildir = filled();
+    const sizes = { "1.a.host": 3, "2.b.host": 4, "3.c.host": 5 };
+    expect(await session(maildir)).toMatchObject({ octets: sizes, opened: 3, events: [] });
+    const { mtimeMs, mode } = statSync(indexOf(maildir));
+    expect(mode & 0o777).toBe(0o600);
+    expect(readdirSync(join(maildir.path, "tmp"))).toEqual([]);
+    expect(await session(maildir)).toMatchObject({ octets: sizes, opened: 0, events: [] });
+    expect(statSync(indexOf(maildir)).mtimeMs).toBe(mtimeMs);
+  });
+
+  it("follows flags, deliveries and removals", async () => {
+    const maildir = filled();
+    await session(maildir);
+    maildir.rename("new", "1.a.host", "cur", "1.a.host:2,RS");
+    maildir.write("new", "4.d.host", "dddd\n");
+    rmSync(join(maildir.path, "cur/3.c.host:2,"));
+    expect(await session(maildir)).toMatchObject({
+      octets: { "1.a.host": 3, "2.b.host": 4, "4.d.host": 6 },
+      opened: 1,
+    });
+    expect((await session(maildir)).opened).toBe(0);
+    expect(readFileSync(indexOf(maildir), "latin1")).not.toContain("3.c.host");
+  });
+
+  it.each([
+    ["garbage", () => Buffer.from("\0\xff garbage")],
+    ["empty", () => Buffer.alloc(0)],
+    ["truncated", (good: Buffer) => good.subarray(0, good.length - 9)],
+    ["cut in the middle", (good: Buffer) => good.subarray(0, 40)],
+    ["damaged", (good: Buffer) => Buffer.from(good.toString("latin1").replace("3 2 c", "9 2 c"), "latin1")],
+    [
+      "of a future version",
+      (good: Buffer) => Buffer.from(good.toString("latin1").replace("index 1", "index 2"), "latin1"),
+    ],
+  ])("that is %s is made anew, with one event", async (_what, spoil) => {
+    const maildir = filled();
+    const { octets } = await session(maildir);
+    const good = readFileSync(indexOf(maildir));
+    writeFileSync(indexOf(maildir), spoil(good));
+    const again = await session(maildir);
+    expect(again.octets).toEqual(octets);
+    expect(again.opened).toBe(3);
+    expect(again.events.map(({ kind }) => kind)).toEqual(["index-unusable"]);
+    expect(readFileSync(indexOf(maildir)).equals(good)).toBe(true);
+  });
+
+  it("that lies about a size is corrected by what RETR sent", async () => {
+    const maildir = filled();
+    await session(maildir);
+    const list = MessageList.fromListing(["1.a.host", "2.b.host", "3.c.host"], [0, 1, 1]);
+    for (const index of [0, 1, 2]) list.setOctets(index, TOLD, 999);
+    writeFileSync(indexOf(maildir), formatIndex(list));
+    const opened = await Maildrop.open(maildir.path, {});
+    if (opened.kind !== "open") throw new Error(opened.kind);
+    expect(opened.maildrop.octets(0)).toBe(999);
+    const message = await opened.maildrop.openMessage(0);
+    if (message.kind !== "message") throw new Error(message.kind);
+    // Told, not counted: nobody announces it without counting.
+    expect(message.file.octets).toBeUndefined();
+    expect(await message.file.countOctets()).toBe(3);
+    message.file.close();
+    opened.maildrop.correctOctets(0, 3);
+    opened.maildrop.close();
+    await opened.maildrop.closed;
+    expect((await session(maildir)).octets["1.a.host"]).toBe(3);
+  });
+
+  it("is not followed when it is a symbolic link, nor read when it is far too large", async () => {
+    const maildir = filled();
+    const outside = join(maildir.path, "..", "outside");
+    writeFileSync(outside, "outside");
+    symlinkSync(outside, indexOf(maildir));
+    expect((await session(maildir)).events.map(({ kind }) => kind)).toEqual(["index-unusable"]);
+    expect(readFileSync(outside, "utf8")).toBe("outside");
+    expect(statSync(indexOf(maildir)).isFile()).toBe(true);
+    writeFileSync(indexOf(maildir), Buffer.alloc(10_000_000));
+    expect((await session(maildir)).events).toEqual([
+      { kind: "index-unusable", path: indexOf(maildir), reason: "too large" },
+    ]);
+  });
+
+  it.each(["open", "write", "fsync", "rename"] as const)(
+    "that cannot be written (%s: ENOSPC) leaves the session, the old index and tmp/ as they are",
+    async (call) => {
+      const maildir = filled();
+      const fail = (): Promise<never> =>
+        Promise.reject(Object.assign(new Error("ENOSPC"), { code: "ENOSPC" }));
+      const files: Files = {
+        ...systemFiles,
+        ...(call === "open"
+          ? {
+              open: (path, flags, mode) =>
+                /\/tmp\/[^/]*\.dewey-pop3\.index$/.test(String(path))
+                  ? fail()
+                  : systemFiles.open(path, flags, mode),
+            }
+          : { [call]: fail }),
+      };
+      const { octets, events } = await session(maildir, { files });
+      expect(octets).toEqual({ "1.a.host": 3, "2.b.host": 4, "3.c.host": 5 });
+      expect(events).toEqual([{ kind: "index-not-written", path: maildir.path, code: "ENOSPC" }]);
+      expect(existsSync(indexOf(maildir))).toBe(false);
+      expect(readdirSync(join(maildir.path, "tmp"))).toEqual([]);
+    },
+  );
+
+  it("keeps what was counted although the client gave up", async () => {
+    const maildir = ScratchMaildir.make();
+    for (let i = 0; i < 200; i++) maildir.write("cur", `${i}.x.host:2,`, "x\n");
+    const opened = await Maildrop.open(maildir.path, {});
+    if (opened.kind !== "open") throw new Error(opened.kind);
+    const measuring = opened.maildrop.measure();
+    await new Promise((resolve) => setImmediate(resolve));
+    opened.maildrop.close();
+    await measuring;
+    await opened.maildrop.closed;
+    const again = await session(maildir);
+    expect(Object.keys(again.octets)).toHaveLength(200);
+    expect(again.opened).toBeLessThanOrEqual(200);
+    expect((await session(maildir)).opened).toBe(0);
+  });
+});
+
+describe("formatIndex and parseIndex", () => {
+  it("keep every size and every base name", () => {
+    const name = fc.stringMatching(/^[!-.0-9;-~]{1,100}$/);
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.tuple(name, fc.nat(10_000)), { selector: ([base]) => base, maxLength: 30 }),
+        (entries) => {
+          const list = MessageList.fromListing(
+            entries.map(([base]) => base),
+            entries.map(() => 0 as const),
+          );
+          for (let i = 0; i < list.count; i++) list.setOctets(i, COUNTED, i + 10, i + 9);
+          const parsed = parseIndex(formatIndex(list));
+          if (parsed.kind !== "index") throw new Error(parsed.reason);
+          expect(parsed.list.count).toBe(list.count);
+          for (let i = 0; i < list.count; i++) {
+            expect(parsed.list.baseName(i)).toBe(list.baseName(i));
+            expect(parsed.list.counted(i)).toEqual(list.counted(i));
+          }
+        },
+      ),
+    );
+  });
+
+  it("take nothing else for an index, and never throw", () => {
+    const list = MessageList.fromListing(["1.a", "2.b"], [0, 0]);
+    list.setOctets(0, COUNTED, 3, 2);
+    list.setOctets(1, TOLD, 7);
+    const good = formatIndex(list);
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 300 }),
+        (octets) => parseIndex(Buffer.from(octets)).kind === "unusable",
+      ),
+    );
+    fc.assert(
+      fc.property(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 }), (place, change) => {
+        const spoilt = Buffer.from(good);
+        spoilt[place] = spoilt[place]! ^ change;
+        return parseIndex(spoilt).kind === "unusable";
+      }),
+    );
+    for (let length = 0; length < good.length; length++)
+      expect(parseIndex(good.subarray(0, length)).kind).toBe("unusable");
+  });
+});
+
+describe("snapshots", () => {
+  // The folders' times have to be older than the margin that makes them trusted.
+  const later = { now: () => Date.now() + 60_000 };
+
+  it("an unchanged maildrop is opened without listing it and without reading its index", async () => {
+    const maildir = filled();
+    const snapshots = new SnapshotCache();
+    const first = await session(maildir, { snapshots, ...later });
+    expect(first.listed).toBeGreaterThan(0);
+    rmSync(indexOf(maildir));
+    expect(await session(maildir, { snapshots, ...later })).toMatchObject({
+      octets: first.octets,
+      listed: 0,
+      opened: 0,
+    });
+  });
+
+  it("a change is seen at once, and only what is new is counted", async () => {
+    const maildir = filled();
+    const snapshots = new SnapshotCache();
+    await session(maildir, { snapshots, ...later });
+    maildir.write("new", "4.d.host", "dddd\n");
+    const second = await session(maildir, { snapshots, ...later });
+    expect(second.octets).toMatchObject({ "4.d.host": 6 });
+    expect(second.opened).toBe(1);
+  });
+
+  it("a delivery within the tick of the one before is never missed", async () => {
+    const maildir = filled();
+    const snapshots = new SnapshotCache();
+    for (let i = 0; i < 200; i++) {
+      maildir.write("new", `${10 + i}.t.host`, "t\n");
+      expect(Object.keys((await session(maildir, { snapshots })).octets)).toHaveLength(4 + i);
+    }
+  });
+
+  it("a folder whose times are younger than the margin is listed again", async () => {
+    const maildir = filled();
+    const snapshots = new SnapshotCache();
+    await session(maildir, { snapshots });
+    expect((await session(maildir, { snapshots })).listed).toBeGreaterThan(0);
+  });
+
+  it("our own UPDATE is seen by the next session", async () => {
+    const maildir = filled();
+    const snapshots = new SnapshotCache();
+    const opened = await Maildrop.open(maildir.path, { snapshots, ...later });
+    if (opened.kind !== "open") throw new Error(opened.kind);
+    await opened.maildrop.update({ deleted: new Set([1]), retrieved: new Set([0]) });
+    opened.maildrop.close();
+    await opened.maildrop.closed;
+    expect(Object.keys((await session(maildir, { snapshots, ...later })).octets)).toEqual([
+      "1.a.host",
+      "3.c.host",
+    ]);
+  });
+
+  it("a Maildir that was made anew at the same place has nothing of the old one", async () => {
+    const maildir = filled();
+    const snapshots = new SnapshotCache();
+    await session(maildir, { snapshots, ...later });
+    rmSync(maildir.path, { recursive: true });
+    expect((await session(maildir, { snapshots, ...later })).octets).toEqual({});
+  });
+
+  it("are bounded by their messages in all, the least recently used goes first", () => {
+    const cache = new SnapshotCache(5);
+    const of = (count: number) => ({
+      list: MessageList.fromListing(
+        Array.from({ length: count }, (_, i) => `${i}.x`),
+        new Array(count).fill(0),
+      ),
+      stamps: [undefined, undefined] as const,
+      isExact: true,
+    });
+    cache.put("a", of(2));
+    cache.put("b", of(2));
+    const a = cache.take("a");
+    cache.put("a", a!);
+    cache.put("c", of(2));
+    expect(["a", "b", "c"].map((path) => cache.take(path) !== undefined)).toEqual([true, false, true]);
+    cache.put("large", of(6));
+    expect(cache.take("large")).toBeUndefined();
+  });
+});
+
+describe("maildirsize", () => {
+  async function remove(maildir: ScratchMaildir, ...indexes: number[]): Promise<MaildropEvent[]> {
+    const events: MaildropEvent[] = [];
+    const opened = await Maildrop.open(maildir.path, { onEvent: (event) => events.push(event) });
+    if (opened.kind !== "open") throw new Error(opened.kind);
+    await opened.maildrop.update({ deleted: new Set(indexes), retrieved: new Set() });
+    opened.maildrop.close();
+    await opened.maildrop.closed;
+    return events;
+  }
+
+  it("gets one line with what was removed: sizes of the names, else of the files; nothing for trashed ones", async () => {
+    const maildir = ScratchMaildir.make();
+    maildir.write("new", "1.a.host,S=1000", "as its name says\n");
+    maildir.write("cur", "2.b.host:2,S", "four");
+    maildir.write("cur", "3.c.host,S=50:2,ST", "trashed\n");
+    maildir.write("cur", "4.d.host:2,", "stays\n");
+    const size = join(maildir.path, "maildirsize");
+    writeFileSync(size, "10000S,0C\n1064 4\n");
+    expect(await remove(maildir, 0, 1, 2)).toEqual([]);
+    expect(readFileSync(size, "utf8")).toBe("10000S,0C\n1064 4\n-1004 -2\n");
+    expect(await remove(maildir)).toEqual([]);
+    expect(readFileSync(size, "utf8")).toBe("10000S,0C\n1064 4\n-1004 -2\n");
+  });
+
+  it("is not made, and not followed when it is a symbolic link", async () => {
+    const maildir = filled();
+    await remove(maildir, 0);
+    expect(existsSync(join(maildir.path, "maildirsize"))).toBe(false);
+    const outside = join(maildir.path, "..", "outside");
+    writeFileSync(outside, "outside");
+    symlinkSync(outside, join(maildir.path, "maildirsize"));
+    expect(await remove(maildir, 0)).toEqual([]);
+    expect(readFileSync(outside, "utf8")).toBe("outside");
+  });
+
+  it("of a subfolder is that of the Maildir it belongs to", async () => {
+    const maildir = filled();
+    writeFileSync(join(maildir.path, "maildirfolder"), "");
+    writeFileSync(join(maildir.path, "..", "maildirsize"), "0S,0C\n");
+    await remove(maildir, 0);
+    expect(readFileSync(join(maildir.path, "..", "maildirsize"), "utf8")).toBe("0S,0C\n-2 -1\n");
+  });
+
+  it("that cannot be written fails nothing", async () => {
+    const maildir = filled();
+    writeFileSync(join(maildir.path, "maildirsize"), "0S,0C\n");
+    chmodSync(join(maildir.path, "maildirsize"), 0o400);
+    await remove(maildir, 0);
+    expect(existsSync(join(maildir.path, "new/1.a.host"))).toBe(false);
+  });
+});
