@@ -7,6 +7,7 @@ import { endGently } from "./end-gently.ts";
 const SMALL_BYTES = 4 * 1024;
 const LARGE_BYTES = 128 * 1024;
 const MAX_POOLED = 16;
+const STALL_GRACE_MS = 2_000;
 const pool: Buffer[] = [];
 
 export interface UpstreamHandler {
@@ -83,7 +84,8 @@ export class Upstream {
     });
     // While octets are held, nothing is read from the mailbox process, and its end would not be noticed.
     client.on("timeout", () => client.destroy());
-    this.#stallTimeMs = stallTimeMs;
+    // The mailbox process notices first, and says so in the log.
+    this.#stallTimeMs = stallTimeMs + STALL_GRACE_MS;
     if (client.readableEnded) this.#socket.end();
     if (this.#socket.destroyed) client.destroy();
     client.resume();

@@ -213,6 +213,7 @@ describe("AuthServer", () => {
       localPort: 995,
       user: "mrose",
       password: expect.any(Uint8Array),
+      isAwaited: expect.any(Function),
     });
     expect(passwordThen).toBe("secret");
   });
