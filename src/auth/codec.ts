@@ -25,6 +25,19 @@ export interface AuthParameters {
   readonly localAddress: string | undefined;
   readonly remotePort: number | undefined;
   readonly localPort: number | undefined;
+  /** Of a TLS connection that can be told apart from every other one. */
+  readonly channelBinding?: ChannelBinding | undefined;
+  /** Who the client is by its certificate, which the login process verified (`valid-client-cert`, `cert_username`). */
+  readonly clientCertificateUser?: string | undefined;
+  /** The mechanisms that the connection was offered; they travel on in the ticket. */
+  readonly offered?: readonly string[] | undefined;
+}
+
+/** RFC 9266: 32 octets of keying material that only the two ends of one TLS connection have. */
+export interface ChannelBinding {
+  readonly type: "tls-exporter";
+  /** Base64. */
+  readonly data: string;
 }
 
 type Version = { readonly kind: "VERSION"; readonly major: number; readonly minor: number };
@@ -183,6 +196,8 @@ export function decodeInitialResponse(response: string | undefined, clientMinor:
 const MECHANISM_NAME = /^[A-Za-z0-9_-]{1,20}$/;
 const SERVICE = /^[!-~]{1,64}$/;
 const COOKIE = /^[0-9a-f]{32}$/i;
+// Ours alone, from login process to auth: Dovecot asks for it with a CONT of its own, one round more.
+const CHANNEL_BINDING = /^tls-exporter:([A-Za-z0-9+/]{43}=)$/;
 const MAX_ID = 0xffff_ffff;
 
 function parseVersion(fields: readonly string[]): Version | Malformed {
@@ -211,6 +226,18 @@ function parseAuth(fields: readonly string[]): ClientCommand | Malformed {
   if (parameters.has("resp")) return malformed("AUTH", "resp= is not its last parameter");
   const service = parameters.get("service") ?? "";
   if (!SERVICE.test(service)) return malformed("AUTH", "its service");
+  const channelBinding = CHANNEL_BINDING.exec(parameters.get("channel_binding") ?? "")?.[1];
+  if (channelBinding === undefined && parameters.has("channel_binding")) {
+    return malformed("AUTH", "its channel binding");
+  }
+  // Exim says that there is a certificate, and not whose.
+  const clientCertificateUser = parameters.has("valid-client-cert")
+    ? parameters.get("cert_username") || undefined
+    : undefined;
+  const offered = parameters.get("offered")?.split(" ");
+  if (offered?.every((name) => MECHANISM_NAME.test(name)) === false) {
+    return malformed("AUTH", "the mechanisms offered");
+  }
   return {
     kind: "AUTH",
     id,
@@ -223,6 +250,9 @@ function parseAuth(fields: readonly string[]): ClientCommand | Malformed {
       localAddress: address(parameters.get("lip")),
       remotePort: parseNumber(parameters.get("rport"), 65_535) || undefined,
       localPort: parseNumber(parameters.get("lport"), 65_535) || undefined,
+      ...(channelBinding && { channelBinding: { type: "tls-exporter", data: channelBinding } }),
+      ...(clientCertificateUser && { clientCertificateUser }),
+      ...(offered && { offered }),
     },
     response,
   };
@@ -250,13 +280,22 @@ function parseFields(fields: readonly string[]): ReadonlyMap<string, string> | u
 
 function formatAuth(id: number, parameters: AuthParameters, response: string | undefined): string {
   const { mechanism, service, secured, session, remoteAddress, localAddress } = parameters;
+  const { channelBinding, clientCertificateUser, offered } = parameters;
   const fields = new Map([["service", service]]);
   if (session !== undefined) fields.set("session", session);
   if (remoteAddress !== undefined) fields.set("rip", remoteAddress);
   if (localAddress !== undefined) fields.set("lip", localAddress);
   if (parameters.remotePort !== undefined) fields.set("rport", String(parameters.remotePort));
   if (parameters.localPort !== undefined) fields.set("lport", String(parameters.localPort));
-  const flags = secured ? ["secured"] : [];
+  if (channelBinding !== undefined) {
+    fields.set("channel_binding", `${channelBinding.type}:${base64(channelBinding.data)}`);
+  }
+  if (clientCertificateUser !== undefined) fields.set("cert_username", clientCertificateUser);
+  if (offered?.length) fields.set("offered", offered.join(" "));
+  const flags = [
+    ...(secured ? ["secured"] : []),
+    ...(clientCertificateUser === undefined ? [] : ["valid-client-cert"]),
+  ];
   const last = response === undefined ? [] : [`resp=${base64(response)}`];
   return formatLine("AUTH", id, mechanism, ...formatFields(fields), ...flags, ...last);
 }

@@ -128,7 +128,7 @@ async function verify(
 }
 
 function ticketFor(
-  { session, mechanism, secured, remoteAddress }: VerifyRequest,
+  { session, mechanism, secured, offered, remoteAddress }: VerifyRequest,
   account: string,
   maildir: string,
 ): Ticket {
@@ -139,6 +139,7 @@ function ticketFor(
     address: remoteAddress ?? "",
     mechanism,
     secured,
+    offered: [...(offered ?? [])],
     nonce: randomBytes(16).toString("base64url"),
     issuedAtMs: Date.now(),
   };

@@ -9,7 +9,7 @@ import { type AuthorizationOutcome, AuthorizationState, type Failure } from "../
 import { LineReader } from "../pop3/line-reader.ts";
 import { err } from "../pop3/reply.ts";
 import type { HandOver } from "./hand-over.ts";
-import { POP3_IMPLEMENTATION, SASL_MECHANISMS } from "./offered.ts";
+import { type ConnectionFacts, offeredMechanisms, POP3_IMPLEMENTATION } from "./offered.ts";
 import type { LoginSettings } from "./settings.ts";
 
 export interface AuthorizationContext {
@@ -29,6 +29,8 @@ export class AuthorizationSession {
   readonly #state: AuthorizationState;
   readonly #timer: NodeJS.Timeout;
   readonly #address: string;
+  readonly #facts: ConnectionFacts;
+  readonly #offered: readonly string[];
   #exchange: Exchange | undefined;
   /** Auth gave up while it was the client's turn. */
   #failure: Failure | undefined;
@@ -45,11 +47,14 @@ export class AuthorizationSession {
     const { serverName, maxUselessCommands, plaintextWithoutTls, loginTimeMs } = context.settings;
     const passwordAllowed =
       plaintextWithoutTls === "always" || (plaintextWithoutTls === "loopback" && isLoopback(this.#address));
+    this.#facts = { passwordAllowed };
+    this.#offered = offeredMechanisms(context.auth.mechanisms, this.#facts);
     this.#state = new AuthorizationState({
       serverName,
       maxUselessCommands,
-      passwordAllowed,
-      mechanisms: passwordAllowed ? SASL_MECHANISMS : [],
+      // USER and PASS are SASL PLAIN by another name.
+      passwordAllowed: this.#offered.includes("PLAIN"),
+      mechanisms: this.#offered,
       implementation: POP3_IMPLEMENTATION,
     });
     this.#connection = new Connection(socket, new LineReader((start) => this.#state.maxLineOctets(start)), {
@@ -125,6 +130,9 @@ export class AuthorizationSession {
         localAddress: plainAddress(this.#socket.localAddress),
         remotePort: this.#socket.remotePort,
         localPort: this.#socket.localPort,
+        channelBinding: this.#facts.channelBinding,
+        clientCertificateUser: this.#facts.clientCertificateUser,
+        offered: this.#offered,
       },
       {
         challenge: (base64) => {

@@ -8,6 +8,7 @@ import { MailboxService } from "./mailbox-service.ts";
 runChild("combined", async (settings, { log, listenerFds }) => {
   const mailboxes = new MailboxService(settings.mailbox, log);
   const logins = new LoginService(settings.login, handOverByCall(mailboxes), log);
+  await logins.ready;
   const servers = await Promise.all(
     listenerFds.map((fd) => serveFd(fd, { allowHalfOpen: true }, (socket) => logins.accept(socket))),
   );

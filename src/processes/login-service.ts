@@ -14,6 +14,8 @@ export class LoginService {
   readonly #auth: AuthClient;
   readonly #handOver: HandOver;
   readonly #sessions = new Set<AuthorizationSession>();
+  /** Resolves once auth has told its mechanisms, since earlier clients would be offered none; or when it takes too long. */
+  readonly ready: Promise<void>;
   #settings: LoginSettings;
   #onEmpty: (() => void) | undefined;
 
@@ -21,10 +23,21 @@ export class LoginService {
     this.#settings = settings;
     this.#handOver = handOver;
     this.#log = log;
+    let connected = (): void => {};
+    this.ready = new Promise((resolve) => {
+      const timer = setTimeout(resolve, WAIT_FOR_AUTH_MS);
+      connected = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
     this.#auth = new AuthClient({
       path: authSocket(settings.runtimeDir),
       pid: process.pid,
-      onEvent: (event) => logAuthEvent(log, event),
+      onEvent: (event) => {
+        if (event.kind === "connected") connected();
+        logAuthEvent(log, event);
+      },
     });
   }
 
@@ -63,6 +76,9 @@ export class LoginService {
     this.#auth.close();
   }
 }
+
+/** Auth listens before login starts; it may be slow to come back where both died. */
+const WAIT_FOR_AUTH_MS = 10_000;
 
 /** Mailbox processes end their sessions within `limits.drain_time`; what they said last needs a moment to pass. */
 const RELAY_GRACE_MS = 1_000;

@@ -10,6 +10,7 @@ runChild("login", async (settings, { log, listenerFds }) => {
     handOverByRelay(settings.runtimeDir, settings.mailboxProcesses, settings.stallTimeMs),
     log,
   );
+  await service.ready;
   const servers = await Promise.all(
     listenerFds.map((fd) => serveFd(fd, { allowHalfOpen: true }, (socket) => service.accept(socket))),
   );

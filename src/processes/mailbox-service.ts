@@ -7,7 +7,7 @@ import { Maildrop, type OpenResult } from "../maildir/maildrop.ts";
 import { SnapshotCache } from "../maildir/snapshot-cache.ts";
 import { err } from "../pop3/reply.ts";
 import { logMaildropEvent } from "./maildrop-log.ts";
-import { POP3_IMPLEMENTATION, SASL_MECHANISMS } from "./offered.ts";
+import { POP3_IMPLEMENTATION } from "./offered.ts";
 import { mailboxProcessOf } from "./placement.ts";
 import type { MailboxSettings } from "./settings.ts";
 import { type Ticket, TicketCounter } from "./ticket.ts";
@@ -87,8 +87,9 @@ export class MailboxService {
         serverName: this.#settings.serverName,
         maxUselessCommands: this.#settings.maxUselessCommands,
         capabilities: {
-          mechanisms: SASL_MECHANISMS,
-          passwordAllowed: true,
+          mechanisms: ticket.offered,
+          // USER and PASS are SASL PLAIN by another name.
+          passwordAllowed: ticket.offered.includes("PLAIN"),
           implementation: POP3_IMPLEMENTATION,
         },
       },

@@ -86,6 +86,25 @@ describe("parseClientCommand", () => {
     });
   });
 
+  const binding = { type: "tls-exporter" as const, data: `${"A".repeat(43)}=` };
+
+  it("reads what TLS told the login process of its client", () => {
+    expect(
+      parameters(`\tchannel_binding=tls-exporter:${binding.data}\tcert_username=mrose\tvalid-client-cert`),
+    ).toMatchObject({ channelBinding: binding, clientCertificateUser: "mrose" });
+  });
+
+  it("takes no name from a certificate that was not verified", () => {
+    expect(parameters("\tcert_username=mrose")).not.toHaveProperty("clientCertificateUser");
+  });
+
+  it.each(["", "tls-unique:AAAA", "tls-exporter:", "tls-exporter:AAAA", `tls-exporter:${"A".repeat(44)}`])(
+    "refuses a channel binding other than the 32 octets of tls-exporter: %j",
+    (value) => {
+      expect(parameters(`\tchannel_binding=${value}`)).toMatchObject({ kind: "malformed" });
+    },
+  );
+
   it.each(["\trip=unknown", "\trip=NULL", "\trip=1.2.3.4.5", "\trport=0", "\trport=65536", "\trport=x"])(
     "takes an address or a port that is none for unknown: %j",
     (rest) => {
@@ -270,19 +289,35 @@ const clientCommand: fc.Arbitrary<ClientCommand> = fc.oneof(
   fc.record({
     kind: fc.constant("AUTH" as const),
     id,
-    parameters: fc.record({
-      mechanism: token,
-      service: fc.stringMatching(/^[!-~]{1,64}$/),
-      secured: fc.boolean(),
-      session: fc.option(
-        text.filter((value) => value !== ""),
-        { nil: undefined },
+    parameters: fc
+      .record({
+        mechanism: token,
+        service: fc.stringMatching(/^[!-~]{1,64}$/),
+        secured: fc.boolean(),
+        session: fc.option(
+          text.filter((value) => value !== ""),
+          { nil: undefined },
+        ),
+        remoteAddress: address,
+        localAddress: address,
+        remotePort: port,
+        localPort: port,
+      })
+      .chain((parameters) =>
+        fc
+          .record(
+            {
+              channelBinding: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((data) => ({
+                type: "tls-exporter" as const,
+                data: Buffer.from(data).toString("base64"),
+              })),
+              clientCertificateUser: text.filter((value) => value !== ""),
+              offered: fc.array(token, { minLength: 1, maxLength: 4 }),
+            },
+            { requiredKeys: [] },
+          )
+          .map((ofTls) => ({ ...parameters, ...ofTls })),
       ),
-      remoteAddress: address,
-      localAddress: address,
-      remotePort: port,
-      localPort: port,
-    }),
     response: fc.option(base64, { nil: undefined }),
   }),
   continuation,

@@ -11,6 +11,7 @@ const ticket: Ticket = {
   address: "192.0.2.1",
   mechanism: "PLAIN",
   secured: false,
+  offered: ["PLAIN", "LOGIN"],
   nonce: "0123456789abcdef",
   issuedAtMs: startedAtMs + 5,
 };
