@@ -12,7 +12,10 @@ export default defineConfig({
     projects: [
       project(
         "unit",
-        ["test/{pop3,sasl,maildir,accounts,auth,net,config,processes,host}/**/*.test.ts", "test/*.test.ts"],
+        [
+          "test/{pop3,sasl,octets,maildir,accounts,auth,net,config,processes,host}/**/*.test.ts",
+          "test/*.test.ts",
+        ],
         30_000,
       ),
       project("conversation", ["test/conversation/**/*.test.ts"], 60_000),

@@ -1,9 +1,9 @@
 // Octets of a message as sent, counted from its bytes as stored (RFC 1939 §11: "octets" are counted with CRLF line
 // ends). Used by the mailbox process wherever a size is not known yet.
+import { countBareLfs } from "../octets/line-ends.ts";
 import type { Files } from "./files.ts";
 
 const LF = 10;
-const CR = 13;
 
 /**
  * Counts chunk by chunk. An LF without a CR before it counts as CRLF; everything else counts as stored, a bare CR and
@@ -14,24 +14,11 @@ export class OctetCounter {
   #addedCrs = 0;
   #last = LF;
 
-  add(chunk: Buffer): void {
-    const { length } = chunk;
-    if (length === 0) return;
-    let added = 0;
-    let found = 0;
-    let position = chunk.indexOf(LF);
-    while (position !== -1) {
-      if ((position === 0 ? this.#last : chunk[position - 1]) !== CR) added++;
-      // indexOf is quick over long stretches; on a chunk that is mostly line ends the plain loop is.
-      if (++found > 64 + (position >> 3)) {
-        added += countBareLfs(chunk, position + 1);
-        break;
-      }
-      position = chunk.indexOf(LF, position + 1);
-    }
-    this.#addedCrs += added;
-    this.#last = chunk[length - 1]!;
-    this.bytes += length;
+  add(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.#addedCrs += countBareLfs(chunk, this.#last);
+    this.#last = chunk[chunk.length - 1]!;
+    this.bytes += chunk.length;
   }
 
   /** As sent if the message ended here; 0 for an empty one. */
@@ -63,10 +50,4 @@ export async function countOctets(
     }
     if (shouldStop()) return undefined;
   }
-}
-
-function countBareLfs(chunk: Buffer, begin: number): number {
-  let count = 0;
-  for (let i = begin; i < chunk.length; i++) if (chunk[i] === LF && chunk[i - 1] !== CR) count++;
-  return count;
 }

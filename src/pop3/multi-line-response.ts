@@ -1,5 +1,6 @@
 // A stored message as the multi-line response to RETR and TOP (RFC 1939 §3): CRLF line ends, byte-stuffing, the
-// termination; and TOP's cut after so many body lines. Pure, without an allocation per line.
+// termination; and TOP's cut after so many body lines. Pure.
+import { type Encoding, encodeLines } from "../octets/line-ends.ts";
 
 const LF = 10;
 const CR = 13;
@@ -8,13 +9,10 @@ const DOT = 46;
 /**
  * Encodes the stored bytes of one message, chunk by chunk.
  *
- * An LF without a CR before it gets one; everything else is sent as stored, a bare CR and NUL included. A message that
- * does not end in a line end gets one, because the termination has to begin a line.
+ * A message that does not end in a line end gets one, because the termination has to begin a line.
  */
 export class MessageEncoder {
-  /** Octets of the message so far as LIST counts them: with CRLF, without byte-stuffing and termination. */
-  octets = 0;
-  #last = LF;
+  readonly #encoding: Encoding = { last: LF, octets: 0 };
 
   /** Room that `encode` needs for so many bytes: each may become two octets. */
   static room(bytes: number): number {
@@ -24,39 +22,27 @@ export class MessageEncoder {
   /** Room that `finish` needs: CRLF and ".CRLF". */
   static readonly FINISH_ROOM = 5;
 
+  /** Octets of the message so far as LIST counts them: with CRLF, without byte-stuffing and termination. */
+  get octets(): number {
+    return this.#encoding.octets;
+  }
+
   /**
    * @param input stored bytes
    * @param output at least `room(input.length)` free octets from `offset` on
    * @returns the offset behind what was written
    */
   encode(input: Uint8Array, output: Uint8Array, offset: number): number {
-    const length = input.length;
-    let last = this.#last;
-    let out = offset;
-    let stuffed = 0;
-    for (let i = 0; i < length; i++) {
-      const byte = input[i]!;
-      if (byte === LF) {
-        if (last !== CR) output[out++] = CR;
-      } else if (byte === DOT && last === LF) {
-        output[out++] = DOT;
-        stuffed++;
-      }
-      output[out++] = byte;
-      last = byte;
-    }
-    this.#last = last;
-    this.octets += out - offset - stuffed;
-    return out;
+    return encodeLines(input, output, offset, this.#encoding);
   }
 
   /** Writes the last line's end where it is missing, and the termination. Returns the offset behind it. */
   finish(output: Uint8Array, offset: number): number {
     let out = offset;
-    if (this.#last !== LF) {
+    if (this.#encoding.last !== LF) {
       output[out++] = CR;
       output[out++] = LF;
-      this.octets += 2;
+      this.#encoding.octets += 2;
     }
     output[out++] = DOT;
     output[out++] = CR;

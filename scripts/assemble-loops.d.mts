@@ -1,0 +1,1 @@
+export function assembleLoops(): Promise<string>;
