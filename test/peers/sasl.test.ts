@@ -13,6 +13,7 @@ import { startServer, type TestServer } from "../support/server.ts";
 import { layOutMaildir } from "./support/maildir.ts";
 import { Pop3Connection } from "./support/pop3.ts";
 import { type Postfix, startPostfix } from "./support/postfix.ts";
+import { type SmtpLogin, smtpLogin } from "./support/smtp-auth.ts";
 
 const passwd = fileURLToPath(new URL("../../scripts/pop3-passwd", import.meta.url));
 const owner = mailOwner();
@@ -41,31 +42,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** SMTP's code for AUTH with one mechanism, or "lost" when Postfix broke off. */
-async function authenticate(mechanism: "PLAIN" | "LOGIN", user: string, password: string): Promise<string> {
-  const script = `
-import smtplib, sys
-port, mechanism, user, password = sys.argv[1:]
-with smtplib.SMTP("127.0.0.1", int(port), timeout=30) as smtp:
-    smtp.ehlo()
-    assert "PLAIN" in smtp.esmtp_features["auth"] and "LOGIN" in smtp.esmtp_features["auth"], smtp.esmtp_features
-    smtp.user, smtp.password = user, password
-    method = smtp.auth_plain if mechanism == "PLAIN" else smtp.auth_login
-    try:
-        print(smtp.auth(mechanism, method)[0])
-    except smtplib.SMTPAuthenticationError as error:
-        print(error.smtp_code)
-`;
-  const { stdout } = await runOrThrow("python3", [
-    "-c",
-    script,
-    `${postfix.port}`,
-    mechanism,
-    user,
-    password,
-  ]);
-  return stdout.toString().trim();
-}
+const authenticate = (mechanism: SmtpLogin["mechanism"], user: string, password: string): Promise<string> =>
+  smtpLogin({ port: postfix.port, mechanism, user, password });
 
 describe("Postfix with our auth process", () => {
   it.each(["PLAIN", "LOGIN"] as const)(

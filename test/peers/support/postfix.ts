@@ -12,6 +12,7 @@ import { freePort } from "../../support/free-port.ts";
 import { type MailOwner, runsAsRoot } from "../../support/mail-owner.ts";
 import { runOrThrow, startProgram } from "../../support/program.ts";
 import { acceptsConnections } from "./connect.ts";
+import { type ExtraUser, withUsers } from "./nss-wrapper.ts";
 
 export const virtualDomain = "virtual.test";
 export const localDomain = "local.test";
@@ -37,7 +38,6 @@ export interface Postfix {
 /** @throws Error when not run as root: master(8) gives its daemons their users */
 export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   if (!runsAsRoot()) throw new Error("Postfix starts as root only: run these tests as root");
-  const wrapper = nssWrapper();
   const folder = mkdtempSync(join(tmpdir(), "dewey-postfix-"));
   try {
     chmodSync(folder, 0o755);
@@ -46,11 +46,10 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
     for (const path of [config, join(folder, "queue")]) mkdirSync(path, { mode: 0o755 });
     mkdirSync(join(folder, "data"), { mode: 0o700 });
     await runOrThrow("chown", ["postfix", join(folder, "data")]);
-    writeFileSync(join(config, "main.cf"), mainCf(folder, options, wrapper));
+    const env = withUsers(config, localUsersOf(options));
+    writeFileSync(join(config, "main.cf"), mainCf(folder, options, env));
     writeFileSync(join(config, "master.cf"), masterCf(port));
     writeFileSync(join(config, "mailboxes"), mailboxMap(options.virtualUsers));
-    writeFileSync(join(config, "passwd"), passwd(options));
-    writeFileSync(join(config, "group"), readFileSync("/etc/group"));
     // Makes the queue's folders with the owners that they must have; `master -d` stays in the foreground.
     await runOrThrow("postfix", ["-c", config, "check"]);
     const program = await startProgram("/usr/lib/postfix/sbin/master", ["-c", config, "-d"]);
@@ -94,7 +93,7 @@ smtpd_sasl_security_options = noanonymous
 `;
 }
 
-function mainCf(folder: string, options: PostfixOptions, wrapper: string): string {
+function mainCf(folder: string, options: PostfixOptions, env: Readonly<Record<string, string>>): string {
   const { owner } = options;
   return `
 compatibility_level = 3.6
@@ -105,7 +104,9 @@ setgid_group = postdrop
 maillog_file = ${folder}/log
 maillog_file_prefixes = ${folder}
 # Otherwise a daemon inherits nothing that is not named here.
-import_environment = MAIL_CONFIG LD_PRELOAD=${wrapper} NSS_WRAPPER_PASSWD=${folder}/etc/passwd NSS_WRAPPER_GROUP=${folder}/etc/group
+import_environment = MAIL_CONFIG ${Object.entries(env)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ")}
 
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
@@ -165,15 +166,6 @@ function mailboxMap(users: readonly string[]): string {
   return users.map((user) => `${user}@${virtualDomain} ${user}/Maildir/\n`).join("");
 }
 
-function passwd({ owner, mail, localUsers }: PostfixOptions): string {
-  const ours = localUsers.map((user) => `${user}:x:${owner.uid}:${owner.gid}::${mail}/${user}:/bin/false\n`);
-  return `${readFileSync("/etc/passwd", "utf8")}${ours.join("")}`;
-}
-
-function nssWrapper(): string {
-  const name = "libnss_wrapper.so";
-  const folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
-  const found = folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
-  if (found === undefined) throw new Error(`${name} is not there: run scripts/install-peers`);
-  return found;
+function localUsersOf({ owner, mail, localUsers }: PostfixOptions): readonly ExtraUser[] {
+  return localUsers.map((name) => ({ name, uid: owner.uid, gid: owner.gid, home: join(mail, name) }));
 }
