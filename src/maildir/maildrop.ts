@@ -1,61 +1,19 @@
 // A Maildir as a maildrop: locked for the session, its messages in a fixed order, changed by UPDATE alone. Opened by the
 // mailbox process after it has checked the ticket; runs with the uid of the mail's owner.
+import { acquireLock } from "./acquire-lock.ts";
 import { type Failure, failureOf } from "./failure.ts";
-import { sizesFromName } from "./filename.ts";
-import { codeOf, type Files, systemFiles } from "./files.ts";
-import {
-  areSameFolders,
-  FOLDER_NAMES,
-  type FolderListing,
-  type FolderStamps,
-  listFolders,
-  sameStamps,
-  stampFolders,
-} from "./folders.ts";
-import { INDEX_FILE, readIndex, writeIndex } from "./index-file.ts";
-import {
-  acquireFlock,
-  LOCK_FILE,
-  type LockMode,
-  type LockResult,
-  type MaildropLock,
-  noLock,
-} from "./lock.ts";
-import { makeFolder } from "./maildir-folders.ts";
-import type { MaildropEvent } from "./maildrop-event.ts";
-import { COUNT_BUFFER_BYTES, MessageFile, openRegularFile, readShortFile } from "./message.ts";
-import { COUNTED, GUESSED, MessageList, UNKNOWN } from "./message-list.ts";
-import { countOctets } from "./octets.ts";
-import { QuickReads } from "./quick-reads.ts";
-import { QuotaChange } from "./quota.ts";
-import type { Snapshot, SnapshotCache } from "./snapshot-cache.ts";
-import {
-  forEachParallel,
-  type MessagePlaces,
-  markSeen,
-  pathOf,
-  syncFolder,
-  twinsOf,
-  whereverItStands,
-} from "./update.ts";
-
-export type { MaildropEvent };
-
-export interface MaildropOptions {
-  readonly onEvent?: (event: MaildropEvent) => void;
-  /** The host's clock, in ms. */
-  readonly now?: () => number;
-  /** For tests: the file system, and whether it answers at once. */
-  readonly files?: Files;
-  readonly quickReads?: (path: string) => QuickReads;
-  readonly lock?: LockMode;
-  /** Remembers maildrops between sessions; none: each session lists anew. */
-  readonly snapshots?: SnapshotCache | undefined;
-  /** Moves retrieved messages to cur/ with flag S at UPDATE. */
-  readonly markSeen?: boolean;
-  /** How many messages are opened at a time where sizes are counted and messages removed. */
-  readonly parallel?: number;
-}
+import { systemFiles } from "./files.ts";
+import { type FolderStamps, listFolders } from "./folders.ts";
+import { writeIndex } from "./index-file.ts";
+import { type Listed, listMessages } from "./list-messages.ts";
+import type { MaildropLock } from "./lock.ts";
+import { DEFAULTS, type MaildropOptions, type MaildropSettings } from "./maildrop-options.ts";
+import { type MeasureContext, measureMessages } from "./measure.ts";
+import { MessageFile, openRegularFile, readShortFile } from "./message.ts";
+import { COUNTED, type MessageList, UNKNOWN } from "./message-list.ts";
+import { type MessagePlaces, pathOf, whereverItStands } from "./message-places.ts";
+import type { QuickReads } from "./quick-reads.ts";
+import { type UpdateRequest, type UpdateResult, updateMaildir } from "./update.ts";
 
 export type OpenResult =
   | { readonly kind: "open"; readonly maildrop: Maildrop }
@@ -69,25 +27,11 @@ export type OpenMessageResult =
   | { readonly kind: "gone" }
   | { readonly kind: "failed"; readonly code: string; readonly reason: string };
 
-export interface UpdateRequest {
-  /** Indexes of messages marked as deleted. */
-  readonly deleted: ReadonlySet<number>;
-  /** Indexes of messages that the client has got whole. */
-  readonly retrieved: ReadonlySet<number>;
-}
-
-export interface UpdateResult {
-  readonly removed: number;
-  /** Marked ones that another program had removed. */
-  readonly alreadyGone: number;
-  readonly failed: readonly { readonly index: number; readonly code: string }[];
-}
-
 export class Maildrop {
   readonly path: string;
   /** Settles when nothing of this maildrop runs any more and its lock is free. */
   readonly closed: Promise<void>;
-  readonly #options: Required<MaildropOptions>;
+  readonly #settings: MaildropSettings;
   readonly #lock: MaildropLock;
   readonly #list: MessageList;
   readonly #stamps: FolderStamps;
@@ -108,12 +52,12 @@ export class Maildrop {
 
   private constructor(
     path: string,
-    options: Required<MaildropOptions>,
+    settings: MaildropSettings,
     lock: MaildropLock,
     { list, stamps, isExact, isIndexStale }: Listed,
   ) {
     this.path = path;
-    this.#options = options;
+    this.#settings = settings;
     this.#lock = lock;
     this.#list = list;
     this.#stamps = stamps;
@@ -173,7 +117,7 @@ export class Maildrop {
   /** Counts all unknown sizes. Never rejects: what cannot be read gets a guess. `close` ends it early. */
   measure(): Promise<void> {
     if (this.measured || this.#isClosed) return Promise.resolve();
-    this.#measuring ??= this.#measure().finally(() => {
+    this.#measuring ??= measureMessages(this.#measureContext()).finally(() => {
       this.#measuring = undefined;
     });
     return this.#measuring;
@@ -181,7 +125,7 @@ export class Maildrop {
 
   /** Opens a message's file, wherever other programs have put it. The caller closes it. */
   async openMessage(index: number): Promise<OpenMessageResult> {
-    const { files } = this.#options;
+    const { files } = this.#settings;
     let result: OpenMessageResult | undefined;
     const found = await whereverItStands(this.#places, index, async (path) => {
       const opened = await openRegularFile(files, path);
@@ -209,8 +153,8 @@ export class Maildrop {
    * @param buffer takes the bytes; at least MAX_QUICK_BYTES
    */
   readMessageNow(index: number, buffer: Uint8Array): Uint8Array | undefined {
-    this.#quickReads ??= this.#options.quickReads(this.path);
-    if (this.#options.files !== systemFiles || !this.#quickReads.allows()) return undefined;
+    this.#quickReads ??= this.#settings.quickReads(this.path);
+    if (this.#settings.files !== systemFiles || !this.#quickReads.allows()) return undefined;
     const begin = performance.now();
     const read = readShortFile(pathOf(this.path, this.#places.place(index)), buffer);
     this.#quickReads.took(performance.now() - begin);
@@ -227,49 +171,26 @@ export class Maildrop {
     if (knowledge === COUNTED && told === octets && this.#list.bytes(index) === bytes) return;
     if (knowledge !== UNKNOWN && told !== octets) {
       const uniqueId = this.uniqueId(index);
-      this.#options.onEvent({ kind: "size-corrected", uniqueId, toldOctets: told, octets });
+      this.#settings.onEvent({ kind: "size-corrected", uniqueId, toldOctets: told, octets });
     }
     this.#list.setOctets(index, COUNTED, octets, bytes);
     this.#isIndexStale = true;
   }
 
   /**
-   * The UPDATE state: removes marked messages, moves retrieved ones to cur/ with flag S. A message that fails does not
-   * keep the others from being removed. The lock stays: `close` frees it.
+   * The UPDATE state: removes marked messages, moves retrieved ones to cur/ with flag S. The lock stays: `close` frees it.
    */
-  async update({ deleted, retrieved }: UpdateRequest): Promise<UpdateResult> {
+  async update(request: UpdateRequest): Promise<UpdateResult> {
     if (this.#isClosed) throw new Error("maildrop is closed");
-    const { files, parallel } = this.#options;
-    const failed: { index: number; code: string }[] = [];
-    const changedFolders = new Set<string>();
-    const quota = deleted.size > 0 ? await QuotaChange.open(files, this.path) : undefined;
-    let removed = 0;
-    let alreadyGone = 0;
-    await forEachParallel(deleted, parallel, async (index) => {
-      const removal = await whereverItStands(this.#places, index, async (path, { folder, name }) => {
-        const bytes = await quota?.bytesOf(name, path);
-        const duplicates = this.#list.duplicates.filter((duplicate) => duplicate.index === index);
-        // The twins first: a failure in between leaves the message as it was.
-        for (const twin of await twinsOf(files, this.path, path, duplicates)) await files.unlink(twin);
-        await files.unlink(path);
+    const context = {
+      list: this.#list,
+      places: this.#places,
+      settings: this.#settings,
+      onRemoved: () => {
         this.#isExact = false;
-        quota?.removed(name, bytes ?? 0);
-        changedFolders.add(`${this.path}/${FOLDER_NAMES[folder]}`);
-      });
-      if (removal.kind === "removed") removed++;
-      else if (removal.kind === "already-gone") alreadyGone++;
-      else failed.push({ index, code: removal.code });
-    });
-    const quotaCode = await quota?.finish();
-    if (quotaCode !== undefined) {
-      this.#options.onEvent({ kind: "quota-not-updated", path: this.path, code: quotaCode });
-    }
-    await this.#markSeen([...retrieved].filter((index) => !deleted.has(index)));
-    await forEachParallel(changedFolders, parallel, async (path) => {
-      const code = await syncFolder(files, path);
-      if (code !== undefined) this.#options.onEvent({ kind: "not-synced", path, code });
-    });
-    return { removed, alreadyGone, failed: failed.sort((a, b) => a.index - b.index) };
+      },
+    };
+    return updateMaildir(context, request);
   }
 
   /** Ends the session without UPDATE, or after it. Again is harmless. */
@@ -300,7 +221,7 @@ export class Maildrop {
   async #finishLater(): Promise<void> {
     await this.#measuring;
     if (this.#isIndexStale) {
-      const { files, now, onEvent } = this.#options;
+      const { files, now, onEvent } = this.#settings;
       const unique = `${Math.floor(now() / 1000)}.P${process.pid}Q${++indexesWritten}`;
       const code = await writeIndex(files, this.path, this.#list, unique);
       if (code !== undefined) onEvent({ kind: "index-not-written", path: this.path, code });
@@ -310,68 +231,20 @@ export class Maildrop {
   }
 
   #keepSnapshot(): void {
-    const { snapshots } = this.#options;
+    const { snapshots } = this.#settings;
     snapshots?.put(this.path, { list: this.#list, stamps: this.#stamps, isExact: this.#isExact });
   }
 
-  async #measure(): Promise<void> {
-    const { parallel, onEvent } = this.#options;
-    const failures: { index: number; code: string }[] = [];
-    const buffers: Buffer[] = [];
-    await forEachParallel(this.#unknown(), parallel, async (index) => {
-      if (this.#isClosed) return;
-      const buffer = buffers.pop() ?? takeBuffer();
-      const code = await this.#measureMessage(index, buffer);
-      buffers.push(buffer);
-      if (code !== undefined) failures.push({ index, code });
-    });
-    buffers.forEach(giveBackBuffer);
-    const [first] = failures;
-    if (first === undefined) return;
-    const uniqueId = this.uniqueId(first.index);
-    onEvent({ kind: "not-measured", count: failures.length, uniqueId, code: first.code });
-  }
-
-  *#unknown(): Generator<number> {
-    for (let index = 0; index < this.count; index++) {
-      if (this.#list.knowledge(index) === UNKNOWN) yield index;
-    }
-  }
-
-  /** Returns the errno's name when the octets had to be guessed. */
-  async #measureMessage(index: number, buffer: Buffer): Promise<string | undefined> {
-    const { files } = this.#options;
-    const found = await whereverItStands(this.#places, index, async (path) => {
-      const opened = await openRegularFile(files, path);
-      if (opened.kind === "not-a-file") throw Object.assign(new Error("not a file"), { code: "EFTYPE" });
-      try {
-        const counted = await countOctets(files, opened.fd, buffer, opened.bytes, () => this.#isClosed);
-        if (counted !== undefined && this.#list.knowledge(index) !== COUNTED) {
-          this.#list.setOctets(index, COUNTED, counted.octets, counted.bytes);
-          this.#isIndexStale = true;
-        }
-      } finally {
-        files.close(opened.fd);
-      }
-    });
-    if (found.kind === "removed") return undefined;
-    // LIST needs a number; RETR will say what is wrong.
-    this.#list.setOctets(index, GUESSED, sizesFromName(this.#list.baseName(index)).bytes ?? 0);
-    return found.kind === "failed" ? found.code : undefined;
-  }
-
-  async #markSeen(indexes: readonly number[]): Promise<void> {
-    const { files, parallel, onEvent } = this.#options;
-    if (!this.#options.markSeen) return;
-    const failures: { index: number; code: string }[] = [];
-    await forEachParallel(indexes, parallel, async (index) => {
-      const code = await markSeen(files, this.#places, index);
-      if (code !== undefined) failures.push({ index, code });
-    });
-    const [first] = failures;
-    if (first === undefined) return;
-    const uniqueId = this.uniqueId(first.index);
-    onEvent({ kind: "seen-not-marked", count: failures.length, uniqueId, code: first.code });
+  #measureContext(): MeasureContext {
+    return {
+      list: this.#list,
+      places: this.#places,
+      settings: this.#settings,
+      shouldStop: () => this.#isClosed,
+      onCounted: () => {
+        this.#isIndexStale = true;
+      },
+    };
   }
 
   /** Lists again: one reading finds all that were moved. */
@@ -385,7 +258,7 @@ export class Maildrop {
   }
 
   async #relocate(): Promise<void> {
-    const { files, now } = this.#options;
+    const { files, now } = this.#settings;
     const { names, folders } = await listFolders(files, this.path, now);
     for (const index of this.#list.relocate(names, folders)) this.#gone.add(index);
   }
@@ -394,134 +267,4 @@ export class Maildrop {
 /** Sessions of this process that are over but for their background work, by path. */
 const closing = new Map<string, Promise<void>>();
 
-const DEFAULTS: Required<MaildropOptions> = {
-  onEvent: () => {},
-  now: Date.now,
-  files: systemFiles,
-  quickReads: QuickReads.at,
-  lock: "flock",
-  snapshots: undefined,
-  markSeen: true,
-  parallel: 8,
-};
-
-const MAX_EXAMPLES = 5;
-
-async function acquireLock(
-  path: string,
-  { files, lock, onEvent }: Required<MaildropOptions>,
-): Promise<LockResult> {
-  const acquire = async (): Promise<LockResult> => {
-    switch (lock) {
-      case "flock":
-        return acquireFlock(files, path);
-      case "dotlock":
-      case "none":
-        return { kind: "acquired", lock: noLock };
-      default:
-        return lock satisfies never;
-    }
-  };
-  let result: LockResult;
-  try {
-    result = await acquire();
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error;
-    for (const made of await makeFolder(files, path)) onEvent({ kind: "made-folder", path: made });
-    result = await acquire();
-  }
-  if (result.kind === "acquired" && result.substitute !== undefined) {
-    onEvent({ kind: "lock-substitute", path: `${path}/${LOCK_FILE}`, code: result.substitute });
-  }
-  return result;
-}
-
-interface Listed extends Snapshot {
-  readonly isIndexStale: boolean;
-}
-
-/** The messages, by the cheapest way that is exact: from memory, or listed anew with the sizes that are known. */
-async function listMessages(path: string, settings: Required<MaildropOptions>): Promise<Listed> {
-  const { files, now, onEvent, snapshots } = settings;
-  const stamps = await stampFolders(files, path);
-  const remembered = snapshots?.take(path);
-  const snapshot = remembered && areSameFolders(remembered.stamps, stamps) ? remembered : undefined;
-  if (snapshot?.isExact && sameStamps(snapshot.stamps, stamps)) return { ...snapshot, isIndexStale: false };
-  await makeMissingFolders(
-    path,
-    stamps.map((stamp) => stamp !== undefined),
-    settings,
-  );
-  const listing = await listFolders(files, path, now);
-  const list = MessageList.fromListing(listing.names, listing.folders);
-  tellOddities(path, listing, list, onEvent);
-  let isIndexStale = false;
-  if (snapshot !== undefined) list.learnFrom(snapshot.list);
-  // For a few new messages the whole index is not worth reading: they are not in it, or soon counted.
-  if (list.unknownCount > (snapshot === undefined ? 0 : FEW_MESSAGES)) {
-    const index = await readIndex(files, path, 2 * list.count + SPARE_ENTRIES);
-    if (index.kind === "index") list.learnFrom(index.list);
-    if (index.kind === "unusable") {
-      isIndexStale = list.count > 0;
-      onEvent({ kind: "index-unusable", path: `${path}/${INDEX_FILE}`, reason: index.reason });
-    }
-  }
-  list.learnFromNames();
-  return { list, stamps: listing.stamps, isExact: listing.isExact, isIndexStale };
-}
-
-const FEW_MESSAGES = 100;
-/** An index may have as many entries more than the maildrop has messages, and once again as many as it has. */
-const SPARE_ENTRIES = 10_000;
 let indexesWritten = 0;
-
-async function makeMissingFolders(
-  path: string,
-  isThere: readonly boolean[],
-  { files, onEvent }: Required<MaildropOptions>,
-): Promise<void> {
-  let firstError: unknown;
-  let missing = 0;
-  for (const [folder, name] of [...FOLDER_NAMES, "tmp"].entries()) {
-    if (isThere[folder] === true) continue;
-    const folderPath = `${path}/${name}`;
-    try {
-      for (const made of await makeFolder(files, folderPath)) onEvent({ kind: "made-folder", path: made });
-    } catch (error) {
-      firstError ??= error;
-      if (folder < FOLDER_NAMES.length) missing++;
-      onEvent({ kind: "folder-not-made", path: folderPath, code: codeOf(error) });
-    }
-  }
-  if (missing === FOLDER_NAMES.length) throw firstError;
-}
-
-function tellOddities(
-  path: string,
-  { ignored, isStable }: FolderListing,
-  list: MessageList,
-  onEvent: (event: MaildropEvent) => void,
-): void {
-  const pathTo = (folder: number, name: string) => `${path}/${FOLDER_NAMES[folder]}/${name}`;
-  if (ignored.length > 0) {
-    const examples = ignored
-      .slice(0, MAX_EXAMPLES)
-      .map(({ folder, name, type }) => ({ path: pathTo(folder, name), type }));
-    onEvent({ kind: "ignored-entries", count: ignored.length, examples });
-  }
-  if (!isStable) return;
-  for (const { index, folder, name } of list.duplicates.slice(0, MAX_EXAMPLES)) {
-    onEvent({ kind: "duplicate", path: pathTo(folder, name), uniqueId: list.uniqueId(index) });
-  }
-}
-
-const MAX_POOLED = 16;
-const pool: Buffer[] = [];
-
-function takeBuffer(): Buffer {
-  return pool.pop() ?? Buffer.allocUnsafeSlow(COUNT_BUFFER_BYTES);
-}
-
-function giveBackBuffer(buffer: Buffer): void {
-  if (pool.length < MAX_POOLED) pool.push(buffer);
-}

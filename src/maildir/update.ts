@@ -3,59 +3,99 @@
 import { constants } from "node:fs";
 import { hasFlag, withFlag } from "./filename.ts";
 import { codeOf, entryPath, type FilePath, type Files } from "./files.ts";
-import { CUR, FOLDER_NAMES, type Folder } from "./folders.ts";
+import { CUR, FOLDER_NAMES } from "./folders.ts";
+import type { MaildropSettings } from "./maildrop-options.ts";
+import type { MessageList } from "./message-list.ts";
+import { type MessagePlace, type MessagePlaces, pathOf, whereverItStands } from "./message-places.ts";
+import { forEachParallel } from "./parallel.ts";
+import { QuotaChange } from "./quota.ts";
 
-/** A file's place as last seen. */
-export interface MessagePlace {
-  readonly folder: Folder;
-  readonly name: string;
+export interface UpdateRequest {
+  /** Indexes of messages marked as deleted. */
+  readonly deleted: ReadonlySet<number>;
+  /** Indexes of messages that the client has got whole. */
+  readonly retrieved: ReadonlySet<number>;
 }
 
-/** Where the messages stand; `refind` looks again after one was not where it was. */
-export interface MessagePlaces {
-  readonly maildir: string;
-  place(index: number): MessagePlace;
-  /** False when the message is gone. */
-  refind(index: number): Promise<boolean>;
-  moved(index: number, place: MessagePlace): void;
+export interface UpdateResult {
+  readonly removed: number;
+  /** Marked ones that another program had removed. */
+  readonly alreadyGone: number;
+  readonly failed: readonly { readonly index: number; readonly code: string }[];
 }
 
-export type Removal =
-  | { readonly kind: "removed" }
-  | { readonly kind: "already-gone" }
-  | { readonly kind: "failed"; readonly code: string };
+/** What UPDATE works on. */
+export interface UpdateContext {
+  readonly list: MessageList;
+  readonly places: MessagePlaces;
+  readonly settings: MaildropSettings;
+  /** A file was removed: the list is not what is in the folders any more. */
+  onRemoved(): void;
+}
 
-/** How often a message that others keep renaming is looked for. */
-const MAX_ATTEMPTS = 5;
+/** A message that fails does not keep the others from being removed. */
+export async function updateMaildir(
+  context: UpdateContext,
+  { deleted, retrieved }: UpdateRequest,
+): Promise<UpdateResult> {
+  const { list, places, settings, onRemoved } = context;
+  const { files, parallel, onEvent } = settings;
+  const { maildir } = places;
+  const failed: { index: number; code: string }[] = [];
+  const changedFolders = new Set<string>();
+  const quota = deleted.size > 0 ? await QuotaChange.open(files, maildir) : undefined;
+  let removed = 0;
+  let alreadyGone = 0;
+  await forEachParallel(deleted, parallel, async (index) => {
+    const removal = await whereverItStands(places, index, async (path, { folder, name }) => {
+      const bytes = await quota?.bytesOf(name, path);
+      const duplicates = list.duplicates.filter((duplicate) => duplicate.index === index);
+      // The twins first: a failure in between leaves the message as it was.
+      for (const twin of await twinsOf(files, maildir, path, duplicates)) await files.unlink(twin);
+      await files.unlink(path);
+      onRemoved();
+      quota?.removed(name, bytes ?? 0);
+      changedFolders.add(`${maildir}/${FOLDER_NAMES[folder]}`);
+    });
+    if (removal.kind === "done") removed++;
+    else if (removal.kind === "already-gone") alreadyGone++;
+    else failed.push({ index, code: removal.code });
+  });
+  const quotaCode = await quota?.finish();
+  if (quotaCode !== undefined) onEvent({ kind: "quota-not-updated", path: maildir, code: quotaCode });
+  if (settings.markSeen)
+    await markAllSeen(
+      context,
+      [...retrieved].filter((index) => !deleted.has(index)),
+    );
+  await forEachParallel(changedFolders, parallel, async (path) => {
+    const code = await syncFolder(files, path);
+    if (code !== undefined) onEvent({ kind: "not-synced", path, code });
+  });
+  return { removed, alreadyGone, failed: failed.sort((a, b) => a.index - b.index) };
+}
 
-/** Works on a file wherever it stands now. `act` throws ENOENT when it is not there. */
-export async function whereverItStands(
-  places: MessagePlaces,
-  index: number,
-  act: (path: FilePath, place: MessagePlace) => Promise<void>,
-): Promise<Removal> {
-  for (let attempt = 1; ; attempt++) {
-    const place = places.place(index);
-    try {
-      await act(pathOf(places.maildir, place), place);
-      return { kind: "removed" };
-    } catch (error) {
-      const code = codeOf(error);
-      if (code !== "ENOENT" || attempt === MAX_ATTEMPTS) return { kind: "failed", code };
-    }
-    try {
-      if (!(await places.refind(index))) return { kind: "already-gone" };
-    } catch (error) {
-      return { kind: "failed", code: codeOf(error) };
-    }
-  }
+async function markAllSeen(
+  { list, places, settings }: UpdateContext,
+  indexes: readonly number[],
+): Promise<void> {
+  const { files, parallel, onEvent } = settings;
+  const failures: { index: number; code: string }[] = [];
+  await forEachParallel(indexes, parallel, async (index) => {
+    const code = await markSeen(files, places, index);
+    if (code !== undefined) failures.push({ index, code });
+  });
+  const [first] = failures;
+  if (first === undefined) return;
+  const uniqueId = list.uniqueId(first.index);
+  onEvent({ kind: "seen-not-marked", count: failures.length, uniqueId, code: first.code });
 }
 
 /**
  * Other names of the very file at `path`, among files with its base name: what a move by link(2) and unlink(2) leaves
  * behind when it is cut short. Different files of one base name are different messages.
  */
-export async function twinsOf(
+async function twinsOf(
   files: Files,
   maildir: string,
   path: FilePath,
@@ -77,11 +117,7 @@ export async function twinsOf(
 }
 
 /** Moves a message to cur/ with the flag S (seen), never over another file. Returns the errno's name on failure. */
-export async function markSeen(
-  files: Files,
-  places: MessagePlaces,
-  index: number,
-): Promise<string | undefined> {
+async function markSeen(files: Files, places: MessagePlaces, index: number): Promise<string | undefined> {
   const result = await whereverItStands(places, index, async (path, { folder, name }) => {
     if (folder === CUR && hasFlag(name, "S")) return;
     const seenName = withFlag(name, "S");
@@ -96,7 +132,7 @@ export async function markSeen(
 }
 
 /** Makes names that were removed or changed in a folder durable. Returns the errno's name on failure. */
-export async function syncFolder(files: Files, folder: string): Promise<string | undefined> {
+async function syncFolder(files: Files, folder: string): Promise<string | undefined> {
   try {
     const fd = await files.open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
@@ -108,23 +144,6 @@ export async function syncFolder(files: Files, folder: string): Promise<string |
   } catch (error) {
     return codeOf(error);
   }
-}
-
-/** Runs `work` for every item, at most `parallel` at a time. */
-export async function forEachParallel<T>(
-  items: Iterable<T>,
-  parallel: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const iterator = items[Symbol.iterator]();
-  const worker = async () => {
-    for (let next = iterator.next(); next.done !== true; next = iterator.next()) await work(next.value);
-  };
-  await Promise.all(Array.from({ length: parallel }, worker));
-}
-
-export function pathOf(maildir: string, { folder, name }: MessagePlace): FilePath {
-  return entryPath(`${maildir}/${FOLDER_NAMES[folder]}`, name);
 }
 
 async function exists(files: Files, path: FilePath): Promise<boolean> {

@@ -1,0 +1,36 @@
+// What a Maildir is opened with, and what holds where nothing is said. Given by the mailbox process; tests replace the
+// file system and the clock.
+import { type Files, systemFiles } from "./files.ts";
+import type { LockMode } from "./lock.ts";
+import type { MaildropEvent } from "./maildrop-event.ts";
+import { QuickReads } from "./quick-reads.ts";
+import type { SnapshotCache } from "./snapshot-cache.ts";
+
+export interface MaildropOptions {
+  readonly onEvent?: (event: MaildropEvent) => void;
+  /** The host's clock, in ms. */
+  readonly now?: () => number;
+  /** For tests: the file system, and whether it answers at once. */
+  readonly files?: Files;
+  readonly quickReads?: (path: string) => QuickReads;
+  readonly lock?: LockMode;
+  /** Remembers maildrops between sessions; none: each session lists anew. */
+  readonly snapshots?: SnapshotCache | undefined;
+  /** Moves retrieved messages to cur/ with flag S at UPDATE. */
+  readonly markSeen?: boolean;
+  /** How many messages are opened at a time where sizes are counted and messages removed. */
+  readonly parallel?: number;
+}
+
+export type MaildropSettings = Required<MaildropOptions>;
+
+export const DEFAULTS: MaildropSettings = {
+  onEvent: () => {},
+  now: Date.now,
+  files: systemFiles,
+  quickReads: QuickReads.at,
+  lock: "flock",
+  snapshots: undefined,
+  markSeen: true,
+  parallel: 8,
+};
