@@ -1,8 +1,8 @@
 // The passwd file as the accounts it holds, kept up to date while it changes under us. Read by the auth process, which is the
 // only one that may, and by pop3-passwd for its lists. Never writes: that is edit.ts.
 import { createHash } from "node:crypto";
-import { type BigIntStats, constants } from "node:fs";
-import { open, realpath, stat } from "node:fs/promises";
+import { type BigIntStats, constants, statSync } from "node:fs";
+import { open, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type FSWatcher, watch as watchPaths } from "chokidar";
@@ -79,6 +79,7 @@ export class PasswdFile {
    * `accounts` when it resolves. Never rejects for what is wrong with the file: that becomes an event.
    */
   refresh(): Promise<void> {
+    if (this.#running === undefined && this.#isUnchanged()) return UNCHANGED;
     if (this.#running === undefined) {
       this.#running = this.#refreshNow().finally(() => {
         this.#running = undefined;
@@ -143,10 +144,22 @@ export class PasswdFile {
     await this.#running;
   }
 
+  /**
+   * One stat(2) at once: the file was read before, so the kernel has the answer in memory, and each login asks. The
+   * thread pool would cost twenty times as much.
+   */
+  #isUnchanged(): boolean {
+    if (this.#seen?.isTrusted !== true) return false;
+    try {
+      return isSame(this.#seen, statSync(this.path, { bigint: true }));
+    } catch {
+      // Reading it will say what is wrong.
+      return false;
+    }
+  }
+
   async #refreshNow(): Promise<void> {
     try {
-      if (this.#seen?.isTrusted === true && isSame(this.#seen, await stat(this.path, { bigint: true })))
-        return;
       const { content, stats, readAtMs } = await readWhole(this.path, this.#now);
       this.#seen = {
         dev: stats.dev,
@@ -213,6 +226,7 @@ interface Seen {
   readonly isTrusted: boolean;
 }
 
+const UNCHANGED = Promise.resolve();
 // Kernels stamp files by a clock that ticks every few ms, network file systems by the second, FAT every two: a file read within
 // its own tick may change again without looking different. Only ctime counts here, since anybody may set mtime back.
 const TRUST_MARGIN_MS = 2500;
