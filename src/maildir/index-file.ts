@@ -3,8 +3,9 @@
 import { constants } from "node:fs";
 import { codeOf, type Files } from "./files.ts";
 import { formatIndex, parseIndex } from "./index-format.ts";
-import { openRegularFile } from "./message.ts";
+import type { MaildropSettings } from "./maildrop-options.ts";
 import type { MessageList } from "./message-list.ts";
+import { readWholeFile } from "./read-whole-file.ts";
 
 export const INDEX_FILE = "dewey-pop3.index";
 
@@ -22,27 +23,67 @@ export type ReadIndex =
  * it to fill our memory
  */
 export async function readIndex(files: Files, maildir: string, maxEntries: number): Promise<ReadIndex> {
-  let fd: number | undefined;
-  try {
-    const opened = await openRegularFile(files, `${maildir}/${INDEX_FILE}`);
-    if (opened.kind === "not-a-file") return { kind: "unusable", reason: "not a regular file" };
-    fd = opened.fd;
-    if (opened.bytes > maxEntries * MAX_ENTRY_BYTES) return { kind: "unusable", reason: "too large" };
-    const octets = Buffer.allocUnsafe(opened.bytes);
-    let length = 0;
-    while (length < octets.length) {
-      const bytes = await files.read(fd, octets, length, octets.length - length, length);
-      if (bytes === 0) break;
-      length += bytes;
-    }
-    return parseIndex(octets.subarray(0, length));
-  } catch (error) {
-    const code = codeOf(error);
-    return code === "ENOENT" ? { kind: "missing" } : { kind: "unusable", reason: code };
-  } finally {
-    if (fd !== undefined) files.close(fd);
+  const read = await readWholeFile(files, `${maildir}/${INDEX_FILE}`, maxEntries * MAX_ENTRY_BYTES);
+  return read.kind === "octets" ? parseIndex(read.octets) : read;
+}
+
+/** Writes a maildrop's index: at the session's end if anything changed, and meanwhile while many sizes are counted. */
+export class IndexWriter {
+  readonly #maildir: string;
+  readonly #list: MessageList;
+  readonly #settings: MaildropSettings;
+  #isStale: boolean;
+  #countedSince = 0;
+  #hasFailed = false;
+  #writing: Promise<void> | undefined;
+
+  /** @param isStale something is known that the index does not say */
+  constructor(maildir: string, list: MessageList, settings: MaildropSettings, isStale: boolean) {
+    this.#maildir = maildir;
+    this.#list = list;
+    this.#settings = settings;
+    this.#isStale = isStale;
+  }
+
+  /** True when `finish` has something to do. */
+  get isBusy(): boolean {
+    return this.#isStale || this.#writing !== undefined;
+  }
+
+  /** A size is known better than before. */
+  learned(): void {
+    this.#isStale = true;
+  }
+
+  /** A size was counted: every now and then all of them are written, so that a killed process has not counted in vain. */
+  counted(): void {
+    this.#isStale = true;
+    if (++this.#countedSince < WRITTEN_AFTER || this.#hasFailed || this.#writing !== undefined) return;
+    this.#writing = this.#write().finally(() => {
+      this.#writing = undefined;
+    });
+  }
+
+  async finish(): Promise<void> {
+    await this.#writing;
+    if (this.#isStale && !this.#hasFailed) await this.#write();
+  }
+
+  async #write(): Promise<void> {
+    const { files, now, onEvent } = this.#settings;
+    this.#isStale = false;
+    this.#countedSince = 0;
+    const unique = `${Math.floor(now() / 1000)}.P${process.pid}Q${++indexesWritten}`;
+    const code = await writeIndex(files, this.#maildir, this.#list, unique);
+    if (code === undefined) return;
+    this.#hasFailed = true;
+    onEvent({ kind: "index-not-written", path: this.#maildir, code });
   }
 }
+
+/** Messages; counting so many takes seconds on a quick disk and a minute on a slow one. */
+const WRITTEN_AFTER = 10_000;
+let indexesWritten = 0;
 
 /**
  * Writes it whole into tmp/, and renames it: whatever happens, the old one or the new one is there.
@@ -50,7 +91,7 @@ export async function readIndex(files: Files, maildir: string, maxEntries: numbe
  * @param unique for the name of the file in tmp/
  * @returns the errno's name when it could not be written
  */
-export async function writeIndex(
+async function writeIndex(
   files: Files,
   maildir: string,
   list: MessageList,

@@ -15,6 +15,7 @@ import type { MaildropEvent } from "./maildrop-event.ts";
 import type { MaildropSettings } from "./maildrop-options.ts";
 import { MessageList } from "./message-list.ts";
 import type { Snapshot } from "./snapshot-cache.ts";
+import { learnToldSizes } from "./told-sizes.ts";
 
 export interface Listed extends Snapshot {
   /** Something is known that `dewey-pop3.index` does not say. */
@@ -48,6 +49,9 @@ export async function listMessages(path: string, settings: MaildropSettings): Pr
     }
   }
   list.learnFromNames();
+  // One of a hundred is counted sooner than a whole list is read.
+  if (list.unknownCount * 100 > list.count && (await learnToldSizes(path, list, settings)))
+    isIndexStale = true;
   return { list, stamps: listing.stamps, isExact: listing.isExact, isIndexStale };
 }
 

@@ -40,6 +40,8 @@ export type MaildropEvent =
     }
   /** The index is no index of ours, or damaged: it is made anew. */
   | { readonly kind: "index-unusable"; readonly path: string; readonly reason: string }
+  /** Another server's list of sizes cannot be read: what it could have told is counted. */
+  | { readonly kind: "told-sizes-unusable"; readonly path: string; readonly reason: string }
   /** The index cannot be written (full disk, read-only): sizes are counted again by the next process. */
   | { readonly kind: "index-not-written"; readonly path: string; readonly code: string }
   /** maildirsize was not told what was removed: the quota comes down when another program counts. */

@@ -4,7 +4,7 @@ import { acquireLock } from "./acquire-lock.ts";
 import { type Failure, failureOf } from "./failure.ts";
 import { systemFiles } from "./files.ts";
 import { type FolderStamps, listFolders } from "./folders.ts";
-import { writeIndex } from "./index-file.ts";
+import { IndexWriter } from "./index-file.ts";
 import { type Listed, listMessages } from "./list-messages.ts";
 import type { MaildropLock } from "./lock.ts";
 import { DEFAULTS, type MaildropOptions, type MaildropSettings } from "./maildrop-options.ts";
@@ -37,8 +37,7 @@ export class Maildrop {
   readonly #stamps: FolderStamps;
   /** As long as the folders have `#stamps`, the list is what is in them. */
   #isExact: boolean;
-  /** Something is known that `dewey-pop3.index` does not say. */
-  #isIndexStale: boolean;
+  readonly #index: IndexWriter;
   readonly #places: MessagePlaces;
   /** Found missing once: a base name never comes back. */
   readonly #gone = new Set<number>();
@@ -47,6 +46,7 @@ export class Maildrop {
   #quickReads: QuickReads | undefined;
   #refinding: Promise<void> | undefined;
   #measuring: Promise<void> | undefined;
+  #onCounted: ((bytes: number) => void) | undefined;
   #settleClosed: () => void = () => {};
   #isClosed = false;
 
@@ -62,7 +62,7 @@ export class Maildrop {
     this.#list = list;
     this.#stamps = stamps;
     this.#isExact = isExact;
-    this.#isIndexStale = isIndexStale;
+    this.#index = new IndexWriter(path, list, settings, isIndexStale);
     this.#places = {
       maildir: path,
       place: (index) => ({ folder: list.folder(index), name: list.name(index) }),
@@ -114,8 +114,18 @@ export class Maildrop {
     return this.#list.uniqueId(index);
   }
 
-  /** Counts all unknown sizes. Never rejects: what cannot be read gets a guess. `close` ends it early. */
-  measure(): Promise<void> {
+  /** Messages whose size nobody knows yet. */
+  get unknownCount(): number {
+    return this.#list.unknownCount;
+  }
+
+  /**
+   * Counts all unknown sizes. Never rejects: what cannot be read gets a guess. `close` ends it early.
+   *
+   * @param onCounted told the size as stored after each message
+   */
+  measure(onCounted?: (bytes: number) => void): Promise<void> {
+    this.#onCounted = onCounted;
     if (this.measured || this.#isClosed) return Promise.resolve();
     this.#measuring ??= measureMessages(this.#measureContext()).finally(() => {
       this.#measuring = undefined;
@@ -174,7 +184,7 @@ export class Maildrop {
       this.#settings.onEvent({ kind: "size-corrected", uniqueId, toldOctets: told, octets });
     }
     this.#list.setOctets(index, COUNTED, octets, bytes);
-    this.#isIndexStale = true;
+    this.#index.learned();
   }
 
   /**
@@ -211,7 +221,7 @@ export class Maildrop {
 
   /** Undefined when all was done at once. */
   #finish(): Promise<void> | undefined {
-    if (this.#measuring === undefined && !this.#isIndexStale) {
+    if (this.#measuring === undefined && !this.#index.isBusy) {
       this.#keepSnapshot();
       return this.#lock.release();
     }
@@ -220,12 +230,7 @@ export class Maildrop {
 
   async #finishLater(): Promise<void> {
     await this.#measuring;
-    if (this.#isIndexStale) {
-      const { files, now, onEvent } = this.#settings;
-      const unique = `${Math.floor(now() / 1000)}.P${process.pid}Q${++indexesWritten}`;
-      const code = await writeIndex(files, this.path, this.#list, unique);
-      if (code !== undefined) onEvent({ kind: "index-not-written", path: this.path, code });
-    }
+    await this.#index.finish();
     this.#keepSnapshot();
     await this.#lock.release();
   }
@@ -241,8 +246,9 @@ export class Maildrop {
       places: this.#places,
       settings: this.#settings,
       shouldStop: () => this.#isClosed,
-      onCounted: () => {
-        this.#isIndexStale = true;
+      onCounted: (bytes) => {
+        this.#index.counted();
+        this.#onCounted?.(bytes);
       },
     };
   }
@@ -266,5 +272,3 @@ export class Maildrop {
 
 /** Sessions of this process that are over but for their background work, by path. */
 const closing = new Map<string, Promise<void>>();
-
-let indexesWritten = 0;

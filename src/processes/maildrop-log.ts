@@ -14,6 +14,7 @@ const lines = {
   "size-corrected": ["warn", "a message's size was not what LIST said, the next session knows"],
   "seen-not-marked": ["warn", "retrieved messages cannot be marked as seen"],
   "index-unusable": ["warn", "the index of a Maildir cannot be used, it is made anew"],
+  "told-sizes-unusable": ["info", "another server's list of sizes cannot be used, sizes are counted"],
   "index-not-written": ["warn", "the index of a Maildir cannot be written, the session does without"],
   "quota-not-updated": ["warn", "maildirsize cannot be written, the quota is not told what was removed"],
   "not-synced": ["warn", "a folder cannot be synced, removed messages may come back after a power failure"],

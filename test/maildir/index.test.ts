@@ -15,46 +15,10 @@ import { type Files, systemFiles } from "../../src/maildir/files.ts";
 import { formatIndex, parseIndex } from "../../src/maildir/index-format.ts";
 import { Maildrop } from "../../src/maildir/maildrop.ts";
 import type { MaildropEvent } from "../../src/maildir/maildrop-event.ts";
-import type { MaildropOptions } from "../../src/maildir/maildrop-options.ts";
 import { COUNTED, MessageList, TOLD } from "../../src/maildir/message-list.ts";
 import { SnapshotCache } from "../../src/maildir/snapshot-cache.ts";
 import { ScratchMaildir } from "./scratch-maildir.ts";
-
-/** Opens, measures, closes; tells the sizes by unique-id and how many messages were opened for it. */
-async function session(
-  maildir: ScratchMaildir,
-  options: MaildropOptions = {},
-): Promise<{ octets: Record<string, number>; opened: number; listed: number; events: MaildropEvent[] }> {
-  let opened = 0;
-  let listed = 0;
-  const events: MaildropEvent[] = [];
-  const base = options.files ?? systemFiles;
-  const files: Files = {
-    ...base,
-    open: (path, flags, mode) => {
-      if (/\/(?:new|cur)\/[^/]+$/.test(String(path))) opened++;
-      return base.open(path, flags, mode);
-    },
-    list: (path) => {
-      listed++;
-      return base.list(path);
-    },
-  };
-  const result = await Maildrop.open(maildir.path, {
-    ...options,
-    files,
-    onEvent: (event) => events.push(event),
-  });
-  if (result.kind !== "open") throw new Error(result.kind);
-  const { maildrop } = result;
-  await maildrop.measure();
-  const octets = Object.fromEntries(
-    Array.from({ length: maildrop.count }, (_, index) => [maildrop.uniqueId(index), maildrop.octets(index)]),
-  );
-  maildrop.close();
-  await maildrop.closed;
-  return { octets, opened, listed, events };
-}
+import { session } from "./session.ts";
 
 function filled(): ScratchMaildir {
   const maildir = ScratchMaildir.make();

@@ -1,0 +1,33 @@
+// Reads a small file that lies beside new/ and cur/ whole: our index, or another server's list. It belongs to the mail's
+// owner, who may have put anything there: neither followed, waited for, nor read when it is far too large.
+import { codeOf, type Files } from "./files.ts";
+import { openRegularFile } from "./message.ts";
+
+export type ReadFile =
+  | { readonly kind: "octets"; readonly octets: Buffer }
+  | { readonly kind: "missing" }
+  /** `reason`: "too large", an errno's name … */
+  | { readonly kind: "unusable"; readonly reason: string };
+
+export async function readWholeFile(files: Files, path: string, maxBytes: number): Promise<ReadFile> {
+  let fd: number | undefined;
+  try {
+    const opened = await openRegularFile(files, path);
+    if (opened.kind === "not-a-file") return { kind: "unusable", reason: "not a regular file" };
+    fd = opened.fd;
+    if (opened.bytes > maxBytes) return { kind: "unusable", reason: "too large" };
+    const octets = Buffer.allocUnsafe(opened.bytes);
+    let length = 0;
+    while (length < octets.length) {
+      const bytes = await files.read(fd, octets, length, octets.length - length, length);
+      if (bytes === 0) break;
+      length += bytes;
+    }
+    return { kind: "octets", octets: octets.subarray(0, length) };
+  } catch (error) {
+    const code = codeOf(error);
+    return code === "ENOENT" ? { kind: "missing" } : { kind: "unusable", reason: code };
+  } finally {
+    if (fd !== undefined) files.close(fd);
+  }
+}
