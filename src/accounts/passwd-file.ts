@@ -69,6 +69,11 @@ export class PasswdFile {
     return this.#contentDigest !== undefined;
   }
 
+  /** Whether the last refresh() could read the file. While it cannot, who is not among the accounts may still be in the file. */
+  get isReadable(): boolean {
+    return this.isLoaded && this.#reportedCode === undefined;
+  }
+
   /** As of the last refresh(). Names are compared octet for octet. */
   lookup(user: string): Account | undefined {
     return this.#accounts.get(user);

@@ -86,7 +86,6 @@ function contradictions(config: Config): { key: string; message: string }[] {
   };
   if (config.tls !== undefined) missing("tls", "TLS");
   if (config.server.listen_tls.length > 0) missing("server.listen_tls", "POP3S");
-  if (config.mta.socketmap_socket !== undefined) missing("mta.socketmap_socket", "socketmap");
   return found;
 }
 

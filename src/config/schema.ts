@@ -3,6 +3,7 @@ import { availableParallelism, hostname } from "node:os";
 import { z } from "zod";
 import { parseListenAddress } from "../net/address.ts";
 import { parseDuration } from "./duration.ts";
+import { POSTFIX_MAP_TYPES } from "./postfix-map-types.ts";
 
 const listenAddress = z.string().transform((text, context) => {
   const address = parseListenAddress(text);
@@ -119,20 +120,60 @@ const socketPath = absolutePath.refine(
   "too long for a UNIX socket, at most 107 bytes (unix(7))",
 );
 
+const octalMode = z
+  .string()
+  .regex(/^0?[0-7]{3}$/, 'expected an octal mode such as "0660"')
+  .transform((mode) => Number.parseInt(mode, 8));
+
+const mtaSocket = z.union(
+  [
+    socketPath.transform((path) => ({ path })),
+    z.strictObject({
+      path: socketPath,
+      user: userOrGroup.optional(),
+      group: userOrGroup.optional(),
+      mode: octalMode.optional(),
+    }),
+  ],
+  'expected an absolute path of at most 107 bytes, or { path = "/…", user = "…", group = "…", mode = "0660" }',
+);
+
+/** One, or several as a list. */
+const mtaSockets = z.union([mtaSocket.transform((socket) => [socket]), z.array(mtaSocket)]).default([]);
+
 const mta = z
   .strictObject({
-    /** Dovecot auth protocol, for Postfix and Exim: one socket, or several (a chroot for Postfix, /run for Exim). */
-    sasl_socket: z.union([socketPath.transform((path) => [path]), z.array(socketPath)]).default([]),
-    /** Who may connect. Whoever may, can try passwords: the MTA's user or group, and nobody else. */
-    sasl_socket_user: userOrGroup.optional(),
-    sasl_socket_group: userOrGroup.optional(),
-    sasl_socket_mode: z
-      .string()
-      .regex(/^0?[0-7]{3}$/, 'expected an octal mode such as "0660"')
-      .default("0660")
-      .transform((mode) => Number.parseInt(mode, 8)),
-    /** Postfix socketmap. */
-    socketmap_socket: absolutePath.optional(),
+    /** Dovecot auth protocol, for Postfix (a path in its chroot) and Exim. */
+    sasl_socket: mtaSockets,
+    /** Postfix socketmap: recipient, mailbox, uid, gid, sender-login. */
+    socketmap_socket: mtaSockets,
+    /**
+     * Who may connect to the sockets that don't say so themselves. Whoever may, can try passwords: the MTA's user or
+     * group, and nobody else.
+     */
+    socket_user: userOrGroup.optional(),
+    socket_group: userOrGroup.optional(),
+    socket_mode: z.string().default("0660").pipe(octalMode),
+    /** Domains of the accounts without a domain in their names: mail for name@domain is theirs. */
+    local_domains: z
+      .array(
+        z
+          .string()
+          .regex(/^[^\s@]+$/, 'expected a domain such as "example.org"')
+          .toLowerCase(),
+      )
+      .default([]),
+    /** The same maps as files, for the daemons of Postfix that refuse a socketmap (virtual(8)), and for Exim's lsearch. */
+    postfix_maps: z
+      .strictObject({
+        /** Must be auth_user's: it writes there and runs postmap, which needs no root. */
+        folder: absolutePath,
+        /** As main.cf names it. "texthash": text alone, no postmap; Postfix would need a reload to see a change. */
+        type: z.enum(POSTFIX_MAP_TYPES).default("hash"),
+        /** Program and first arguments; another instance of Postfix: ["/usr/sbin/postmap", "-c", "/etc/postfix-two"]. */
+        postmap: z.array(z.string().min(1)).min(1).default(["/usr/sbin/postmap"]),
+      })
+      .optional(),
   })
   .prefault({});
 

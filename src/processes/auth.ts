@@ -1,21 +1,26 @@
 // The auth process, run as `dewey-auth`: the only one that reads the passwd file. Speaks Dovecot's auth protocol with
 // our login processes on its first socket, where success brings a ticket for the mailbox process, and with the MTA's SASL
-// clients on the others, where it never does.
+// clients on others, where it never does; answers the MTA's lookups by socketmap, and by map files that it keeps current.
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { maildirPath } from "../accounts/maildir-path.ts";
 import { PasswdFile, type PasswdFileEvent } from "../accounts/passwd-file.ts";
 import { Verifier } from "../accounts/verifier.ts";
 import { AuthServer, type AuthServerEvent, type Verdict, type VerifyRequest } from "../auth/server.ts";
+import { type SocketmapEvent, SocketmapServer } from "../auth/socketmap-server.ts";
 import type { Log } from "../log/log.ts";
 import { mechanisms } from "../sasl/mechanisms.ts";
 import { runChild, serveFd } from "./child.ts";
+import { MtaLookups } from "./mta-lookups.ts";
+import { PostfixMapKeeper } from "./postfix-map-keeper.ts";
 import type { AuthSettings } from "./settings.ts";
 import { sealTicket, type Ticket } from "./ticket.ts";
 
 runChild("auth", async (given, { log, listenerFds }) => {
   let settings = given;
-  let accounts = await openAccounts(settings, log);
+  const keeper = new PostfixMapKeeper(log);
+  keeper.configure(settings);
+  let accounts = await openAccounts(settings, log, keeper);
 
   const common = {
     mechanisms,
@@ -34,9 +39,22 @@ runChild("auth", async (given, { log, listenerFds }) => {
     temporaryFailure: "close",
     verify: (request) => verify(request, accounts.verifier, settings, log, "mta"),
   });
+  const lookups = new MtaLookups(
+    log,
+    () => accounts.passwdFile,
+    () => settings,
+  );
+  const forMaps = new SocketmapServer({
+    lookup: (map, key) => lookups.lookup(map, key),
+    onEvent: (event) => logSocketmapEvent(log, event),
+  });
+  const mtaServers = [
+    ...Array<AuthServer>(settings.saslSockets).fill(forMta),
+    ...Array<SocketmapServer>(settings.socketmapSockets).fill(forMaps),
+  ];
   const servers = await Promise.all(
-    listenerFds.map((fd, index) =>
-      serveFd(fd, { allowHalfOpen: false }, (socket) => (index === 0 ? forLogin : forMta).serve(socket)),
+    [forLogin, ...mtaServers].map((server, index) =>
+      serveFd(listenerFds[index]!, { allowHalfOpen: server === forMaps }, (socket) => server.serve(socket)),
     ),
   );
 
@@ -47,8 +65,9 @@ runChild("auth", async (given, { log, listenerFds }) => {
         changed.passwdFile === settings.passwdFile &&
         changed.parallelVerifications === settings.parallelVerifications;
       settings = changed;
+      keeper.configure(settings);
       if (isSame) return;
-      const opened = await openAccounts(changed, log);
+      const opened = await openAccounts(changed, log, keeper);
       if (!opened.passwdFile.isLoaded) {
         log.error({ path: changed.passwdFile }, "the new passwd file cannot be read, the old one stays");
         await opened.passwdFile.close();
@@ -61,6 +80,8 @@ runChild("auth", async (given, { log, listenerFds }) => {
       for (const server of servers) server.close();
       forLogin.close();
       forMta.close();
+      forMaps.close();
+      await keeper.close();
       await accounts.passwdFile.close();
     },
   };
@@ -74,8 +95,15 @@ interface Accounts {
 async function openAccounts(
   { passwdFile: path, parallelVerifications }: AuthSettings,
   log: Log,
+  keeper: PostfixMapKeeper,
 ): Promise<Accounts> {
-  const passwdFile = new PasswdFile({ path, onEvent: (event) => logPasswdFileEvent(log, event) });
+  const passwdFile: PasswdFile = new PasswdFile({
+    path,
+    onEvent: (event) => {
+      logPasswdFileEvent(log, event);
+      if (event.kind === "reloaded") keeper.changed(passwdFile.accounts);
+    },
+  });
   await passwdFile.refresh();
   await passwdFile.watch();
   return { passwdFile, verifier: new Verifier({ passwdFile, maxParallel: parallelVerifications }) };
@@ -181,6 +209,22 @@ function logAuthEvent(log: Log, event: AuthServerEvent): void {
       return;
     case "fault":
       log.error({ err: event.error }, "authentication failed for a fault of ours");
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+function logSocketmapEvent(log: Log, event: SocketmapEvent): void {
+  switch (event.kind) {
+    case "malformed":
+      log.error({ reason: event.reason }, "malformed message on the socketmap socket");
+      return;
+    case "connection-error":
+      log.warn({ cause: event.error.message }, "connection to the socketmap broke");
+      return;
+    case "fault":
+      log.error({ err: event.error }, "lookup failed for a fault of ours");
       return;
     default:
       event satisfies never;

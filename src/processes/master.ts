@@ -6,15 +6,22 @@ import { type Config, configSchema } from "../config/schema.ts";
 import { findGroup, findUser, type HostUser } from "../host/user-database.ts";
 import type { Log } from "../log/log.ts";
 import { type BindResult, type BoundSocket, bindTcp, bindUnix } from "../net/listen.ts";
+import { type MtaSockets, mtaSockets } from "./mta-sockets.ts";
 import { authSocket, mailboxSocket } from "./placement.ts";
 import { claimRuntimeDir, type RuntimeDirClaim } from "./runtime-dir.ts";
-import { authSettingsOf, type CombinedSettings, loginSettingsOf, mailboxSettingsOf } from "./settings.ts";
+import {
+  type AuthInheritance,
+  authSettingsOf,
+  type CombinedSettings,
+  loginSettingsOf,
+  mailboxSettingsOf,
+} from "./settings.ts";
 import { type ChildDescription, SupervisedChild } from "./supervision.ts";
 
 /** Who each kind of process runs as; undefined: the starter itself. */
 export interface ProcessUsers {
-  /** Who may connect to the MTA's sockets; undefined: the starter's uid, gid. */
-  readonly mta: { readonly uid: number | undefined; readonly gid: number | undefined };
+  /** Who may connect to the MTA's sockets. */
+  readonly sockets: MtaSockets;
   readonly auth: HostUser | undefined;
   readonly login: HostUser | undefined;
   readonly mail: HostUser | undefined;
@@ -28,18 +35,10 @@ export type UsersResult =
 /** Finds the users that the config names. Without root, or with `server.run_as = "starter"`, all keep the starter's uid. */
 export function processUsers(config: Config, isRoot: boolean): UsersResult {
   const unknown = (key: string, message: string): UsersResult => ({ kind: "unknown", key, message });
-  const { sasl_socket_user, sasl_socket_group } = config.mta;
-  const uid = sasl_socket_user === undefined ? undefined : findUser(sasl_socket_user)?.uid;
-  if (sasl_socket_user !== undefined && uid === undefined) {
-    return unknown("mta.sasl_socket_user", `no user "${sasl_socket_user}" on this host`);
-  }
-  const groupId = sasl_socket_group === undefined ? undefined : findGroup(sasl_socket_group);
-  if (sasl_socket_group !== undefined && groupId === undefined) {
-    return unknown("mta.sasl_socket_group", `no group "${sasl_socket_group}" on this host`);
-  }
-  const mta = { uid, gid: groupId };
+  const sockets = mtaSockets(config.mta);
+  if (sockets.kind === "unknown") return sockets;
   if (!isRoot || config.server.run_as === "starter") {
-    return { kind: "users", users: { auth: undefined, login: undefined, mail: undefined, mta } };
+    return { kind: "users", users: { auth: undefined, login: undefined, mail: undefined, sockets } };
   }
   const { login_user, auth_user } = config.server;
   const login = findUser(login_user);
@@ -70,7 +69,7 @@ export function processUsers(config: Config, isRoot: boolean): UsersResult {
       "server.login_user, server.auth_user and mail.user must be three different users",
     );
   }
-  return { kind: "users", users: { auth, login, mail, mta } };
+  return { kind: "users", users: { auth, login, mail, sockets } };
 }
 
 function noSuchUser(name: string): string {
@@ -117,11 +116,11 @@ export async function startMaster(
   const owner = { uid: clientUser?.uid, gid: clientUser?.gid, mode: 0o600 };
   const authListener = keep(bindUnix(authSocket(runtime_dir), owner));
   if (typeof authListener === "string") return abandon(authListener);
-  const saslListeners: BoundSocket[] = [];
-  for (const path of config.mta.sasl_socket) {
-    const socket = keep(bindUnix(path, { ...users.mta, mode: config.mta.sasl_socket_mode }));
+  const mtaListeners: BoundSocket[] = [];
+  for (const { path, owner } of [...users.sockets.sasl, ...users.sockets.socketmap]) {
+    const socket = keep(bindUnix(path, owner));
     if (typeof socket === "string") return abandon(socket);
-    saslListeners.push(socket);
+    mtaListeners.push(socket);
   }
   const mailboxListeners: BoundSocket[] = [];
   for (let index = 0; !isCombined && index < mailbox_processes; index++) {
@@ -131,17 +130,23 @@ export async function startMaster(
   }
 
   const ticketKey = randomBytes(32).toString("base64");
+  const inheritance: AuthInheritance = {
+    ticketKey,
+    mailOwner: users.mail ?? starter(),
+    saslSockets: users.sockets.sasl.length,
+    socketmapSockets: users.sockets.socketmap.length,
+  };
   const current = { config };
   const children = [
     ...[
       {
         role: "auth" as const,
         name: "auth",
-        sockets: [authListener, ...saslListeners],
+        sockets: [authListener, ...mtaListeners],
         user: users.auth,
         // Each verification keeps a thread busy; file access must not wait behind them.
         threads: config.auth.parallel_verifications + 2,
-        settings: () => authSettingsOf(current.config, ticketKey),
+        settings: () => authSettingsOf(current.config, inheritance),
       },
     ],
     ...mailboxListeners.map((socket, index) => ({
@@ -225,8 +230,15 @@ export class Master {
       if (result.config.mail[key] === current.config.mail[key]) continue;
       log.warn({ key: `mail.${key}` }, "changed key takes effect at the next start");
     }
-    if (JSON.stringify(result.config.mta) !== JSON.stringify(current.config.mta)) {
-      log.warn({ key: "mta" }, "changed key takes effect at the next start");
+    for (const key of [
+      "sasl_socket",
+      "socketmap_socket",
+      "socket_user",
+      "socket_group",
+      "socket_mode",
+    ] as const) {
+      if (JSON.stringify(result.config.mta[key]) === JSON.stringify(current.config.mta[key])) continue;
+      log.warn({ key: `mta.${key}` }, "changed key takes effect at the next start");
     }
     current.config = { ...result.config, server: { ...current.config.server, name } };
     log.level = current.config.log.level;
@@ -250,6 +262,11 @@ export class Master {
     await auth?.drain(patienceMs);
     claim.release();
   }
+}
+
+/** Without users of their own, all processes are the starter's, and so is the mail. */
+function starter(): HostUser {
+  return { uid: process.getuid!(), gid: process.getgid!() };
 }
 
 /** Beyond what the processes give their sessions, for the processes themselves, ms. */

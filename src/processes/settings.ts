@@ -1,6 +1,7 @@
 // The slice of the config that each kind of process is given, and the messages between master and its children. A
 // child is told only what it may know; a message that is not of this form ends the process that got it.
 import { z } from "zod";
+import { POSTFIX_MAP_TYPES } from "../config/postfix-map-types.ts";
 import type { Config } from "../config/schema.ts";
 
 const logLevel = z.enum(["debug", "info", "warn", "error"]);
@@ -14,6 +15,15 @@ const authSettings = z.strictObject({
   failureDelayMs: milliseconds,
   parallelVerifications: z.int().positive(),
   ticketKey: key,
+  /** Whose all mail is; left out where each account has an owner of its own. */
+  mailOwner: z.strictObject({ uid: z.int().nonnegative(), gid: z.int().nonnegative() }).optional(),
+  /** How many sockets of each kind were inherited, in this order behind the login processes' own. */
+  saslSockets: z.int().nonnegative(),
+  socketmapSockets: z.int().nonnegative(),
+  localDomains: z.array(z.string()),
+  postfixMaps: z
+    .strictObject({ folder: z.string(), type: z.enum(POSTFIX_MAP_TYPES), postmap: z.array(z.string()) })
+    .optional(),
 });
 
 const mailboxSettings = z.strictObject({
@@ -71,15 +81,23 @@ export const toMaster = z.discriminatedUnion("kind", [z.strictObject({ kind: z.l
 export type ToChild = z.infer<typeof toChild>;
 export type ToMaster = z.infer<typeof toMaster>;
 
-/** @param ticketKey 32 random bytes in base64 */
-export function authSettingsOf(config: Config, ticketKey: string): AuthSettings {
+/** What auth is given that does not change while master runs. */
+export interface AuthInheritance
+  extends Pick<AuthSettings, "mailOwner" | "saslSockets" | "socketmapSockets"> {
+  /** 32 random bytes in base64. */
+  readonly ticketKey: string;
+}
+
+export function authSettingsOf(config: Config, inheritance: AuthInheritance): AuthSettings {
   return {
     logLevel: config.log.level,
     passwdFile: config.auth.passwd_file,
     maildir: config.mail.maildir,
     failureDelayMs: config.auth.failure_delay,
     parallelVerifications: config.auth.parallel_verifications,
-    ticketKey,
+    localDomains: config.mta.local_domains,
+    postfixMaps: config.mta.postfix_maps,
+    ...inheritance,
   };
 }
 

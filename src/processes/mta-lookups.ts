@@ -1,0 +1,91 @@
+// What the MTA's lookups are answered from: the passwd file as it is at that moment. Runs in the auth process.
+import type { Account } from "../accounts/account.ts";
+import { accountsByAddress, type DeliverySettings } from "../accounts/delivery.ts";
+import { mtaLookup } from "../accounts/mta-lookup.ts";
+import type { PasswdFile } from "../accounts/passwd-file.ts";
+import type { SocketmapReply } from "../auth/socketmap.ts";
+import { findGroup, findUser } from "../host/user-database.ts";
+import type { Log } from "../log/log.ts";
+import type { AuthSettings } from "./settings.ts";
+
+type Accounts = Pick<PasswdFile, "path" | "refresh" | "accounts" | "isLoaded" | "isReadable">;
+
+export class MtaLookups {
+  readonly #log: Log;
+  readonly #passwdFile: () => Accounts;
+  readonly #settings: () => AuthSettings;
+  #index: Index | undefined;
+
+  /** Both are asked at each lookup: a reload may change them. */
+  constructor(log: Log, passwdFile: () => Accounts, settings: () => AuthSettings) {
+    this.#log = log;
+    this.#passwdFile = passwdFile;
+    this.#settings = settings;
+  }
+
+  async lookup(map: string, key: string): Promise<SocketmapReply> {
+    const file = this.#passwdFile();
+    await file.refresh();
+    const { byAddress, delivery } = this.#indexOf(file.accounts);
+    const answer = mtaLookup(map, key, byAddress, delivery);
+    switch (answer.kind) {
+      case "found":
+        return { kind: "OK", data: answer.value };
+      case "not-found":
+        // Whoever was added to a file that cannot be read must not be taken for unknown: their mail would bounce.
+        return file.isReadable
+          ? { kind: "NOTFOUND" }
+          : { kind: "TEMP", reason: "the passwd file cannot be read" };
+      case "unusable":
+        this.#log.error(
+          { path: file.path, line: answer.lineNumber, map, reason: answer.reason },
+          "account cannot be delivered to",
+        );
+        return { kind: "TEMP", reason: `line ${answer.lineNumber} of the passwd file: ${answer.reason}` };
+      case "no-such-map":
+        this.#log.error({ map, reason: answer.reason }, "the MTA asked for a map that is not served");
+        return { kind: "PERM", reason: answer.reason };
+      default:
+        return answer satisfies never;
+    }
+  }
+
+  #indexOf(accounts: ReadonlyMap<string, Account>): Index {
+    const settings = this.#settings();
+    if (this.#index?.accounts !== accounts || this.#index.settings !== settings) {
+      this.#index = {
+        accounts,
+        settings,
+        byAddress: accountsByAddress(accounts.values(), settings.localDomains),
+        delivery: deliverySettings(settings),
+      };
+    }
+    return this.#index;
+  }
+}
+
+interface Index {
+  readonly accounts: ReadonlyMap<string, Account>;
+  readonly settings: AuthSettings;
+  readonly byAddress: ReadonlyMap<string, Account>;
+  readonly delivery: DeliverySettings;
+}
+
+/** Asks the host for each name of a user or group once; make new ones when the accounts have changed. */
+export function deliverySettings({ maildir, mailOwner, localDomains }: AuthSettings): DeliverySettings {
+  return {
+    maildir,
+    owner: mailOwner,
+    localDomains,
+    findUid: once((name) => findUser(name)?.uid),
+    findGid: once(findGroup),
+  };
+}
+
+function once<T>(find: (name: string) => T): (name: string) => T {
+  const known = new Map<string, T>();
+  return (name) => {
+    if (!known.has(name)) known.set(name, find(name));
+    return known.get(name)!;
+  };
+}

@@ -1,0 +1,60 @@
+// The sockets that MTAs connect to, and who may: the config's names as numbers. Runs in master, before anything is bound.
+import type { Config } from "../config/schema.ts";
+import { findGroup, findUser } from "../host/user-database.ts";
+import type { UnixSocketOwner } from "../net/listen.ts";
+
+export interface MtaSockets {
+  readonly kind: "sockets";
+  readonly sasl: readonly MtaSocket[];
+  readonly socketmap: readonly MtaSocket[];
+}
+
+interface MtaSocket {
+  readonly path: string;
+  readonly owner: UnixSocketOwner;
+}
+
+/** `key` of the config that is to blame. */
+export interface UnknownName {
+  readonly kind: "unknown";
+  readonly key: string;
+  readonly message: string;
+}
+
+type SocketConfig = Config["mta"]["sasl_socket"][number];
+
+export function mtaSockets(mta: Config["mta"]): MtaSockets | UnknownName {
+  const named: Record<"sasl" | "socketmap", MtaSocket[]> = { sasl: [], socketmap: [] };
+  for (const kind of ["sasl", "socketmap"] as const) {
+    for (const socket of mta[`${kind}_socket`]) {
+      const owner = ownerOf(socket, `mta.${kind}_socket`, mta);
+      if ("kind" in owner) return owner;
+      named[kind].push({ path: socket.path, owner });
+    }
+  }
+  return { kind: "sockets", ...named };
+}
+
+function ownerOf(
+  {
+    user,
+    group,
+    mode,
+  }: SocketConfig & { user?: string | undefined; group?: string | undefined; mode?: number | undefined },
+  key: string,
+  mta: Config["mta"],
+): UnixSocketOwner | UnknownName {
+  const userName = user ?? mta.socket_user;
+  const groupName = group ?? mta.socket_group;
+  const uid = userName === undefined ? undefined : findUser(userName)?.uid;
+  if (userName !== undefined && uid === undefined) {
+    const at = user === undefined ? "mta.socket_user" : key;
+    return { kind: "unknown", key: at, message: `no user "${userName}" on this host` };
+  }
+  const gid = groupName === undefined ? undefined : findGroup(groupName);
+  if (groupName !== undefined && gid === undefined) {
+    const at = group === undefined ? "mta.socket_group" : key;
+    return { kind: "unknown", key: at, message: `no group "${groupName}" on this host` };
+  }
+  return { uid, gid, mode: mode ?? mta.socket_mode };
+}
