@@ -41,7 +41,7 @@ describe("etc/exim/authenticators-crypteq: Exim reads the passwd file itself", (
   let folder: string;
   let exim: Exim;
   const login = (mechanism: SmtpLogin["mechanism"], user: string, password: string) =>
-    smtpLogin({ port: exim.port, mechanism, user, password, startTls: true });
+    smtpLogin({ port: exim.port, mechanism, user, password, tls: "starttls" });
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "dewey-exim-passwd-"));
@@ -102,7 +102,7 @@ describe("etc/exim/authenticators: our auth process answers", () => {
   let server: TestServer;
   let exim: Exim;
   const login = (mechanism: SmtpLogin["mechanism"], user: string, password: string) =>
-    smtpLogin({ port: exim.port, mechanism, user, password, startTls: true });
+    smtpLogin({ port: exim.port, mechanism, user, password, tls: "starttls" });
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "dewey-exim-test-"));
@@ -113,7 +113,7 @@ describe("etc/exim/authenticators: our auth process answers", () => {
     server = await startServer({
       accounts: [{ user: "mrose@example.org", password: "secret", uid: owner.uid, gid: owner.gid, home }],
       owner,
-      settings: { mta: { sasl_socket: socket, sasl_socket_group: owner.group } },
+      settings: { mta: { sasl_socket: socket, socket_group: owner.group } },
     });
     exim = await startExim({
       owner,

@@ -41,7 +41,7 @@ export interface TestServer {
 
 // Users that every Debian has and that own no files: auth and login must not share a uid with the mail, or each other.
 const loginUser = "daemon";
-const authUser = "bin";
+export const authUser = "bin";
 
 /** @throws Error with everything the server said when it is not ready in time */
 export async function startServer(options: ServerOptions): Promise<TestServer> {

@@ -24,11 +24,26 @@ export interface PostfixOptions {
   readonly mail: string;
   readonly virtualUsers: readonly string[];
   readonly localUsers: readonly string[];
-  /** Offers SMTP AUTH by Dovecot's auth protocol on this socket. */
-  readonly saslSocket?: string;
+  /** Makes it a Postfix of somebody else's configuration. */
+  readonly additions?: PostfixAdditions;
 }
 
-export interface Postfix {
+export interface PostfixAdditions {
+  /** Lines for main.cf, in place of the harness's own for the delivery into Maildirs. */
+  readonly mainCf: string;
+  readonly masterCf: string;
+  /** Set by postconf(1) afterwards: what differs on this machine from what an administrator has. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Called before Postfix starts, when its folders are there. */
+  prepared(folders: PostfixFolders): Promise<void>;
+}
+
+export interface PostfixFolders {
+  readonly config: string;
+  readonly queue: string;
+}
+
+export interface Postfix extends PostfixFolders {
   /** SMTP, on 127.0.0.1. */
   readonly port: number;
   log(): string;
@@ -47,11 +62,16 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
     mkdirSync(join(folder, "data"), { mode: 0o700 });
     await runOrThrow("chown", ["postfix", join(folder, "data")]);
     const env = withUsers(config, localUsersOf(options));
-    writeFileSync(join(config, "main.cf"), mainCf(folder, options, env));
-    writeFileSync(join(config, "master.cf"), masterCf(port));
+    const { additions } = options;
+    const delivery = additions?.mainCf ?? deliveryLines(folder, options);
+    writeFileSync(join(config, "main.cf"), `${mainCf(folder, env)}${delivery}`);
+    writeFileSync(join(config, "master.cf"), `${masterCf(port)}${additions?.masterCf ?? ""}`);
     writeFileSync(join(config, "mailboxes"), mailboxMap(options.virtualUsers));
+    const settings = Object.entries(additions?.settings ?? {}).map(([name, value]) => `${name}=${value}`);
+    if (settings.length > 0) await runOrThrow("postconf", ["-c", config, "-e", ...settings]);
     // Makes the queue's folders with the owners that they must have; `master -d` stays in the foreground.
     await runOrThrow("postfix", ["-c", config, "check"]);
+    await additions?.prepared({ config, queue: join(folder, "queue") });
     const program = await startProgram("/usr/lib/postfix/sbin/master", ["-c", config, "-d"]);
     const log = (): string => {
       const file = join(folder, "log");
@@ -68,6 +88,8 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
     }
     return {
       port,
+      config,
+      queue: join(folder, "queue"),
       log,
       async stop() {
         try {
@@ -83,18 +105,7 @@ export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   }
 }
 
-// As README tells administrators to write it.
-function saslLines(socket: string): string {
-  return `
-smtpd_sasl_auth_enable = yes
-smtpd_sasl_type = dovecot
-smtpd_sasl_path = ${socket}
-smtpd_sasl_security_options = noanonymous
-`;
-}
-
-function mainCf(folder: string, options: PostfixOptions, env: Readonly<Record<string, string>>): string {
-  const { owner } = options;
+function mainCf(folder: string, env: Readonly<Record<string, string>>): string {
   return `
 compatibility_level = 3.6
 queue_directory = ${folder}/queue
@@ -119,18 +130,9 @@ smtpd_relay_restrictions = reject_unauth_destination
 default_transport = error:this host delivers only to itself
 relayhost =
 
-virtual_transport = virtual
-virtual_mailbox_domains = ${virtualDomain}
-virtual_mailbox_base = ${options.mail}
-virtual_mailbox_maps = texthash:${folder}/etc/mailboxes
-virtual_uid_maps = static:${owner.uid}
-virtual_gid_maps = static:${owner.gid}
-virtual_mailbox_limit = 0
-
-home_mailbox = Maildir/
-local_recipient_maps = unix:passwd.byname
 alias_maps =
 mailbox_size_limit = 0
+virtual_mailbox_limit = 0
 message_size_limit = 0
 
 # What is sent arrives as it is: nothing is added for want of a header, nothing is converted.
@@ -138,7 +140,19 @@ local_header_rewrite_clients =
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 biff = no
-${options.saslSocket === undefined ? "" : saslLines(options.saslSocket)}`;
+`;
+}
+
+function deliveryLines(folder: string, { owner, mail }: PostfixOptions): string {
+  return `
+virtual_mailbox_domains = ${virtualDomain}
+virtual_mailbox_base = ${mail}
+virtual_mailbox_maps = texthash:${folder}/etc/mailboxes
+virtual_uid_maps = static:${owner.uid}
+virtual_gid_maps = static:${owner.gid}
+home_mailbox = Maildir/
+local_recipient_maps = unix:passwd.byname
+`;
 }
 
 /** The services of Debian's own master.cf that local delivery needs; none chrooted, because the test's passwd file is outside. */
@@ -158,6 +172,7 @@ retry     unix  - - n -    - error
 local     unix  - n n -    - local
 virtual   unix  - n n -    - virtual
 anvil     unix  - - n -    1 anvil
+tlsmgr    unix  - - n 1000? 1 tlsmgr
 postlog   unix-dgram n - n - 1 postlogd
 `;
 }

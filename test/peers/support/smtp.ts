@@ -38,6 +38,18 @@ export async function sendMail(port: number, envelope: Envelope, messages: reado
   }
 }
 
+/** SMTP's code for RCPT TO with this address; nothing is sent. */
+export async function recipientCode(port: number, recipient: string): Promise<number> {
+  const session = await SmtpSession.open(port);
+  try {
+    await session.command("EHLO client.test", 250);
+    await session.command("MAIL FROM:<sender@client.test>", 250);
+    return await session.ask(`RCPT TO:<${recipient}>`);
+  } finally {
+    session.end();
+  }
+}
+
 class SmtpSession {
   readonly #socket: Socket;
   #received = "";
@@ -75,18 +87,27 @@ class SmtpSession {
     await this.#expect(code, line);
   }
 
+  async ask(line: string): Promise<number> {
+    this.#socket.write(`${line}\r\n`);
+    return Number((await this.#reply()).slice(0, 3));
+  }
+
   end(): void {
     this.#socket.destroy();
   }
 
-  /** Multi-line replies hold "250-" before their last line (RFC 5321 §4.2.1). */
   async #expect(code: number, after: string): Promise<void> {
+    const reply = await this.#reply();
+    if (!reply.startsWith(`${code}`)) throw new Error(`${after}: ${reply}`);
+  }
+
+  /** Multi-line replies hold "250-" before their last line (RFC 5321 §4.2.1). */
+  async #reply(): Promise<string> {
     for (;;) {
-      const reply = /^(?:\d{3}-[^\n]*\n)*(\d{3})(?: [^\n]*)?\n/.exec(this.#received);
+      const reply = /^(?:\d{3}-[^\n]*\n)*\d{3}(?: [^\n]*)?\n/.exec(this.#received);
       if (reply !== null) {
         this.#received = this.#received.slice(reply[0].length);
-        if (Number(reply[1]) === code) return;
-        throw new Error(`${after}: ${reply[0].trim()}`);
+        return reply[0].trim();
       }
       if (this.#fault !== undefined) throw this.#fault;
       await new Promise<void>((resolve) => {
