@@ -17,7 +17,7 @@ import { MessageList } from "./message-list.ts";
 import type { Snapshot } from "./snapshot-cache.ts";
 import { learnToldSizes } from "./told-sizes.ts";
 
-export interface Listed extends Snapshot {
+export interface Listed extends Omit<Snapshot, "quickReads"> {
   /** Something is known that `dewey-pop3.index` does not say. */
   readonly isIndexStale: boolean;
 }

@@ -12,6 +12,7 @@ import { type MeasureContext, measureMessages } from "./measure.ts";
 import { MessageFile, openRegularFile, readShortFile } from "./message.ts";
 import { COUNTED, type MessageList, UNKNOWN } from "./message-list.ts";
 import { type MessagePlaces, pathOf, whereverItStands } from "./message-places.ts";
+import { promptFiles } from "./prompt-files.ts";
 import type { QuickReads } from "./quick-reads.ts";
 import { type UpdateRequest, type UpdateResult, updateMaildir } from "./update.ts";
 
@@ -43,7 +44,7 @@ export class Maildrop {
   readonly #gone = new Set<number>();
   /** Sizes as stored of messages that were opened, for `correctOctets`. */
   readonly #openedBytes = new Map<number, number>();
-  #quickReads: QuickReads | undefined;
+  readonly #quickReads: QuickReads;
   #refinding: Promise<void> | undefined;
   #measuring: Promise<void> | undefined;
   #onCounted: ((bytes: number) => void) | undefined;
@@ -55,6 +56,7 @@ export class Maildrop {
     settings: MaildropSettings,
     lock: MaildropLock,
     { list, stamps, isExact, isIndexStale }: Listed,
+    quickReads: QuickReads | undefined,
   ) {
     this.path = path;
     this.#settings = settings;
@@ -63,6 +65,7 @@ export class Maildrop {
     this.#stamps = stamps;
     this.#isExact = isExact;
     this.#index = new IndexWriter(path, list, settings, isIndexStale);
+    this.#quickReads = quickReads ?? settings.quickReads(path);
     this.#places = {
       maildir: path,
       place: (index) => ({ folder: list.folder(index), name: list.name(index) }),
@@ -83,12 +86,18 @@ export class Maildrop {
     // A session of this process that is over may still be writing its index, under its lock.
     await closing.get(path);
     let lock: MaildropLock | undefined;
+    // Known from the last session here, which is what makes it likely that the kernel remembers, too.
+    const quickReads = settings.snapshots?.quickReadsOf(path);
+    const opening =
+      quickReads !== undefined && settings.files === systemFiles
+        ? { ...settings, files: promptFiles(quickReads) }
+        : settings;
     try {
-      const acquired = await acquireLock(path, settings);
+      const acquired = await acquireLock(path, opening);
       if (acquired.kind === "locked") return acquired;
       lock = acquired.lock;
-      const listed = await listMessages(path, settings);
-      return { kind: "open", maildrop: new Maildrop(path, settings, lock, listed) };
+      const listed = await listMessages(path, opening);
+      return { kind: "open", maildrop: new Maildrop(path, settings, lock, listed, quickReads) };
     } catch (error) {
       await lock?.release();
       const at = (error as NodeJS.ErrnoException).path;
@@ -163,7 +172,6 @@ export class Maildrop {
    * @param buffer takes the bytes; at least MAX_QUICK_BYTES
    */
   readMessageNow(index: number, buffer: Uint8Array): Uint8Array | undefined {
-    this.#quickReads ??= this.#settings.quickReads(this.path);
     if (this.#settings.files !== systemFiles || !this.#quickReads.allows()) return undefined;
     const begin = performance.now();
     const read = readShortFile(pathOf(this.path, this.#places.place(index)), buffer);
@@ -237,7 +245,12 @@ export class Maildrop {
 
   #keepSnapshot(): void {
     const { snapshots } = this.#settings;
-    snapshots?.put(this.path, { list: this.#list, stamps: this.#stamps, isExact: this.#isExact });
+    snapshots?.put(this.path, {
+      list: this.#list,
+      stamps: this.#stamps,
+      isExact: this.#isExact,
+      quickReads: this.#quickReads,
+    });
   }
 
   #measureContext(): MeasureContext {

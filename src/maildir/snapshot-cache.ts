@@ -2,6 +2,7 @@
 // login costs two stat(2) calls, and where they have, sizes are still known. One for each process.
 import type { FolderStamps } from "./folders.ts";
 import type { MessageList } from "./message-list.ts";
+import type { QuickReads } from "./quick-reads.ts";
 
 export interface Snapshot {
   readonly list: MessageList;
@@ -9,6 +10,8 @@ export interface Snapshot {
   readonly stamps: FolderStamps;
   /** As long as the folders have these times, the list is exact; false: it only tells sizes. */
   readonly isExact: boolean;
+  /** Whether the file system answers at once. */
+  readonly quickReads: QuickReads;
 }
 
 /** Some 100 bytes a message. */
@@ -32,6 +35,11 @@ export class SnapshotCache {
       this.#messages -= snapshot.list.count;
     }
     return snapshot;
+  }
+
+  /** Without taking the snapshot. */
+  quickReadsOf(path: string): QuickReads | undefined {
+    return this.#snapshots.get(path)?.quickReads;
   }
 
   put(path: string, snapshot: Snapshot): void {

@@ -16,6 +16,7 @@ import { formatIndex, parseIndex } from "../../src/maildir/index-format.ts";
 import { Maildrop } from "../../src/maildir/maildrop.ts";
 import type { MaildropEvent } from "../../src/maildir/maildrop-event.ts";
 import { COUNTED, MessageList, TOLD } from "../../src/maildir/message-list.ts";
+import { QuickReads } from "../../src/maildir/quick-reads.ts";
 import { SnapshotCache } from "../../src/maildir/snapshot-cache.ts";
 import { ScratchMaildir } from "./scratch-maildir.ts";
 import { session } from "./session.ts";
@@ -276,6 +277,7 @@ describe("snapshots", () => {
       ),
       stamps: [undefined, undefined] as const,
       isExact: true,
+      quickReads: new QuickReads(true),
     });
     cache.put("a", of(2));
     cache.put("b", of(2));
