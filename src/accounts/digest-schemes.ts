@@ -2,8 +2,10 @@
 // Called by password.ts alone (auth process, pop3-passwd). Source: Dovecot src/auth/password-scheme*.c, RFC 5802 §3.
 import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
+import type { ScramHash } from "../sasl/mechanism.ts";
 import { md4, md5BlockState } from "./md-digest.ts";
 import type { Scheme } from "./password-field.ts";
+import { parseScramVerifier } from "./scram-verifier.ts";
 
 export type Verification =
   | "match"
@@ -47,9 +49,9 @@ export async function verifyDigestScheme(
     case "PBKDF2":
       return verifyPbkdf2(data, password);
     case "SCRAM-SHA-1":
-      return verifyScram("sha1", data, password);
+      return verifyScram("SHA-1", data, password);
     case "SCRAM-SHA-256":
-      return verifyScram("sha256", data, password);
+      return verifyScram("SHA-256", data, password);
     default:
       return scheme satisfies never;
   }
@@ -58,7 +60,7 @@ export async function verifyDigestScheme(
 /** The data of a {SCRAM-SHA-256} field: iterations, salt, StoredKey, ServerKey (RFC 5802 §3, RFC 7677). */
 export async function scramSha256(password: Uint8Array, iterations: number): Promise<string> {
   const salt = randomBytes(16);
-  const { storedKey, serverKey } = await scramKeys("sha256", password, salt, iterations);
+  const { storedKey, serverKey } = await scramKeys("SHA-256", password, salt, iterations);
   return [iterations, ...[salt, storedKey, serverKey].map((bytes) => bytes.toString("base64"))].join(",");
 }
 
@@ -81,8 +83,6 @@ const NODE_DIGEST = {
 
 // An entry that would take minutes of a processor is a mistake, not a cost.
 const MAX_ITERATIONS = 10_000_000;
-// RFC 5802 §5.1 and Dovecot's own check.
-const MIN_SCRAM_ITERATIONS = 4096;
 
 const derive = promisify(pbkdf2);
 
@@ -146,34 +146,17 @@ async function verifyPbkdf2(data: Uint8Array, password: Uint8Array): Promise<Ver
   );
 }
 
-// iterations,salt,StoredKey,ServerKey. The password is taken as it is, as Dovecot took it when it wrote the entry.
-async function verifyScram(
-  name: "sha1" | "sha256",
-  data: Uint8Array,
-  password: Uint8Array,
-): Promise<Verification> {
-  const scheme = name === "sha1" ? "SCRAM-SHA-1" : "SCRAM-SHA-256";
-  const [count = "", salt = "", storedKey = "", serverKey = "", ...rest] = Buffer.from(data)
-    .toString("latin1")
-    .split(",");
-  const iterations = /^[0-9]{1,8}$/.test(count) ? Number.parseInt(count, 10) : 0;
-  const keys = [salt, storedKey, serverKey].map((text) => Buffer.from(text, "base64"));
-  const keyBytes = name === "sha1" ? 20 : 32;
-  if (rest.length > 0 || iterations < MIN_SCRAM_ITERATIONS || iterations > MAX_ITERATIONS)
-    return malformed(scheme);
-  if (keys[0]!.length === 0 || keys[1]!.length !== keyBytes || keys[2]!.length !== keyBytes)
-    return malformed(scheme);
-  const computed = await scramKeys(name, password, keys[0]!, iterations);
-  return answer(equalSecrets(keys[1]!, computed.storedKey));
+// The password is taken as it is, as Dovecot took it when it wrote the entry.
+async function verifyScram(hash: ScramHash, data: Uint8Array, password: Uint8Array): Promise<Verification> {
+  const verifier = parseScramVerifier(data, hash);
+  if (verifier === undefined) return malformed(`SCRAM-${hash}`);
+  const computed = await scramKeys(hash, password, verifier.salt, verifier.iterations);
+  return answer(equalSecrets(verifier.storedKey, computed.storedKey));
 }
 
-async function scramKeys(
-  name: "sha1" | "sha256",
-  password: Uint8Array,
-  salt: Uint8Array,
-  iterations: number,
-) {
-  const saltedPassword = await derive(password, salt, iterations, name === "sha1" ? 20 : 32, name);
+async function scramKeys(hash: ScramHash, password: Uint8Array, salt: Uint8Array, iterations: number) {
+  const name = hash === "SHA-1" ? "sha1" : "sha256";
+  const saltedPassword = await derive(password, salt, iterations, hash === "SHA-1" ? 20 : 32, name);
   const clientKey = createHmac(name, saltedPassword).update("Client Key").digest();
   const serverKey = createHmac(name, saltedPassword).update("Server Key").digest();
   return { storedKey: digest(name, clientKey), serverKey };

@@ -1,14 +1,25 @@
 // Decides whether user and password belong together. Called by the auth process, for POP3 logins and for the MTA's.
 // An answer about an unknown user takes as long as one about a wrong password.
+import type { ScramHash, ScramVerifier } from "../sasl/mechanism.ts";
 import type { Account } from "./account.ts";
+import { equalSecrets } from "./digest-schemes.ts";
 import { mayLogIn } from "./may-log-in.ts";
 import type { PasswdFile } from "./passwd-file.ts";
 import { type Argon2Cost, DEFAULT_ARGON2_COST, decoyField, verifyPassword } from "./password.ts";
 import { readPasswordField, verificationCost } from "./password-field.ts";
+import { ScramAccounts } from "./scram-accounts.ts";
+import { scramVerifierOf } from "./scram-verifier.ts";
 import { VerifiedPasswords } from "./verified-passwords.ts";
 import { WorkQueue } from "./work-queue.ts";
 
-export type RefusalReason = "unknown-user" | "wrong-password" | "not-allowed" | "locked" | "no-password";
+export type RefusalReason =
+  | "unknown-user"
+  | "wrong-password"
+  | "not-allowed"
+  | "locked"
+  | "no-password"
+  /** SCRAM, and the account has nothing stored for it. */
+  | "no-verifier";
 
 export type Authentication =
   | { readonly kind: "ok"; readonly account: Account }
@@ -28,6 +39,15 @@ export interface VerifierOptions {
   readonly maxParallel: number;
   /** What new hashes cost; the decoy's cost as long as no account sets another. */
   readonly argon2Cost?: Argon2Cost;
+  /** See ScramAccounts. */
+  readonly decoySecret: Uint8Array;
+}
+
+/** What a SCRAM exchange came to. */
+export interface ScramProof {
+  readonly hash: ScramHash;
+  readonly verifier: ScramVerifier;
+  readonly isRight: boolean;
 }
 
 export class Verifier {
@@ -35,12 +55,14 @@ export class Verifier {
   readonly #queue: WorkQueue;
   readonly #fallbackDecoy: string;
   readonly #verified = new VerifiedPasswords();
+  readonly #scramAccounts: ScramAccounts;
   /** The file's state that `#verified` belongs to. */
   #verifiedAccounts: ReadonlyMap<string, Account> | undefined;
   #decoy: { readonly accounts: ReadonlyMap<string, Account> | undefined; readonly field: string };
 
-  constructor({ passwdFile, maxParallel, argon2Cost = DEFAULT_ARGON2_COST }: VerifierOptions) {
+  constructor({ passwdFile, maxParallel, argon2Cost = DEFAULT_ARGON2_COST, decoySecret }: VerifierOptions) {
     this.#passwdFile = passwdFile;
+    this.#scramAccounts = new ScramAccounts(decoySecret);
     this.#queue = new WorkQueue(maxParallel);
     this.#fallbackDecoy = decoyField(argon2Cost);
     this.#decoy = { accounts: undefined, field: this.#fallbackDecoy };
@@ -70,6 +92,42 @@ export class Verifier {
       if (!isAwaited()) return { kind: "unavailable" };
       return this.#authenticate(user, password, address);
     });
+  }
+
+  /** @returns undefined as long as the passwd file was never read */
+  async findScramVerifier(user: string, hash: ScramHash): Promise<ScramVerifier | undefined> {
+    await this.#passwdFile.refresh();
+    if (!this.#passwdFile.isLoaded) return undefined;
+    return this.#scramAccounts.find(this.#passwdFile.accounts, user, hash);
+  }
+
+  /** The end of a SCRAM exchange that began with findScramVerifier(). */
+  async authenticateByProof(
+    user: string,
+    { hash, verifier, isRight }: ScramProof,
+    address: string | undefined,
+  ): Promise<Authentication> {
+    await this.#passwdFile.refresh();
+    if (!this.#passwdFile.isLoaded) return { kind: "unavailable" };
+    const account = this.#passwdFile.lookup(user);
+    if (account === undefined) return { kind: "refused", reason: "unknown-user" };
+    if (isLocked(account)) return { kind: "refused", reason: "locked" };
+    const stored = scramVerifierOf(account, hash);
+    if (stored === undefined) return { kind: "refused", reason: "no-verifier" };
+    // A password that was changed while its owner's old one was being proven is the old one.
+    const isCurrent = equalSecrets(stored.storedKey, verifier.storedKey);
+    if (!isRight || !isCurrent) return { kind: "refused", reason: "wrong-password" };
+    return this.#admit(account, address);
+  }
+
+  /** TLS has told who the client is: an account without a password is one for certificates alone. */
+  async authenticateByCertificate(user: string, address: string | undefined): Promise<Authentication> {
+    await this.#passwdFile.refresh();
+    if (!this.#passwdFile.isLoaded) return { kind: "unavailable" };
+    const account = this.#passwdFile.lookup(user);
+    if (account === undefined) return { kind: "refused", reason: "unknown-user" };
+    if (isLocked(account)) return { kind: "refused", reason: "locked" };
+    return this.#admit(account, address);
   }
 
   async #authenticate(
@@ -136,6 +194,10 @@ export class Verifier {
     if (this.#decoy.accounts === accounts) return;
     this.#decoy = { accounts, field: commonestField(accounts) ?? this.#fallbackDecoy };
   }
+}
+
+function isLocked({ password }: Account): boolean {
+  return readPasswordField(password).kind === "locked";
 }
 
 // Enough to know what most accounts have, and done in a few ms however long the file is.

@@ -1,7 +1,7 @@
 // The client's end of Dovecot's auth-client protocol: one kept connection to the auth process, many exchanges on it.
 // Runs in the login processes. It outlives the auth process: when that is restarted it connects again.
 import { connect, type Socket } from "node:net";
-import { decodeBase64 } from "./base64.ts";
+import { decodeBase64 } from "../sasl/base64.ts";
 import {
   type AuthParameters,
   formatClientCommand,
@@ -84,6 +84,8 @@ export class AuthClient {
   #failedAttempts = 0;
   #cancelReconnect = () => {};
   #mechanisms: ReadonlyMap<string, readonly string[]> = new Map();
+  /** What the server tells anew in the middle of a connection, complete at DONE. */
+  #renewed = new Map<string, readonly string[]>();
 
   /** Begins to connect at once. */
   constructor(options: AuthClientOptions) {
@@ -102,7 +104,7 @@ export class AuthClient {
     return this.#isConnected;
   }
 
-  /** Names and MECH parameters as the server told them; empty before the first connection, kept between two. */
+  /** Names and MECH parameters as the server told them last; empty before the first connection, kept between two. */
   get mechanisms(): ReadonlyMap<string, readonly string[]> {
     return this.#mechanisms;
   }
@@ -145,6 +147,7 @@ export class AuthClient {
     let failure: Error | undefined;
     this.#socket = socket;
     this.#greeting = new ServerGreeting();
+    this.#renewed = new Map();
     socket.on("connect", () => {
       socket.write(formatClientCommand({ kind: "VERSION", major: PROTOCOL_MAJOR, minor: PROTOCOL_MINOR }));
       socket.write(formatClientCommand({ kind: "CPID", pid: this.#options.pid }));
@@ -188,6 +191,15 @@ export class AuthClient {
       const fault = this.#greeting.take(reply);
       if (fault === undefined && reply.kind === "DONE") this.#connected();
       return fault;
+    }
+    if (reply.kind === "MECH") {
+      this.#renewed.set(reply.name, reply.parameters);
+      return undefined;
+    }
+    if (reply.kind === "DONE" && this.#renewed.size > 0) {
+      this.#mechanisms = this.#renewed;
+      this.#renewed = new Map();
+      return undefined;
     }
     if (reply.kind !== "OK" && reply.kind !== "FAIL" && reply.kind !== "CONT")
       return `${reply.kind} after DONE`;

@@ -2,7 +2,7 @@
 // protocol: the auth process (server.ts) and the login processes (client.ts); Postfix and Exim speak the same.
 // Source: Dovecot, docs/developers/design/auth_protocol.md and src/auth/auth-request-handler.c.
 import { isIP } from "node:net";
-import { decodeBase64, isBase64 } from "./base64.ts";
+import { decodeBase64, isBase64 } from "../sasl/base64.ts";
 import { MAX_LINE_OCTETS } from "./line-splitter.ts";
 import { escapeTabs, unescapeTabs } from "./tab-escape.ts";
 

@@ -85,11 +85,27 @@ const server = z
 
 const tls = z.strictObject({ certificate: absolutePath, private_key: absolutePath }).optional();
 
+/** As src/sasl/mechanisms.ts has them, which master, who reads the config, must not know. */
+const MECHANISMS = [
+  "PLAIN",
+  "LOGIN",
+  "SCRAM-SHA-256",
+  "SCRAM-SHA-1",
+  "SCRAM-SHA-256-PLUS",
+  "SCRAM-SHA-1-PLUS",
+  "EXTERNAL",
+] as const;
+
 const auth = z
   .strictObject({
     passwd_file: absolutePath.default("/etc/dewey-pop3/passwd"),
     /** Where a password is taken without TLS: nowhere, from this host's own addresses 127.0.0.0/8 and ::1, anywhere. */
     plaintext_without_tls: z.enum(["never", "loopback", "always"]).default("loopback"),
+    /**
+     * SASL mechanisms, exactly these; PLAIN stands for USER and PASS, too. Unset: every one that works, which leaves SCRAM
+     * out as long as no account has anything stored for it.
+     */
+    mechanisms: z.array(z.enum(MECHANISMS)).min(1).optional(),
     /** A refused login is answered no sooner than this: it slows guessing down and hides how long checking took. */
     failure_delay: duration("2s"),
     /** Verifications at one time: each argon2id holds its memory while it runs, the others wait their turn. */

@@ -1,44 +1,65 @@
 // The auth process, run as `dewey-auth`: the only one that reads the passwd file. Speaks Dovecot's auth protocol with
 // our login processes on its first socket, where success brings a ticket for the mailbox process, and with the MTA's SASL
 // clients on others, where it never does; answers the MTA's lookups by socketmap, and by map files that it keeps current.
-import { randomBytes } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
-import { maildirPath } from "../accounts/maildir-path.ts";
-import { PasswdFile, type PasswdFileEvent } from "../accounts/passwd-file.ts";
+import { createHmac, randomBytes } from "node:crypto";
+import { PasswdFile } from "../accounts/passwd-file.ts";
+import { saslprep } from "../accounts/saslprep.ts";
+import { scramHashesOf } from "../accounts/scram-accounts.ts";
 import { Verifier } from "../accounts/verifier.ts";
-import { AuthServer, type AuthServerEvent, type Verdict, type VerifyRequest } from "../auth/server.ts";
-import { type SocketmapEvent, SocketmapServer } from "../auth/socketmap-server.ts";
+import { hashing } from "../auth/hashing.ts";
+import { AuthServer, type AuthServerEvent } from "../auth/server.ts";
+import { SocketmapServer } from "../auth/socketmap-server.ts";
+import { readMachineId } from "../host/machine-id.ts";
 import type { Log } from "../log/log.ts";
-import { mechanisms } from "../sasl/mechanisms.ts";
+import type { ScramHash } from "../sasl/mechanism.ts";
+import { logAuthEvent, logPasswdFileEvent, logSocketmapEvent } from "./auth-log.ts";
+import { mechanismsToOffer } from "./auth-mechanisms.ts";
 import { runChild, serveFd } from "./child.ts";
+import { reachVerdict } from "./login-verdict.ts";
 import { MtaLookups } from "./mta-lookups.ts";
 import { PostfixMapKeeper } from "./postfix-map-keeper.ts";
 import type { AuthSettings } from "./settings.ts";
-import { sealTicket, type Ticket } from "./ticket.ts";
 
 runChild("auth", async (given, { log, listenerFds }) => {
   let settings = given;
   const keeper = new PostfixMapKeeper(log);
   keeper.configure(settings);
-  let accounts = await openAccounts(settings, log, keeper);
-
-  const common = {
-    mechanisms,
-    pid: process.pid,
-    randomBytes,
-    onEvent: (event: AuthServerEvent) => logAuthEvent(log, event),
+  let offerMechanisms = (): void => {};
+  const onReloaded = (passwdFile: PasswdFile): void => {
+    keeper.changed(passwdFile.accounts);
+    offerMechanisms();
   };
-  const forLogin = new AuthServer({
-    ...common,
-    temporaryFailure: "reply",
-    verify: (request) => verify(request, accounts.verifier, settings, log, "login"),
-  });
-  // The MTA takes every FAIL for a wrong password, but a closed socket for what it is: it answers 454.
-  const forMta = new AuthServer({
-    ...common,
-    temporaryFailure: "close",
-    verify: (request) => verify(request, accounts.verifier, settings, log, "mta"),
-  });
+  let accounts = await openAccounts(settings, log, onReloaded);
+
+  const serverFor = (client: "login" | "mta"): AuthServer =>
+    new AuthServer({
+      // The MTA takes every FAIL for a wrong password, but a closed socket for what it is: it answers 454.
+      temporaryFailure: client === "mta" ? "close" : "reply",
+      mechanisms: new Map(),
+      hashing,
+      prepareName: saslprep,
+      pid: process.pid,
+      randomBytes,
+      findVerifier: (user, hash) => accounts.verifier.findScramVerifier(user, hash),
+      verify: (request) => reachVerdict(request, { verifier: accounts.verifier, settings, log, client }),
+      onEvent: (event: AuthServerEvent) => logAuthEvent(log, event),
+    });
+  const forLogin = serverFor("login");
+  const forMta = serverFor("mta");
+  let offered: string | undefined;
+  offerMechanisms = () => {
+    const scramHashes = scramHashesOf(accounts.passwdFile.accounts);
+    const [toLogin, toMta] = (["login", "mta"] as const).map((client) =>
+      mechanismsToOffer(settings.mechanisms, new Set(scramHashes.keys()), client),
+    );
+    const names = [...toLogin!.keys()].join(" ");
+    if (names === offered) return;
+    offered = names;
+    forLogin.offer(toLogin!, "all");
+    forMta.offer(toMta!, "new-connections");
+    logOffered(log, names, scramHashes);
+  };
+  offerMechanisms();
   const lookups = new MtaLookups(
     log,
     () => accounts.passwdFile,
@@ -66,14 +87,15 @@ runChild("auth", async (given, { log, listenerFds }) => {
         changed.parallelVerifications === settings.parallelVerifications;
       settings = changed;
       keeper.configure(settings);
-      if (isSame) return;
-      const opened = await openAccounts(changed, log, keeper);
+      if (isSame) return offerMechanisms();
+      const opened = await openAccounts(changed, log, onReloaded);
       if (!opened.passwdFile.isLoaded) {
         log.error({ path: changed.passwdFile }, "the new passwd file cannot be read, the old one stays");
         await opened.passwdFile.close();
         return;
       }
       accounts = opened;
+      offerMechanisms();
       await previous.passwdFile.close();
     },
     drain: async () => {
@@ -95,138 +117,35 @@ interface Accounts {
 async function openAccounts(
   { passwdFile: path, parallelVerifications }: AuthSettings,
   log: Log,
-  keeper: PostfixMapKeeper,
+  onReloaded: (passwdFile: PasswdFile) => void,
 ): Promise<Accounts> {
   const passwdFile: PasswdFile = new PasswdFile({
     path,
     onEvent: (event) => {
       logPasswdFileEvent(log, event);
-      if (event.kind === "reloaded") keeper.changed(passwdFile.accounts);
+      if (event.kind === "reloaded") onReloaded(passwdFile);
     },
   });
   await passwdFile.refresh();
   await passwdFile.watch();
-  return { passwdFile, verifier: new Verifier({ passwdFile, maxParallel: parallelVerifications }) };
+  const verifier = new Verifier({ passwdFile, maxParallel: parallelVerifications, decoySecret });
+  return { passwdFile, verifier };
 }
 
-async function verify(
-  request: VerifyRequest,
-  verifier: Verifier,
-  settings: AuthSettings,
+/** Of this host, so that a restart changes nothing: see ScramAccounts. */
+const decoySecret = createHmac("sha256", readMachineId() ?? randomBytes(32))
+  .update("dewey-pop3: salts of those who have none")
+  .digest();
+
+function logOffered(
   log: Log,
-  client: "login" | "mta",
-): Promise<Verdict> {
-  // Begun now: a refusal takes as long as it takes, whatever the checking took.
-  const { failureDelayMs } = settings;
-  const notBefore = delay(client === "mta" ? Math.min(failureDelayMs, MAX_MTA_DELAY_MS) : failureDelayMs);
-  const { user, password, service, session, mechanism, remoteAddress } = request;
-  const who = { session, user, address: remoteAddress, service, mechanism };
-  const result = await verifier.authenticate(user, password, remoteAddress, () => request.isAwaited());
-  switch (result.kind) {
-    case "unavailable":
-      return { kind: "temporary-failure" };
-    case "refused":
-      log.info({ ...who, reason: result.reason }, "login refused");
-      await notBefore;
-      return { kind: "refused" };
-    case "unusable":
-      log.error({ ...who, reason: result.reason }, "account cannot be used");
-      await notBefore;
-      return { kind: "refused", code: "unusable" };
-    case "ok":
-      break;
-    default:
-      return result satisfies never;
-  }
-  const { account } = result;
-  if (client === "login") {
-    const maildir = maildirPath(settings.maildir, account);
-    if (maildir.kind === "unusable") {
-      log.error({ ...who, line: account.lineNumber, reason: maildir.reason }, "account cannot be used");
-      return { kind: "refused", code: "unusable" };
-    }
-    const ticket = sealTicket(
-      ticketFor(request, account.user, maildir.path),
-      Buffer.from(settings.ticketKey, "base64"),
-    );
-    return { kind: "ok", user: account.user, fields: new Map([["ticket", ticket]]) };
-  }
-  log.info(who, "login accepted");
-  return { kind: "ok", user: account.user };
-}
-
-function ticketFor(
-  { session, mechanism, secured, offered, remoteAddress }: VerifyRequest,
-  account: string,
-  maildir: string,
-): Ticket {
-  return {
-    session: session ?? "",
-    account,
-    maildir,
-    address: remoteAddress ?? "",
-    mechanism,
-    secured,
-    offered: [...(offered ?? [])],
-    nonce: randomBytes(16).toString("base64url"),
-    issuedAtMs: Date.now(),
-  };
-}
-
-/** Postfix gives up after ten seconds and calls it a lost connection. */
-const MAX_MTA_DELAY_MS = 8_000;
-
-function logPasswdFileEvent(log: Log, event: PasswdFileEvent): void {
-  const { kind, ...details } = event;
-  switch (kind) {
-    case "reloaded":
-      log.info(details, "passwd file read");
-      return;
-    case "invalid-line":
-      log.error(details, "bad line in the passwd file, skipped");
-      return;
-    case "duplicate":
-      log.error(details, "user stands twice in the passwd file, the first line holds");
-      return;
-    case "unreadable":
-      log.error(details, "passwd file cannot be read, the accounts known before stay");
-      return;
-    case "unwatched":
-      log.warn(details, "passwd file cannot be watched, changes are noticed at the next login");
-      return;
-    default:
-      kind satisfies never;
-  }
-}
-
-function logAuthEvent(log: Log, event: AuthServerEvent): void {
-  switch (event.kind) {
-    case "malformed":
-      log.error({ clientPid: event.clientPid, reason: event.reason }, "malformed message on the auth socket");
-      return;
-    case "connection-error":
-      log.warn({ clientPid: event.clientPid, cause: event.error.message }, "connection to auth broke");
-      return;
-    case "fault":
-      log.error({ err: event.error }, "authentication failed for a fault of ours");
-      return;
-    default:
-      event satisfies never;
-  }
-}
-
-function logSocketmapEvent(log: Log, event: SocketmapEvent): void {
-  switch (event.kind) {
-    case "malformed":
-      log.error({ reason: event.reason }, "malformed message on the socketmap socket");
-      return;
-    case "connection-error":
-      log.warn({ cause: event.error.message }, "connection to the socketmap broke");
-      return;
-    case "fault":
-      log.error({ err: event.error }, "lookup failed for a fault of ours");
-      return;
-    default:
-      event satisfies never;
+  mechanisms: string,
+  scramHashes: ReadonlyMap<ScramHash, { readonly missing: number }>,
+): void {
+  log.info({ mechanisms }, "SASL mechanisms offered");
+  for (const [hash, { missing }] of scramHashes) {
+    if (missing === 0) continue;
+    // Clients that find SCRAM take it, and don't fall back to PLAIN when it fails.
+    log.warn({ accounts: missing }, `SCRAM-${hash} is offered, and accounts have no verifier for it`);
   }
 }

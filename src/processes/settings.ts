@@ -14,6 +14,7 @@ const authSettings = z.strictObject({
   maildir: z.string(),
   failureDelayMs: milliseconds,
   parallelVerifications: z.int().positive(),
+  mechanisms: z.array(z.string()).optional(),
   ticketKey: key,
   /** Whose all mail is; left out where each account has an owner of its own. */
   mailOwner: z.strictObject({ uid: z.int().nonnegative(), gid: z.int().nonnegative() }).optional(),
@@ -95,6 +96,7 @@ export function authSettingsOf(config: Config, inheritance: AuthInheritance): Au
     maildir: config.mail.maildir,
     failureDelayMs: config.auth.failure_delay,
     parallelVerifications: config.auth.parallel_verifications,
+    mechanisms: config.auth.mechanisms,
     localDomains: config.mta.local_domains,
     postfixMaps: config.mta.postfix_maps,
     ...inheritance,

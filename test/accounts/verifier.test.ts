@@ -2,7 +2,10 @@ import { describe, expect, it, vi } from "vitest";
 import { type Account, parseAccountLine } from "../../src/accounts/account.ts";
 import { type Argon2Cost, hashPassword } from "../../src/accounts/password.ts";
 import { readPasswordField, verificationCost } from "../../src/accounts/password-field.ts";
+import { scramVerifierOf } from "../../src/accounts/scram-verifier.ts";
 import { Verifier, type VerifierOptions } from "../../src/accounts/verifier.ts";
+
+import { scramField } from "../support/scram-client.ts";
 
 /** Password fields in the order in which they were verified. */
 const verified: string[] = vi.hoisted(() => []);
@@ -45,8 +48,9 @@ function fileOf(...lines: readonly string[]): VerifierOptions["passwdFile"] & { 
 }
 
 const password = Buffer.from("secret");
+const decoySecret = Buffer.alloc(32, 7);
 const verifierOf = (...lines: readonly string[]) =>
-  new Verifier({ passwdFile: fileOf(...lines), maxParallel: 2, argon2Cost: cheap });
+  new Verifier({ passwdFile: fileOf(...lines), maxParallel: 2, argon2Cost: cheap, decoySecret });
 
 describe("Verifier.authenticate", () => {
   it("lets the right password in and gives the account", async () => {
@@ -96,6 +100,7 @@ describe("Verifier.authenticate", () => {
   it("gives no verdict while the file was never read, nor begins one that nobody waits for", async () => {
     const hash = await hashPassword("secret", cheap);
     const unread = new Verifier({
+      decoySecret,
       passwdFile: { ...fileOf(), isLoaded: false },
       maxParallel: 1,
       argon2Cost: cheap,
@@ -111,7 +116,7 @@ describe("Verifier.authenticate", () => {
 
   it("looks at the file before every answer", async () => {
     const passwdFile = fileOf("mrose:{PLAIN}secret");
-    const verifier = new Verifier({ passwdFile, maxParallel: 1, argon2Cost: cheap });
+    const verifier = new Verifier({ passwdFile, maxParallel: 1, argon2Cost: cheap, decoySecret });
     for (const user of ["mrose", "mrose", "joe"]) {
       passwdFile.refreshes = 0;
       await verifier.authenticate(user, password, undefined);
@@ -144,11 +149,12 @@ describe("Verifier.authenticate", () => {
 
   it("measures by the configured cost while the file is empty", async () => {
     const argon2Cost: Argon2Cost = { memoryKib: 16_384, iterations: 2, parallelism: 1 };
-    const empty = new Verifier({ passwdFile: fileOf(), maxParallel: 1, argon2Cost });
+    const empty = new Verifier({ passwdFile: fileOf(), maxParallel: 1, argon2Cost, decoySecret });
     const one = new Verifier({
       passwdFile: fileOf(`mrose:${await hashPassword("secret", argon2Cost)}`),
       maxParallel: 1,
       argon2Cost,
+      decoySecret,
     });
     expect(await costsOf(empty, "joe")).toEqual(await costsOf(one, "mrose"));
   });
@@ -165,7 +171,7 @@ describe("Verifier.authenticate", () => {
         return accounts;
       },
     };
-    const verifier = new Verifier({ passwdFile, maxParallel: 1, argon2Cost: cheap });
+    const verifier = new Verifier({ passwdFile, maxParallel: 1, argon2Cost: cheap, decoySecret });
     const kindOf = async (user: string, text: string): Promise<[string, number]> => {
       verified.length = 0;
       const { kind } = await verifier.authenticate(user, Buffer.from(text), "192.0.2.1");
@@ -195,5 +201,71 @@ describe("Verifier.authenticate", () => {
     );
     expect(results.every(({ kind }) => kind === "refused")).toBe(true);
     expect(atOnce.most).toBe(2);
+  });
+});
+
+describe("Verifier.authenticateByProof", () => {
+  const stored = scramField("SHA-256", "secret");
+  const verifier = verifierOf(
+    `mrose:${stored}`,
+    `locked:!${stored}`,
+    `elsewhere:${stored}::::::allow_nets=198.51.100.0/24`,
+    "plain:{PLAIN}secret",
+  );
+  const prove = async (user: string, isRight: boolean) => {
+    const found = await verifier.findScramVerifier(user, "SHA-256");
+    return verifier.authenticateByProof(user, { hash: "SHA-256", verifier: found!, isRight }, "192.0.2.1");
+  };
+
+  it("lets a right proof in", async () => {
+    expect(await prove("mrose", true)).toMatchObject({ kind: "ok", account: { user: "mrose" } });
+  });
+
+  // Nobody can make a right proof by a made-up verifier; that it would open nothing is a second lock.
+  it.each([
+    ["mrose", false, "wrong-password"],
+    ["nobody", true, "unknown-user"],
+    ["locked", true, "locked"],
+    ["elsewhere", true, "not-allowed"],
+    ["plain", true, "no-verifier"],
+  ])("refuses %s with a proof that is %s: %s", async (user, isRight, reason) => {
+    expect(await prove(user, isRight)).toEqual({ kind: "refused", reason });
+  });
+
+  it("refuses a proof of the password that was changed meanwhile", async () => {
+    const old = scramVerifierOf({ password: scramField("SHA-256", "old") }, "SHA-256")!;
+    const proof = { hash: "SHA-256", verifier: old, isRight: true } as const;
+    expect(await verifier.authenticateByProof("mrose", proof, undefined)).toEqual({
+      kind: "refused",
+      reason: "wrong-password",
+    });
+  });
+
+  it("tells nothing while the file was never read", async () => {
+    const passwdFile = { ...fileOf(), isLoaded: false };
+    const unread = new Verifier({ passwdFile, maxParallel: 1, decoySecret });
+    expect(await unread.findScramVerifier("mrose", "SHA-256")).toBeUndefined();
+    expect((await unread.authenticateByCertificate("mrose", undefined)).kind).toBe("unavailable");
+  });
+});
+
+describe("Verifier.authenticateByCertificate", () => {
+  const verifier = verifierOf(
+    "mrose:{PLAIN}secret",
+    "keyless",
+    "locked:!{PLAIN}secret",
+    "off:{PLAIN}secret::::::nologin",
+  );
+
+  it.each(["mrose", "keyless"])("lets %s in", async (user) => {
+    expect(await verifier.authenticateByCertificate(user, "192.0.2.1")).toMatchObject({ kind: "ok" });
+  });
+
+  it.each([
+    ["nobody", "unknown-user"],
+    ["locked", "locked"],
+    ["off", "not-allowed"],
+  ])("refuses %s: %s", async (user, reason) => {
+    expect(await verifier.authenticateByCertificate(user, "192.0.2.1")).toEqual({ kind: "refused", reason });
   });
 });

@@ -251,7 +251,7 @@ describe("parseServerReply", () => {
 });
 
 describe("decodeInitialResponse", () => {
-  const octets = (text: string) => ({ kind: "octets", octets: Buffer.from(text) });
+  const octets = (text: string) => ({ kind: "octets", octets: new Uint8Array(Buffer.from(text)) });
   it.each([
     ["absent", undefined, 0, { kind: "none" }],
     ["absent", undefined, 2, { kind: "none" }],

@@ -1,8 +1,10 @@
 // Both ends of the auth protocol against each other over a UNIX socket, as the auth and login processes run them.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AuthClient, type AuthFailure, type AuthRequest } from "../../src/auth/client.ts";
+import { hashing } from "../../src/auth/hashing.ts";
 import { AuthServer, type AuthServerOptions, type Verdict } from "../../src/auth/server.ts";
 import { mechanisms } from "../../src/sasl/mechanisms.ts";
+import { ScramClient, verifierOf } from "../support/scram-client.ts";
 import { eventually } from "./eventually.ts";
 import { SocketFolder } from "./peer.ts";
 
@@ -36,9 +38,18 @@ afterEach(async () => {
   await folder.close();
 });
 
-async function listen(verify: AuthServerOptions["verify"], pid = 17): Promise<void> {
-  const server = new AuthServer({
+let server: AuthServer;
+
+async function listen(
+  verify: AuthServerOptions["verify"],
+  pid = 17,
+  findVerifier: AuthServerOptions["findVerifier"] = async () => verifierOf("SHA-256", "secret"),
+): Promise<void> {
+  server = new AuthServer({
     mechanisms,
+    hashing,
+    prepareName: (name) => name,
+    findVerifier,
     verify,
     temporaryFailure: "reply",
     pid,
@@ -72,9 +83,10 @@ function authenticate(
   });
 }
 
-const secretOnly: AuthServerOptions["verify"] = async ({ user, password }) =>
-  Buffer.from(password).toString() === "secret"
-    ? { kind: "ok", user, fields: new Map([["ticket", `for ${user}`]]) }
+const secretOnly: AuthServerOptions["verify"] = async ({ user, credentials }) =>
+  (credentials.kind === "password" && Buffer.from(credentials.password).toString() === "secret") ||
+  (credentials.kind === "proof" && credentials.isRight)
+    ? { kind: "ok", user, fields: () => new Map([["ticket", `for ${user}`]]) }
     : { kind: "refused" };
 
 const mrose = new Map([
@@ -101,6 +113,113 @@ describe("AuthServer and AuthClient", () => {
     await listen(secretOnly);
     open();
     expect(await authenticate(mechanism, initialResponse, responses)).toEqual(expected);
+  });
+
+  /** As the login process does it: challenges go to the client, its answers come back. */
+  function authenticateByScram(client_: ScramClient, parameters: Partial<AuthRequest> = {}): Promise<Result> {
+    let trusts: boolean | undefined;
+    return new Promise((resolve) => {
+      const exchange = client.start(
+        { ...REQUEST, mechanism: "SCRAM-SHA-256", initialResponse: base64(client_.first), ...parameters },
+        {
+          challenge: (data) => {
+            const message = Buffer.from(data, "base64").toString();
+            if (message.startsWith("r=")) return exchange.respond(base64(client_.final(message)));
+            trusts = client_.trusts(message);
+            exchange.respond("");
+          },
+          ok: (fields) => resolve(trusts === true ? fields : new Map([["trusts", String(trusts)]])),
+          failed: resolve,
+        },
+      );
+    });
+  }
+  const scramOptions = { hash: "SHA-256", user: "mrose", password: "secret" } as const;
+  const channelBinding = { type: "tls-exporter", data: Buffer.alloc(32, 7).toString("base64") } as const;
+
+  it("agree on SCRAM: the server proves itself in a last challenge, and OK comes after it", async () => {
+    await listen(secretOnly);
+    open();
+    expect(await authenticateByScram(new ScramClient(scramOptions))).toEqual(mrose);
+  });
+
+  it("agree on SCRAM with a wrong password, and with another's name", async () => {
+    await listen(secretOnly);
+    open();
+    expect(await authenticateByScram(new ScramClient({ ...scramOptions, password: "wrong" }))).toEqual(WRONG);
+    const client_ = new ScramClient({ ...scramOptions, gs2Header: "n,a=root," });
+    expect(await authenticateByScram(client_)).toEqual({ ...WRONG, code: "authz_fail" });
+  });
+
+  it("let nobody in who answers the server's proof by anything", async () => {
+    await listen(secretOnly);
+    open();
+    const client_ = new ScramClient(scramOptions);
+    const result = await new Promise((resolve) => {
+      const exchange = client.start(
+        { ...REQUEST, mechanism: "SCRAM-SHA-256", initialResponse: base64(client_.first) },
+        {
+          challenge: (data) => {
+            const message = Buffer.from(data, "base64").toString();
+            exchange.respond(base64(message.startsWith("r=") ? client_.final(message) : "x"));
+          },
+          ok: resolve,
+          failed: resolve,
+        },
+      );
+    });
+    expect(result).toMatchObject({ code: "malformed" });
+  });
+
+  it("carry the channel binding to SCRAM-PLUS, and notice its removal from what was offered", async () => {
+    await listen(secretOnly);
+    open();
+    const bound = new ScramClient({
+      ...scramOptions,
+      gs2Header: "p=tls-exporter,,",
+      channelBinding: Buffer.alloc(32, 7),
+    });
+    expect(await authenticateByScram(bound, { mechanism: "SCRAM-SHA-256-PLUS", channelBinding })).toEqual(
+      mrose,
+    );
+    const robbed = new ScramClient({ ...scramOptions, gs2Header: "y,," });
+    expect(await authenticateByScram(robbed, { channelBinding })).toMatchObject({
+      reason: "server-does-support-channel-binding",
+    });
+  });
+
+  it("carry the certificate's name to EXTERNAL", async () => {
+    await listen(async ({ user, credentials }) =>
+      credentials.kind === "certificate" ? { kind: "ok", user } : { kind: "refused" },
+    );
+    open();
+    const external = (clientCertificateUser: string | undefined) =>
+      new Promise((resolve) => {
+        client.start(
+          { ...REQUEST, mechanism: "EXTERNAL", initialResponse: "", clientCertificateUser },
+          { challenge: () => {}, ok: resolve, failed: resolve },
+        );
+      });
+    expect(await external("mrose")).toEqual(new Map([["user", "mrose"]]));
+    expect(await external(undefined)).toMatchObject({ reason: "no verified client certificate" });
+  });
+
+  it("agree on a user without a verdict: temporary failure", async () => {
+    await listen(secretOnly, 17, async () => undefined);
+    open();
+    expect(await authenticateByScram(new ScramClient(scramOptions))).toEqual(UNAVAILABLE);
+  });
+
+  it("agree on mechanisms that change under a connection", async () => {
+    await listen(secretOnly);
+    open();
+    await eventually(() => expect(client.isConnected).toBe(true));
+    server.offer(new Map([["PLAIN", mechanisms.get("PLAIN")!]]), "all");
+    await eventually(() => expect([...client.mechanisms]).toEqual([["PLAIN", ["plaintext"]]]));
+    expect(await authenticate("LOGIN", undefined)).toMatchObject({
+      reason: "unsupported authentication mechanism",
+    });
+    expect(await authenticate("PLAIN", plain("mrose", "secret"))).toEqual(mrose);
   });
 
   it("agree on a user name with every letter that is allowed", async () => {
@@ -153,7 +272,7 @@ describe("AuthServer and AuthClient", () => {
     await folder.kill();
     expect(await Promise.all(pending)).toEqual([UNAVAILABLE, UNAVAILABLE]);
     expect(client.isConnected).toBe(false);
-    expect([...client.mechanisms.keys()]).toEqual(["PLAIN", "LOGIN"]);
+    expect([...client.mechanisms.keys()]).toEqual([...mechanisms.keys()]);
     const waiting = authenticate("PLAIN", plain("mrose", "secret"));
     await listen(secretOnly, 18);
     expect(await waiting).toEqual(mrose);

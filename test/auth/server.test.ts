@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { hashing } from "../../src/auth/hashing.ts";
 import {
   AuthServer,
   type AuthServerEvent,
@@ -7,7 +8,9 @@ import {
   type Verdict,
   type VerifyRequest,
 } from "../../src/auth/server.ts";
-import { mechanisms } from "../../src/sasl/mechanisms.ts";
+import { login } from "../../src/sasl/login.ts";
+import { plain } from "../../src/sasl/plain.ts";
+import { passwordOf } from "./credentials.ts";
 import { eventually } from "./eventually.ts";
 import { ManualTimers } from "./manual-timers.ts";
 import { type Peer, SocketFolder } from "./peer.ts";
@@ -51,10 +54,16 @@ afterEach(() => folder.close());
 
 async function listen(options: Partial<AuthServerOptions> = {}): Promise<void> {
   server = new AuthServer({
-    mechanisms,
-    verify: async ({ user, password }) =>
-      user === "mrose" && Buffer.from(password).toString() === "secret"
-        ? { kind: "ok", user }
+    mechanisms: new Map([
+      ["PLAIN", plain],
+      ["LOGIN", login],
+    ]),
+    hashing,
+    prepareName: (name) => name,
+    findVerifier: async () => undefined,
+    verify: async (request) =>
+      request.user === "mrose" && Buffer.from(passwordOf(request)).toString() === "secret"
+        ? { kind: "ok", user: request.user }
         : { kind: "refused" },
     temporaryFailure: "close",
     pid: 17,
@@ -72,7 +81,7 @@ async function listen(options: Partial<AuthServerOptions> = {}): Promise<void> {
 /** `verify` then waits for the test. */
 const verify = (request: VerifyRequest): Promise<Verdict> =>
   new Promise((answer, reject) => {
-    asked.push({ request, passwordThen: Buffer.from(request.password).toString(), answer, reject });
+    asked.push({ request, passwordThen: Buffer.from(passwordOf(request)).toString(), answer, reject });
   });
 
 async function nextAsked(count = 1): Promise<Asked> {
@@ -212,7 +221,7 @@ describe("AuthServer", () => {
       remotePort: 50_000,
       localPort: 995,
       user: "mrose",
-      password: expect.any(Uint8Array),
+      credentials: { kind: "password", password: expect.any(Uint8Array) },
       isAwaited: expect.any(Function),
     });
     expect(passwordThen).toBe("secret");
@@ -220,7 +229,7 @@ describe("AuthServer", () => {
 
   it("sends the fields of the verdict with OK, escaped", async () => {
     await listen({
-      verify: async () => ({ kind: "ok", user: "mrose", fields: new Map([["ticket", "a\tb\n"]]) }),
+      verify: async () => ({ kind: "ok", user: "mrose", fields: () => new Map([["ticket", "a\tb\n"]]) }),
     });
     const peer = await postfix();
     peer.send(`AUTH\t1\tPLAIN\tservice=pop3\tresp=${RIGHT}\n`);
@@ -265,7 +274,7 @@ describe("AuthServer", () => {
     const { request, answer } = await nextAsked();
     answer({ kind: "ok", user: "mrose" });
     await peer.receive();
-    await eventually(() => expect(request.password).toEqual(Buffer.alloc(6)));
+    await eventually(() => expect(passwordOf(request)).toEqual(new Uint8Array(6)));
   });
 
   describe("refuses without asking for a verdict", () => {
@@ -340,7 +349,7 @@ describe("AuthServer", () => {
       reject(error);
       expect(await peer.receive()).toBe("FAIL\t1\tcode=temp_fail\n");
       expect(events).toEqual([{ kind: "fault", error }]);
-      await eventually(() => expect(request.password).toEqual(Buffer.alloc(6)));
+      await eventually(() => expect(passwordOf(request)).toEqual(new Uint8Array(6)));
     });
 
     it("counts a verdict that fits into no line as one, and reports it", async () => {
@@ -348,7 +357,7 @@ describe("AuthServer", () => {
         verify: async () => ({
           kind: "ok",
           user: "mrose",
-          fields: new Map([["ticket", "x".repeat(20_000)]]),
+          fields: () => new Map([["ticket", "x".repeat(20_000)]]),
         }),
         temporaryFailure: "reply",
       });
@@ -528,7 +537,7 @@ describe("AuthServer", () => {
     expect(await peer.receive()).toBe("FAIL\t4\tcode=temp_fail\n");
     expect(asked).toHaveLength(2);
     asked[0]!.answer({ kind: "refused" });
-    await eventually(() => expect(asked[0]!.request.password).toEqual(Buffer.alloc(6)));
+    await eventually(() => expect(passwordOf(asked[0]!.request)).toEqual(new Uint8Array(6)));
     auth(5);
     (await nextAsked(3)).answer({ kind: "ok", user: "mrose" });
     expect(await peer.receive()).toBe("OK\t5\tuser=mrose\n");
@@ -556,7 +565,7 @@ describe("AuthServer", () => {
     peer.socket.destroy();
     await eventually(() => expect(accepted[0]!.destroyed).toBe(true));
     answer({ kind: "ok", user: "mrose" });
-    await eventually(() => expect(request.password).toEqual(Buffer.alloc(6)));
+    await eventually(() => expect(passwordOf(request)).toEqual(new Uint8Array(6)));
     expect(events.filter(({ kind }) => kind === "fault")).toEqual([]);
   });
 

@@ -8,6 +8,8 @@
 //   C> "STAT\r\nQUIT\r\n"      the client sends these octets in one packet, as a JSON string
 //   S: +OK 2 320               the server says exactly this line; {a*300} as above
 //   S*9: text                  the server says this line nine times
+//   C: {scram-first mrose}     SCRAM-SHA-256's messages, in base64; {scram-final secret} is the client's second one
+//   S: + {scram-challenge}     the server's first message; {scram-proof} is its last one, and must prove the password
 //   S-                         the server closes the connection
 //   C-                         the client closes the connection
 //   ---                        a new connection to the same maildrop

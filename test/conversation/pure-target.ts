@@ -6,11 +6,20 @@ import { err, ok } from "../../src/pop3/reply.ts";
 import { TransactionState } from "../../src/pop3/transaction-state.ts";
 import type { ServerMechanism, Step } from "../../src/sasl/mechanism.ts";
 import { mechanisms } from "../../src/sasl/mechanisms.ts";
+import { contextOf } from "../sasl/context.ts";
 import { octets } from "../support/in-pieces.ts";
+import { verifierOf } from "../support/scram-client.ts";
 import type { Messages } from "./dialogue.ts";
 import type { Target, Wire } from "./run-dialogue.ts";
 
-const capabilities = { mechanisms: ["PLAIN", "LOGIN"], passwordAllowed: true, implementation: "dewey-pop3" };
+const capabilities = {
+  mechanisms: ["PLAIN", "LOGIN", "SCRAM-SHA-256"],
+  passwordAllowed: true,
+  implementation: "dewey-pop3",
+};
+
+const JPOSTEL = verifierOf("SHA-256", "pencil");
+const NOBODY = verifierOf("SHA-256", "a password that nobody has");
 
 export class PureTarget implements Target {
   readonly #messages = new Map<string, string>();
@@ -116,7 +125,7 @@ class PureSession {
         this.close();
         return;
       case "authenticate": {
-        this.#mechanism = mechanisms.get(outcome.mechanism)?.create();
+        this.#mechanism = mechanisms.get(outcome.mechanism)?.create(contextOf());
         const { initialResponse } = outcome;
         this.#step(
           this.#mechanism?.start(initialResponse === undefined ? undefined : octets(atob(initialResponse))),
@@ -124,7 +133,8 @@ class PureSession {
         return;
       }
       case "respond":
-        this.#step(this.#mechanism?.next(octets(atob(outcome.response))));
+        if (this.#mechanism === undefined && outcome.response === "") this.#open();
+        else this.#step(this.#mechanism?.next(octets(atob(outcome.response))));
         return;
       default:
         outcome satisfies never;
@@ -144,6 +154,19 @@ class PureSession {
           Buffer.from(step.password).equals(Buffer.from("secret"));
         if (isRight) this.#open();
         else this.#authorize(this.#authorization.refused({ kind: "refused" }));
+        return;
+      }
+      case "verifier":
+        this.#step(step.proceed(step.authenticationIdentity === "jpostel" ? JPOSTEL : NOBODY));
+        return;
+      case "proof": {
+        if (!step.isRight) {
+          this.#authorize(this.#authorization.refused({ kind: "refused" }));
+          return;
+        }
+        // Answered by nothing, the last challenge opens the maildrop.
+        this.#mechanism = undefined;
+        this.#output += this.#authorization.challenged(Buffer.from(step.serverFinal).toString("base64"));
         return;
       }
       default:

@@ -1,5 +1,6 @@
 // Plays a dialogue against a target, and fails at the first line that differs, with everything said so far.
 import { expect } from "vitest";
+import { ScramClient } from "../support/scram-client.ts";
 import type { Dialogue, Messages } from "./dialogue.ts";
 
 /** One connection. All strings are byte strings. */
@@ -23,18 +24,19 @@ export interface Target {
 export async function runDialogue(dialogue: Dialogue, target: Target): Promise<void> {
   await target.reset(dialogue.messages);
   let wire = await target.connect();
+  const scram = new ScramLines();
   const said: string[] = [];
   for (const step of dialogue.steps) {
     const where = `${dialogue.name}.txt:${step.lineNumber}\n${said.slice(-12).join("\n")}`;
     switch (step.kind) {
       case "send":
         said.push(`C: ${JSON.stringify(step.octets).slice(0, 200)}`);
-        wire.send(step.octets);
+        wire.send(scram.fill(step.octets));
         break;
       case "expect": {
         const line = await wire.line();
         said.push(`S: ${line?.slice(0, 200)}`);
-        expect(line, where).toBe(step.line);
+        expect(line, where).toBe(scram.expected(step.line, line));
         break;
       }
       case "expect-close":
@@ -55,4 +57,40 @@ export async function runDialogue(dialogue: Dialogue, target: Target): Promise<v
     }
   }
   await wire.close();
+}
+
+/** The lines of SCRAM, which never look the same twice. */
+class ScramLines {
+  #user = "";
+  #challenge = "";
+  #client: ScramClient | undefined;
+  readonly #nonce = "client-nonce";
+
+  /** Puts the client's messages in. */
+  fill(octets: string): string {
+    return octets
+      .replace(/\{scram-first (\S+)\}/, (_, user: string) => {
+        this.#user = user;
+        return btoa(this.#clientOf("").first);
+      })
+      .replace(/\{scram-final (\S+)\}/, (_, password: string) => {
+        this.#client = this.#clientOf(password);
+        return btoa(this.#client.final(this.#challenge));
+      });
+  }
+
+  /** What the server should have said, where `line` is right about what nobody can know before. */
+  expected(expected: string, line: string | undefined): string {
+    if (!expected.startsWith("+ {scram-")) return expected;
+    const said = Buffer.from(line?.slice("+ ".length) ?? "", "base64").toString("latin1");
+    if (expected === "+ {scram-challenge}" && said.startsWith(`r=${this.#nonce}`)) {
+      this.#challenge = said;
+      return line!;
+    }
+    return expected === "+ {scram-proof}" && this.#client?.trusts(said) === true ? line! : expected;
+  }
+
+  #clientOf(password: string): ScramClient {
+    return new ScramClient({ hash: "SHA-256", user: this.#user, password, nonce: this.#nonce });
+  }
 }

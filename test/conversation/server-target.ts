@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
+import { scramField } from "../support/scram-client.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import type { Messages } from "./dialogue.ts";
 import type { Target, Wire } from "./run-dialogue.ts";
@@ -23,7 +24,18 @@ export class ServerTarget implements Target {
     const home = mkdtempSync(join(tmpdir(), "dewey-conversation-"));
     if (process.getuid?.() === 0) chownSync(home, owner.uid, owner.gid);
     const server = await startServer({
-      accounts: [{ user: "mrose", password: "secret", uid: owner.uid, gid: owner.gid, home }],
+      accounts: [
+        { user: "mrose", password: "secret", uid: owner.uid, gid: owner.gid, home },
+        // The same maildrop, by a password that only SCRAM and PLAIN can use.
+        {
+          user: "jpostel",
+          password: "pencil",
+          field: scramField("SHA-256", "pencil"),
+          uid: owner.uid,
+          gid: owner.gid,
+          home,
+        },
+      ],
       owner,
       settings: { server: { name: "dewey", processes }, auth: { failure_delay: "10ms" } },
     });

@@ -2,9 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Step } from "../../src/sasl/mechanism.ts";
 import { plain } from "../../src/sasl/plain.ts";
+import { contextOf } from "./context.ts";
 
 const octets = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "latin1"));
-const start = (text: string): Step => plain.create().start(octets(text));
+const start = (text: string): Step => plain.create(contextOf()).start(octets(text));
 
 describe("PLAIN", () => {
   it("takes the initial response", () => {
@@ -17,7 +18,7 @@ describe("PLAIN", () => {
   });
 
   it("asks with an empty challenge when there was no initial response", () => {
-    const exchange = plain.create();
+    const exchange = plain.create(contextOf());
     expect(exchange.start(undefined)).toEqual({ kind: "challenge", data: new Uint8Array(0) });
     expect(exchange.next(octets("\0mrose\0secret"))).toMatchObject({
       kind: "password",
@@ -74,7 +75,7 @@ describe("PLAIN", () => {
 
   it("hands over a view of the message, so that no second copy of the password is left", () => {
     const message = octets("\0mrose\0secret");
-    const step = plain.create().start(message);
+    const step = plain.create(contextOf()).start(message);
     if (step.kind !== "password") throw new Error(step.kind);
     step.password.fill(0);
     expect(message).toEqual(octets("\0mrose\0\0\0\0\0\0\0"));
@@ -94,7 +95,7 @@ describe("PLAIN", () => {
             Buffer.from(`${authorizationIdentity}\0${authenticationIdentity}\0`),
             password,
           ]);
-          const step = plain.create().start(message);
+          const step = plain.create(contextOf()).start(message);
           expect(step).toMatchObject({ kind: "password", authorizationIdentity, authenticationIdentity });
           expect(step.kind === "password" && Buffer.compare(step.password, password)).toBe(0);
         },
@@ -105,7 +106,7 @@ describe("PLAIN", () => {
   it("ends on any octets without a fault", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (message) => {
-        expect(["password", "malformed"]).toContain(plain.create().start(message).kind);
+        expect(["password", "malformed"]).toContain(plain.create(contextOf()).start(message).kind);
       }),
     );
   });

@@ -5,6 +5,8 @@ import argon2 from "argon2";
 export interface TestAccount {
   readonly user: string;
   readonly password: string;
+  /** The password field; without it, the password's argon2id hash. */
+  readonly field?: string;
   readonly uid: number;
   readonly gid: number;
   /** Absolute; its Maildir is the folder `Maildir` in it. */
@@ -20,7 +22,8 @@ export interface TestAccount {
  */
 export async function writePasswdFile(file: string, accounts: readonly TestAccount[]): Promise<void> {
   const lines = await Promise.all(
-    accounts.map(async ({ user, password, uid, gid, home }) => {
+    accounts.map(async ({ user, password, field, uid, gid, home }) => {
+      if (field !== undefined) return `${user}:${field}:${uid}:${gid}::${home}::\n`;
       const hash = await argon2.hash(password, { memoryCost: 64, timeCost: 1, parallelism: 1 });
       // The package writes m,p,t; libsodium, and so Dovecot, reads only the reference's order m,t,p.
       const ordered = hash.replace(/\$(m=\d+),(p=\d+),(t=\d+)\$/, "$$$1,$3,$2$$");

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeBase64, encodeBase64, isBase64 } from "../../src/auth/base64.ts";
+import { decodeBase64, encodeBase64, isBase64 } from "../../src/sasl/base64.ts";
 
 describe("decodeBase64", () => {
   // RFC 4648 §10

@@ -1,0 +1,65 @@
+// What the auth process says of the passwd file and of its clients.
+import type { PasswdFileEvent } from "../accounts/passwd-file.ts";
+import type { AuthServerEvent } from "../auth/server.ts";
+import type { SocketmapEvent } from "../auth/socketmap-server.ts";
+import type { Log } from "../log/log.ts";
+
+export function logPasswdFileEvent(log: Log, event: PasswdFileEvent): void {
+  const { kind, ...details } = event;
+  switch (kind) {
+    case "reloaded":
+      log.info(details, "passwd file read");
+      return;
+    case "invalid-line":
+      log.error(details, "bad line in the passwd file, skipped");
+      return;
+    case "duplicate":
+      log.error(details, "user stands twice in the passwd file, the first line holds");
+      return;
+    case "unreadable":
+      log.error(details, "passwd file cannot be read, the accounts known before stay");
+      return;
+    case "unwatched":
+      log.warn(details, "passwd file cannot be watched, changes are noticed at the next login");
+      return;
+    default:
+      kind satisfies never;
+  }
+}
+
+export function logAuthEvent(log: Log, event: AuthServerEvent): void {
+  switch (event.kind) {
+    case "malformed":
+      log.error({ clientPid: event.clientPid, reason: event.reason }, "malformed message on the auth socket");
+      return;
+    case "connection-error":
+      log.warn({ clientPid: event.clientPid, cause: event.error.message }, "connection to auth broke");
+      return;
+    case "fault":
+      log.error({ err: event.error }, "authentication failed for a fault of ours");
+      return;
+    case "refused": {
+      const { session, remoteAddress: address, service, mechanism } = event.parameters;
+      log.warn({ session, address, service, mechanism, reason: event.reason }, "SASL exchange refused");
+      return;
+    }
+    default:
+      event satisfies never;
+  }
+}
+
+export function logSocketmapEvent(log: Log, event: SocketmapEvent): void {
+  switch (event.kind) {
+    case "malformed":
+      log.error({ reason: event.reason }, "malformed message on the socketmap socket");
+      return;
+    case "connection-error":
+      log.warn({ cause: event.error.message }, "connection to the socketmap broke");
+      return;
+    case "fault":
+      log.error({ err: event.error }, "lookup failed for a fault of ours");
+      return;
+    default:
+      event satisfies never;
+  }
+}

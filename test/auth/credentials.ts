@@ -1,0 +1,7 @@
+import type { VerifyRequest } from "../../src/auth/server.ts";
+
+/** @throws Error when the request does not come with one */
+export function passwordOf({ credentials }: VerifyRequest): Uint8Array {
+  if (credentials.kind !== "password") throw new Error(`a ${credentials.kind} instead of a password`);
+  return credentials.password;
+}
