@@ -81,7 +81,7 @@ function fileFault({ code, message }: NodeJS.ErrnoException, folder: string): st
     case "EACCES":
     case "EPERM":
     case "EROFS":
-      return `cannot write to ${folder} (${code}): it must belong to uid ${uid}, chown ${uid}:${gid} ${folder}`;
+      return `cannot write to ${folder} (${code}): it must belong to uid ${uid} (chown ${uid}:${gid} ${folder}) and be reachable for it`;
     default:
       return `cannot write to ${folder}: ${message}`;
   }

@@ -57,7 +57,10 @@ export class PostfixMapKeeper {
     const maps = postfixMaps(this.#accounts.values(), deliverySettings(this.#settings));
     const digest = digestOf(maps);
     // A new password changes nothing here, and each change makes Postfix's daemons start anew.
-    if (digest === this.#writtenDigest) return;
+    if (digest === this.#writtenDigest) {
+      this.#log.debug({ folder }, "Postfix maps are as they were");
+      return;
+    }
     const result = await writePostfixMaps(maps, files);
     if (result.kind === "failed") {
       this.#log.error(
