@@ -49,16 +49,25 @@ export function parseConfig(text: string, file: string): LoadResult {
     const faults = result.error.issues.flatMap((issue) => faultsOf(issue));
     return {
       kind: "faulty",
-      faults: faults.map(({ key, message }) => ({ file, line: lines.get(key), key, message })),
+      faults: faults.map(({ key, message }) => ({ file, line: lineOf(key, lines), key, message })),
     };
   }
   const faults = contradictions(result.data).map(({ key, message }) => ({
     file,
-    line: lines.get(key),
+    line: lineOf(key, lines),
     key,
     message,
   }));
   return faults.length > 0 ? { kind: "faulty", faults } : { kind: "config", config: result.data };
+}
+
+/** Where the key stands; one within an inline table stands on the table's line. */
+function lineOf(key: string, lines: ReadonlyMap<string, number>): number | undefined {
+  for (let name = key; name !== ""; name = name.slice(0, Math.max(0, name.lastIndexOf(".")))) {
+    const line = lines.get(name);
+    if (line !== undefined) return line;
+  }
+  return undefined;
 }
 
 /** "config.toml:12: server.listn: unknown key, did you mean server.listen?" */
@@ -112,11 +121,15 @@ function knownKeys(path: readonly string[]): string[] {
   return Object.keys(shapeOf(schema) ?? {});
 }
 
-/** The keys of an object schema, through its wrappers (optional, default). */
+/** The keys of an object schema, through its wrappers (optional, default) and lists; of several forms, the one with keys. */
 function shapeOf(schema: unknown): Record<string, unknown> | undefined {
-  let inner = schema as { shape?: Record<string, unknown>; def?: { innerType?: unknown } } | undefined;
-  while (inner !== undefined && inner.shape === undefined) inner = inner.def?.innerType as typeof inner;
-  return inner?.shape;
+  const { shape, def } = (schema ?? {}) as {
+    shape?: Record<string, unknown>;
+    def?: { innerType?: unknown; in?: unknown; element?: unknown; options?: readonly unknown[] };
+  };
+  if (shape !== undefined || def === undefined) return shape;
+  const inner = [def.innerType, def.in, def.element, ...(def.options ?? [])];
+  return inner.map(shapeOf).find((found) => found !== undefined);
 }
 
 function faulty(fault: Fault): LoadResult {

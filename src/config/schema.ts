@@ -141,21 +141,22 @@ const octalMode = z
   .regex(/^0?[0-7]{3}$/, 'expected an octal mode such as "0660"')
   .transform((mode) => Number.parseInt(mode, 8));
 
-const mtaSocket = z.union(
-  [
-    socketPath.transform((path) => ({ path })),
-    z.strictObject({
-      path: socketPath,
-      user: userOrGroup.optional(),
-      group: userOrGroup.optional(),
-      mode: octalMode.optional(),
-    }),
-  ],
-  'expected an absolute path of at most 107 bytes, or { path = "/…", user = "…", group = "…", mode = "0660" }',
-);
+const mtaSocket = z.union([
+  socketPath.transform((path) => ({ path })),
+  z.strictObject({
+    path: socketPath,
+    user: userOrGroup.optional(),
+    group: userOrGroup.optional(),
+    mode: octalMode.optional(),
+  }),
+]);
 
-/** One, or several as a list. */
-const mtaSockets = z.union([mtaSocket.transform((socket) => [socket]), z.array(mtaSocket)]).default([]);
+const mtaSockets = z
+  .union(
+    [mtaSocket.transform((socket) => [socket]), z.array(mtaSocket)],
+    'expected an absolute path of at most 107 bytes, or { path = "/…", user = "…", group = "…", mode = "0660" }, or a list of these',
+  )
+  .default([]);
 
 const mta = z
   .strictObject({

@@ -108,6 +108,36 @@ useless_commands = 0`),
     ]);
   });
 
+  it("takes an MTA's socket as a path, with an owner of its own, or several as a list", () => {
+    const mta = (text: string) => {
+      const result = parseConfig(`[mta]\n${text}`, "config.toml");
+      return result.kind === "config" ? result.config.mta : result.faults.map(formatFault);
+    };
+    expect(mta('sasl_socket = "/a"')).toMatchObject({ sasl_socket: [{ path: "/a" }], socket_mode: 0o660 });
+    expect(
+      mta('sasl_socket = ["/a", { path = "/b", user = "exim", group = 7, mode = "0600" }]'),
+    ).toMatchObject({
+      sasl_socket: [{ path: "/a" }, { path: "/b", user: "exim", group: "7", mode: 0o600 }],
+    });
+    for (const bad of ['"relative"', '{ user = "exim" }', '["/a", 7]']) {
+      expect(mta(`socketmap_socket = ${bad}`)).toEqual([
+        'config.toml:2: mta.socketmap_socket: expected an absolute path of at most 107 bytes, or { path = "/…", user = "…", group = "…", mode = "0660" }, or a list of these',
+      ]);
+    }
+  });
+
+  it("names the table's line for a key in an inline table, and suggests its nearest", () => {
+    expect(faults('[mta]\nsasl_socket = { path = "/a", owner = "exim" }')).toEqual([
+      "config.toml:2: mta.sasl_socket.owner: unknown key, known are: path, user, group, mode",
+    ]);
+    expect(faults('[mta]\npostfix_maps = { folder = "/a", typ = "hash" }')).toEqual([
+      "config.toml:2: mta.postfix_maps.typ: unknown key, did you mean mta.postfix_maps.type?",
+    ]);
+    expect(faults('[mta]\npostfix_maps = { folder = "/a", type = "dbm" }')).toEqual([
+      'config.toml:2: mta.postfix_maps.type: expected one of "hash"|"btree"|"lmdb"|"cdb"|"texthash"',
+    ]);
+  });
+
   it("says when the file cannot be read", async () => {
     const { loadConfig } = await import("../../src/config/load.ts");
     const result = loadConfig("/nonexistent/config.toml");

@@ -51,8 +51,8 @@ async function startOurServer({ config, queue }: PostfixFolders): Promise<void> 
         socketmap_socket: join(queue, "private/dewey-map"),
         socket_group: "postfix",
         local_domains: [localDomain],
+        postfix_maps: { folder: maps, postmap: ["/usr/sbin/postmap", "-c", config] },
       },
-      "mta.postfix_maps": { folder: maps, postmap: ["/usr/sbin/postmap", "-c", config] },
     },
   });
   await eventually("the maps", () => existsSync(join(maps, "mailboxes")));

@@ -117,8 +117,11 @@ describe("etc/exim: our auth process answers, and Exim delivers where our maps s
       ],
       owner,
       settings: {
-        mta: { sasl_socket: join(folder, "auth"), socket_group: owner.group },
-        "mta.postfix_maps": { folder: maps, type: "texthash" },
+        mta: {
+          sasl_socket: join(folder, "auth"),
+          socket_group: owner.group,
+          postfix_maps: { folder: maps, type: "texthash" },
+        },
       },
     });
     await eventually("the maps", () => existsSync(join(maps, "mailboxes")));

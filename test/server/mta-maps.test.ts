@@ -8,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { connect } from "node:net";
@@ -33,8 +34,11 @@ beforeAll(async () => {
     accounts: [{ user: "mrose@example.org", password: "secret", uid: 1, gid: 1, home: "/home/mrose" }],
     owner,
     settings: {
-      mta: { socketmap_socket: join(folder, "map") },
-      "mta.postfix_maps": { folder: maps, type: "texthash" },
+      mta: {
+        // One for each MTA, as Postfix's chroot and Exim have them.
+        socketmap_socket: [join(folder, "map"), { path: join(folder, "open-map"), mode: "0666" }],
+        postfix_maps: { folder: maps, type: "texthash" },
+      },
       log: { level: "debug" },
     },
   });
@@ -44,9 +48,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function ask(request: string): Promise<string> {
+function ask(request: string, name = "map"): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect(join(folder, "map"));
+    const socket = connect(join(folder, name));
     let said = "";
     socket.on("data", (octets: Buffer) => {
       said += octets.toString();
@@ -95,6 +99,14 @@ describe("mta.postfix_maps", () => {
 });
 
 describe("mta.socketmap_socket", () => {
+  it("opens each of several sockets to whom it is for", async () => {
+    const modeOf = (name: string): number => statSync(join(folder, name)).mode & 0o777;
+    expect([modeOf("map"), modeOf("open-map")]).toEqual([0o660, 0o666]);
+    for (const name of ["map", "open-map"]) {
+      expect(await ask("recipient mrose@example.org", name)).toBe("OK OK");
+    }
+  });
+
   it("answers as the file is now, without waiting for its watcher", async () => {
     expect(await ask("recipient hopper@example.org")).toBe("NOTFOUND ");
     writeFileSync(

@@ -11,9 +11,8 @@ import { type MailOwner, runsAsRoot } from "./mail-owner.ts";
 import { startProgram } from "./program.ts";
 
 /** config.toml as section → key → value. */
-export type Settings = Readonly<
-  Record<string, Readonly<Record<string, string | number | boolean | readonly string[]>>>
->;
+export type Settings = Readonly<Record<string, Readonly<Record<string, Value>>>>;
+type Value = string | number | boolean | readonly Value[] | { readonly [key: string]: Value };
 
 export interface ServerOptions {
   readonly accounts: readonly TestAccount[];
@@ -110,14 +109,22 @@ function merge(base: Settings, added: Settings = {}): Settings {
   return Object.fromEntries([...sections].map((name) => [name, { ...base[name], ...added[name] }]));
 }
 
-/** Strings, numbers, booleans and arrays of strings look the same in TOML as in JSON. */
 function toml(settings: Settings): string {
   return Object.entries(settings)
     .map(([section, keys]) => {
-      const lines = Object.entries(keys).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`);
+      const lines = Object.entries(keys).map(([key, value]) => `${key} = ${tomlValue(value)}\n`);
       return `[${section}]\n${lines.join("")}`;
     })
     .join("\n");
+}
+
+function tomlValue(value: Value): string {
+  if (Array.isArray(value)) return `[${value.map(tomlValue).join(", ")}]`;
+  // Strings, numbers and booleans look the same in TOML as in JSON.
+  if (typeof value !== "object") return JSON.stringify(value);
+  return `{ ${Object.entries(value)
+    .map(([key, inner]) => `${key} = ${tomlValue(inner)}`)
+    .join(", ")} }`;
 }
 
 /** A line that is no log line (a crash's stack trace) stays readable as a message. */
