@@ -1,6 +1,7 @@
 // What an MTA asks about the accounts: which address is whose, where its Maildir is, and whose uid and gid the mail has.
-// Answers the socketmap and fills the Postfix maps; used by the auth process and by pop3-passwd. Pure.
+// Answers the socketmap and fills the Postfix maps; used by the auth process and by pop3-passwd.
 import type { Account } from "./account.ts";
+import { inTurns } from "./in-turns.ts";
 import { maildirPath } from "./maildir-path.ts";
 
 export interface DeliverySettings {
@@ -47,17 +48,17 @@ export function addressesOf(
 }
 
 /** Accounts by address; where two names differ only in case, the first line of the file has the address. */
-export function accountsByAddress(
+export async function accountsByAddress(
   accounts: Iterable<Account>,
   localDomains: readonly string[],
-): ReadonlyMap<string, Account> {
+): Promise<ReadonlyMap<string, Account>> {
   const byAddress = new Map<string, Account>();
-  for (const account of accounts) {
+  await inTurns(accounts, (account) => {
     // A name without a domain is also looked up as it stands.
     for (const address of new Set([account.user.toLowerCase(), ...addressesOf(account, localDomains)])) {
       if (!byAddress.has(address)) byAddress.set(address, account);
     }
-  }
+  });
   return byAddress;
 }
 

@@ -4,10 +4,10 @@ import { createHash } from "node:crypto";
 import { type BigIntStats, constants, statSync } from "node:fs";
 import { open, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { type FSWatcher, watch as watchPaths } from "chokidar";
 import { type Account, parseAccountLine } from "./account.ts";
 import { errorCode } from "./file-error.ts";
+import { inTurns } from "./in-turns.ts";
 import { splitLines } from "./passwd-lines.ts";
 
 /** For the log. None of them ever holds a password field. */
@@ -191,9 +191,7 @@ export class PasswdFile {
 
   async #load(content: Uint8Array): Promise<void> {
     const accounts = new Map<string, Account>();
-    for (const [index, line] of splitLines(content).entries()) {
-      // 100,000 accounts take a quarter of a second; answers to others must not wait that long.
-      if (index % LINES_PER_TURN === LINES_PER_TURN - 1) await nextTurn();
+    await inTurns(splitLines(content), (line, index) => {
       const lineNumber = index + 1;
       const parsed = parseAccountLine(line.bytes, lineNumber);
       switch (parsed.kind) {
@@ -215,7 +213,7 @@ export class PasswdFile {
         default:
           parsed satisfies never;
       }
-    }
+    });
     this.#accounts = accounts;
     this.#onEvent({ kind: "reloaded", path: this.path, accounts: accounts.size });
   }
@@ -240,7 +238,6 @@ const SETTLE_MS = 250;
 const UNKNOWN_CODE = "EUNKNOWN";
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const MAX_READ_ATTEMPTS = 5;
-const LINES_PER_TURN = 2000;
 
 function isSame(seen: Seen, stats: BigIntStats): boolean {
   return (

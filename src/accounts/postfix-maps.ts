@@ -1,7 +1,8 @@
 // The accounts as text maps for the daemons of Postfix that refuse a socketmap (virtual(8)): mailboxes, uids and gids.
-// Written by postfix-map-files.ts for the auth process and for `pop3-passwd export postfix`; Exim's lsearch reads them, too. Pure.
+// Written by postfix-map-files.ts for the auth process and for `pop3-passwd export postfix`; Exim's lsearch reads them, too.
 import type { Account } from "./account.ts";
 import { addressesOf, type DeliverySettings, deliveryOf } from "./delivery.ts";
+import { inTurns } from "./in-turns.ts";
 
 /** The names are the files' names. Written in this order: a recipient is not accepted before its uid is known. */
 export const POSTFIX_MAP_NAMES = ["uids", "gids", "mailboxes"] as const;
@@ -25,12 +26,15 @@ export interface LeftOut {
  * Renders the maps. Keys are whole addresses in lower case; a mailbox is an absolute path with a slash at its end, which
  * makes it a Maildir: `virtual_mailbox_base = /`.
  */
-export function postfixMaps(accounts: Iterable<Account>, settings: DeliverySettings): PostfixMaps {
+export async function postfixMaps(
+  accounts: Iterable<Account>,
+  settings: DeliverySettings,
+): Promise<PostfixMaps> {
   const lines = { uids: [HEAD], gids: [HEAD], mailboxes: [HEAD] };
   const seen = new Map<string, string>();
   const leftOut: LeftOut[] = [];
   let count = 0;
-  for (const account of accounts) {
+  await inTurns(accounts, (account) => {
     const { user, lineNumber } = account;
     const delivery = deliveryOf(account, settings);
     const addresses = addressesOf(account, settings.localDomains);
@@ -38,7 +42,7 @@ export function postfixMaps(accounts: Iterable<Account>, settings: DeliverySetti
     const reason = delivery.kind === "unusable" ? delivery.reason : textFault(user, addresses, twin);
     if (delivery.kind === "unusable" || reason !== undefined) {
       leftOut.push({ user, lineNumber, reason: reason ?? "" });
-      continue;
+      return;
     }
     count++;
     for (const address of addresses) {
@@ -47,7 +51,7 @@ export function postfixMaps(accounts: Iterable<Account>, settings: DeliverySetti
       lines.gids.push(`${address} ${delivery.gid}\n`);
       lines.mailboxes.push(`${address} ${delivery.maildir.replace(/\/*$/, "/")}\n`);
     }
-  }
+  });
   const files = new Map(POSTFIX_MAP_NAMES.map((name) => [name, lines[name].join("")]));
   return { files, accounts: count, leftOut };
 }

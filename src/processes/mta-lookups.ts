@@ -27,7 +27,7 @@ export class MtaLookups {
     const file = this.#passwdFile();
     await file.refresh();
     const { byAddress, delivery } = this.#indexOf(file.accounts);
-    const answer = mtaLookup(map, key, byAddress, delivery);
+    const answer = mtaLookup(map, key, await byAddress, delivery);
     switch (answer.kind) {
       case "found":
         return { kind: "OK", data: answer.value };
@@ -67,7 +67,7 @@ export class MtaLookups {
 interface Index {
   readonly accounts: ReadonlyMap<string, Account>;
   readonly settings: AuthSettings;
-  readonly byAddress: ReadonlyMap<string, Account>;
+  readonly byAddress: Promise<ReadonlyMap<string, Account>>;
   readonly delivery: DeliverySettings;
 }
 

@@ -54,7 +54,7 @@ export class PostfixMapKeeper {
     const files = this.#settings?.postfixMaps;
     if (this.#settings === undefined || files === undefined || this.#accounts === undefined) return;
     const { folder } = files;
-    const maps = postfixMaps(this.#accounts.values(), deliverySettings(this.#settings));
+    const maps = await postfixMaps(this.#accounts.values(), deliverySettings(this.#settings));
     const digest = digestOf(maps);
     // A new password changes nothing here, and each change makes Postfix's daemons start anew.
     if (digest === this.#writtenDigest) {

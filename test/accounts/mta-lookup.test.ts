@@ -17,7 +17,7 @@ const accounts = accountsOf(
   "lost@example.org:x",
   "gone@example.org:x:nobody-here:1::/home/gone::",
 );
-const byAddress = accountsByAddress(accounts, settings.localDomains);
+const byAddress = await accountsByAddress(accounts, settings.localDomains);
 const look = (map: string, key: string, more: Partial<DeliverySettings> = {}) =>
   mtaLookup(map, key, byAddress, { ...settings, ...more });
 
@@ -73,8 +73,8 @@ describe("mtaLookup", () => {
 });
 
 describe("accountsByAddress", () => {
-  it("gives an address that two names have to the first line", () => {
-    const twins = accountsByAddress(
+  it("gives an address that two names have to the first line", async () => {
+    const twins = await accountsByAddress(
       accountsOf("a@b.example:x", "A@b.example:x", "c:x", "c@local.example:x"),
       ["local.example"],
     );

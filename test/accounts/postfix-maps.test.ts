@@ -19,8 +19,8 @@ function lines(text: string | undefined): string[] {
 }
 
 describe("postfixMaps", () => {
-  it("gives each address its Maildir, uid and gid; no hash stands in them", () => {
-    const maps = postfixMaps(
+  it("gives each address its Maildir, uid and gid; no hash stands in them", async () => {
+    const maps = await postfixMaps(
       accountsOf("MRose@Example.org:{PLAIN}secret", "locked@example.org:!{PLAIN}secret"),
       settings,
     );
@@ -34,8 +34,8 @@ describe("postfixMaps", () => {
     expect([...maps.files.values()].join("")).not.toContain("secret");
   });
 
-  it("puts a name without a domain into every local domain", () => {
-    const maps = postfixMaps(accountsOf("carol:x:7:8::/home/carol"), {
+  it("puts a name without a domain into every local domain", async () => {
+    const maps = await postfixMaps(accountsOf("carol:x:7:8::/home/carol"), {
       ...settings,
       maildir: "~/Maildir",
       owner: undefined,
@@ -48,8 +48,8 @@ describe("postfixMaps", () => {
     expect(lines(maps.files.get("uids"))).toEqual(["carol@a.example 7", "carol@b.example 7"]);
   });
 
-  it("leaves out, and says why, who has no domain, no place, or the address of an earlier line", () => {
-    const { leftOut, accounts } = postfixMaps(
+  it("leaves out, and says why, who has no domain, no place, or the address of an earlier line", async () => {
+    const { leftOut, accounts } = await postfixMaps(
       accountsOf("a@b.example:x", "carol:x", "A@B.example:x", '"q"@b.example:x'),
       settings,
     );
@@ -59,20 +59,20 @@ describe("postfixMaps", () => {
       { user: "A@B.example", lineNumber: 3, reason: "a@b.example has the same address" },
       { user: '"q"@b.example', lineNumber: 4, reason: "its name begins with a quotation mark" },
     ]);
-    expect(postfixMaps(accountsOf("carol:x"), { ...settings, maildir: "/m/%u" }).leftOut).toEqual([
+    expect((await postfixMaps(accountsOf("carol:x"), { ...settings, maildir: "/m/%u" })).leftOut).toEqual([
       { user: "carol", lineNumber: 1, reason: "its name has no domain, and mta.local_domains names none" },
     ]);
   });
 
-  it("renders one line an address, with every key once, whatever stands in the passwd file", () => {
-    fc.assert(
-      fc.property(fc.array(fc.string({ unit: "grapheme" })), (texts) => {
+  it("renders one line an address, with every key once, whatever stands in the passwd file", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.string({ unit: "grapheme" })), async (texts) => {
         const accounts = accountsOf(
           ...texts
             .map((text) => `${text}@b.example:x`)
             .filter((line) => parseAccountLine(line, 1).kind === "account"),
         );
-        const maps = postfixMaps(accounts, settings);
+        const maps = await postfixMaps(accounts, settings);
         const keys = lines(maps.files.get("mailboxes")).map((line) => line.split(" ")[0]);
         expect(keys.length).toBe(maps.accounts);
         expect(new Set(keys).size).toBe(keys.length);

@@ -41,11 +41,13 @@ it.each(POSTFIX_MAP_TYPES)(
       (
         await runOrThrow("/usr/sbin/postmap", ["-c", config, "-q", key, `${type}:${join(folder, map)}`])
       ).stdout.toString();
-    expect(await writePostfixMaps(postfixMaps(accounts.slice(0, 1), settings), options)).toEqual({
+    expect(await writePostfixMaps(await postfixMaps(accounts.slice(0, 1), settings), options)).toEqual({
       kind: "written",
     });
     expect(await ask("mailboxes", "mrose@example.org")).toBe("/home/mrose/Mail dir/\n");
-    expect(await writePostfixMaps(postfixMaps(accounts, settings), options)).toEqual({ kind: "written" });
+    expect(await writePostfixMaps(await postfixMaps(accounts, settings), options)).toEqual({
+      kind: "written",
+    });
     expect(await ask("mailboxes", "MROSE@example.org")).toBe("/home/mrose/Mail dir/\n");
     expect(await ask("mailboxes", "münchen+tag=x@example.org")).toBe("/home/münchen/Mail dir/\n");
     expect(await ask("uids", "o'brien!#$%&*{|}~@example.org")).toBe("5000\n");
