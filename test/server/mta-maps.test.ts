@@ -127,3 +127,24 @@ describe("mta.socketmap_socket", () => {
     expect(await ask("recipient nobody@example.org")).toBe("NOTFOUND ");
   });
 });
+
+it("a reload takes other local domains and another folder for the maps", async () => {
+  writeFileSync(passwdFile(), "carol:x::::/home/carol\n");
+  await eventually("carol left out", () => mailboxes() === "");
+  expect(await ask("recipient carol@example.org")).toBe("NOTFOUND ");
+  const other = join(folder, "other-maps");
+  mkdirSync(other);
+  if (runsAsRoot()) chownSync(other, findUser(authUser)!.uid, -1);
+  const config = join(server.folder, "config.toml");
+  const text = readFileSync(config, "utf8");
+  writeFileSync(
+    config,
+    text.replace(maps, other).replace("[mta]\n", '[mta]\nlocal_domains = ["Example.org"]\n'),
+  );
+  process.kill(server.pid, "SIGHUP");
+  await eventually("the maps in the other folder", () => existsSync(join(other, "mailboxes")));
+  expect(readFileSync(join(other, "mailboxes"), "utf8")).toContain(
+    "carol@example.org /home/carol/Maildir/\n",
+  );
+  expect(await ask("recipient carol@example.org")).toBe("OK OK");
+});
