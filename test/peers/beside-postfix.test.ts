@@ -1,6 +1,15 @@
 // Beside Postfix: the files of etc/postfix as they stand, in a real Postfix, with our server on the same accounts and
 // Maildirs. Python's smtplib submits, Postfix delivers, and POP3 fetches.
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,8 +19,10 @@ import { freePort } from "../support/free-port.ts";
 import { mailOwner } from "../support/mail-owner.ts";
 import { childrenOf } from "../support/processes.ts";
 import { runOrThrow, runProgram } from "../support/program.ts";
+import { scramField } from "../support/scram-client.ts";
 import { authUser, startServer, type TestServer } from "../support/server.ts";
 import { makeCertificate } from "./support/certificate.ts";
+import { acceptsConnections } from "./support/connect.ts";
 import { layOutMaildir } from "./support/maildir.ts";
 import { Pop3Connection } from "./support/pop3.ts";
 import {
@@ -23,11 +34,13 @@ import {
 } from "./support/postfix.ts";
 import { recipientCode, sendMail } from "./support/smtp.ts";
 import { type SmtpLogin, smtpLogin } from "./support/smtp-auth.ts";
+import { smtpScramLogin } from "./support/smtp-scram.ts";
 
 const file = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const passwd = file("scripts/pop3-passwd");
 const owner = mailOwner();
 const mrose = `mrose@${virtualDomain}`;
+const scram = `scram@${virtualDomain}`;
 
 let folder: string;
 let mail: string;
@@ -55,7 +68,9 @@ async function startOurServer({ config, queue }: PostfixFolders): Promise<void> 
       },
     },
   });
-  await eventually("the maps", () => existsSync(join(maps, "mailboxes")));
+  const line = `${scram}:${scramField("SHA-256", "pencil")}::::${join(mail, "scram")}\n`;
+  appendFileSync(join(server.folder, "passwd"), line);
+  await eventually("the maps", () => readFileSync(join(maps, "mailboxes"), "utf8").includes(scram));
 }
 
 beforeAll(async () => {
@@ -86,6 +101,9 @@ beforeAll(async () => {
       prepared: startOurServer,
     },
   });
+  for (const port of [submission, submissions]) {
+    await eventually("submission", () => acceptsConnections(port));
+  }
 }, 60_000);
 afterAll(async () => {
   await postfix?.stop();
@@ -138,6 +156,13 @@ describe("submission", () => {
     expect(await login(mechanism, user, "wrong")).toBe("535");
     expect(await login(mechanism, user, "secret ")).toBe("535");
     expect(await login(mechanism, `x${user}`, "secret")).toBe("535");
+  });
+
+  it("SCRAM-SHA-256 passes with the right password, and the server proves that it knows it", async () => {
+    expect(await smtpScramLogin(submission, scram, "pencil")).toBe("235");
+    expect(await smtpScramLogin(submission, scram, "pen")).toBe("535");
+    expect(await smtpScramLogin(submission, `nobody@${virtualDomain}`, "pencil")).toBe("535");
+    expect(await login("PLAIN", scram, "pencil")).toBe("235");
   });
 
   it("under TLS from the begin passes as well", async () => {

@@ -1,5 +1,14 @@
 // Beside Exim: the files of etc/exim as they stand, in a real Exim, with our server on the same accounts and Maildirs.
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,12 +16,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
 import { runOrThrow } from "../support/program.ts";
+import { scramField } from "../support/scram-client.ts";
 import { authUser, startServer, type TestServer } from "../support/server.ts";
 import { type Exim, startExim } from "./support/exim.ts";
 import { countMessages, layOutMaildir } from "./support/maildir.ts";
 import { Pop3Connection } from "./support/pop3.ts";
 import { recipientCode, sendMail } from "./support/smtp.ts";
 import { type SmtpLogin, smtpLogin } from "./support/smtp-auth.ts";
+import { smtpScramLogin } from "./support/smtp-scram.ts";
 
 const passwd = fileURLToPath(new URL("../../scripts/pop3-passwd", import.meta.url));
 const owner = mailOwner();
@@ -141,6 +152,7 @@ describe("etc/exim: our auth process answers, and Exim delivers where our maps s
           DEWEY_SASL_SOCKET: join(folder, "auth"),
           DEWEY_MAPS: join(folder, "maps"),
           DEWEY_QUOTA: "20K",
+          DEWEY_SCRAM: "yes",
         },
         "authenticators",
       ),
@@ -176,6 +188,16 @@ describe("etc/exim: our auth process answers, and Exim delivers where our maps s
       expect(await login(mechanism, "nobody@example.org", "secret")).toBe("535");
     },
   );
+
+  it("SCRAM-SHA-256 passes with the right password, and the server proves that it knows it", async () => {
+    appendFileSync(join(server.folder, "passwd"), `scram@example.org:${scramField("SHA-256", "pencil")}\n`);
+    await eventually("SCRAM", async () => {
+      return (await smtpScramLogin(exim.port, "scram@example.org", "pencil")) === "235";
+    });
+    expect(await smtpScramLogin(exim.port, "scram@example.org", "pen")).toBe("535");
+    expect(await smtpScramLogin(exim.port, "nobody@example.org", "pencil")).toBe("535");
+    expect(await login("PLAIN", "scram@example.org", "pencil")).toBe("235");
+  });
 
   it("takes a recipient where an account is, whatever the case, and refuses another", async () => {
     expect(await recipientCode(exim.port, mrose)).toBe(250);
