@@ -128,6 +128,11 @@ const mail = z
     /** Whose uid and gid all mail belongs to. */
     user: userOrGroup.optional(),
     group: userOrGroup.optional(),
+    /**
+     * How a session has its maildrop to itself: "flock" by the kernel, across hosts where NFS's lock manager runs;
+     * "dotlock" by a file, for file systems that cannot lock; "none" where something else sees to it.
+     */
+    lock: z.enum(["flock", "dotlock", "none"]).default("flock"),
   })
   .prefault({});
 

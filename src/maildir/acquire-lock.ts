@@ -1,7 +1,10 @@
 // Locks a maildrop in the way that `mail.lock` says, and makes the Maildir where it is missing: the lock stands in it.
 // Called by Maildrop in the mailbox process.
+
+import { acquireDotlock } from "./dotlock.ts";
 import { codeOf } from "./files.ts";
-import { acquireFlock, LOCK_FILE, type LockResult, noLock } from "./lock.ts";
+import { acquireFlock } from "./kernel-lock.ts";
+import { LOCK_FILE, type LockResult, noLock } from "./lock.ts";
 import { makeFolder } from "./maildir-folders.ts";
 import type { MaildropSettings } from "./maildrop-options.ts";
 
@@ -14,6 +17,7 @@ export async function acquireLock(
       case "flock":
         return acquireFlock(files, path);
       case "dotlock":
+        return acquireDotlock(files, path);
       case "none":
         return { kind: "acquired", lock: noLock };
       default:
@@ -25,7 +29,7 @@ export async function acquireLock(
     result = await acquire();
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error;
-    for (const made of await makeFolder(files, path)) onEvent({ kind: "made-folder", path: made });
+    for (const made of await makeFolder(files, `${path}/tmp`)) onEvent({ kind: "made-folder", path: made });
     result = await acquire();
   }
   if (result.kind === "acquired" && result.substitute !== undefined) {

@@ -9,6 +9,8 @@ export type MaildropEvent =
   | { readonly kind: "folder-not-made"; readonly path: string; readonly code: string }
   /** The lock file cannot be used (`code` says why): the folder itself is locked instead. */
   | { readonly kind: "lock-substitute"; readonly path: string; readonly code: string }
+  /** Somebody removed the lock file of a session that lives: nothing is removed by its UPDATE. */
+  | { readonly kind: "lock-lost"; readonly path: string }
   /** Entries of new/ and cur/ that are no regular files; the first few by name. */
   | {
       readonly kind: "ignored-entries";

@@ -6,7 +6,7 @@ import { systemFiles } from "./files.ts";
 import { type FolderStamps, listFolders } from "./folders.ts";
 import { IndexWriter } from "./index-file.ts";
 import { type Listed, listMessages } from "./list-messages.ts";
-import type { MaildropLock } from "./lock.ts";
+import { LOCK_FILE, type MaildropLock } from "./lock.ts";
 import { DEFAULTS, type MaildropOptions, type MaildropSettings } from "./maildrop-options.ts";
 import { type MeasureContext, measureMessages } from "./measure.ts";
 import { MessageFile, openRegularFile, readShortFile } from "./message.ts";
@@ -196,10 +196,16 @@ export class Maildrop {
   }
 
   /**
-   * The UPDATE state: removes marked messages, moves retrieved ones to cur/ with flag S. The lock stays: `close` frees it.
+   * The UPDATE state: removes marked messages, moves retrieved ones to cur/ with flag S. The lock stays: `close` frees
+   * it. Where somebody broke the lock, nothing is removed: another session may have given these messages out.
    */
   async update(request: UpdateRequest): Promise<UpdateResult> {
     if (this.#isClosed) throw new Error("maildrop is closed");
+    if (!(await this.#lock.isHeld())) {
+      this.#settings.onEvent({ kind: "lock-lost", path: `${this.path}/${LOCK_FILE}` });
+      const failed = [...request.deleted].map((index) => ({ index, code: "ENOLCK" }));
+      return { removed: 0, alreadyGone: 0, failed };
+    }
     const context = {
       list: this.#list,
       places: this.#places,

@@ -119,6 +119,7 @@ export class MailboxService {
     for (;;) {
       const opened = await Maildrop.open(maildir, {
         snapshots: this.#snapshots,
+        lock: this.#settings.lock,
         onEvent: (event) => logMaildropEvent(log, event),
       });
       if (opened.kind !== "locked" || this.#isDraining) return opened;

@@ -8,6 +8,7 @@ const lines = {
   "made-folder": ["info", "made a missing folder of the Maildir"],
   "folder-not-made": ["warn", "a folder of the Maildir is missing and cannot be made"],
   "lock-substitute": ["warn", "the lock file cannot be used, the folder is locked instead"],
+  "lock-lost": ["error", "somebody removed the lock file of a running session, nothing is deleted"],
   "ignored-entries": ["warn", "entries of the Maildir that are no regular files are ignored"],
   duplicate: ["warn", "two files with one base name, one is not served"],
   "not-measured": ["error", "messages cannot be read, their sizes are guessed"],

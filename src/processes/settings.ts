@@ -37,6 +37,7 @@ const mailboxSettings = z.strictObject({
   stallTimeMs: milliseconds,
   lockWaitMs: milliseconds,
   takeoverIdleMs: milliseconds,
+  lock: z.enum(["flock", "dotlock", "none"]),
   maxUselessCommands: z.int().positive(),
   drainTimeMs: milliseconds,
 });
@@ -115,6 +116,7 @@ export function mailboxSettingsOf(config: Config, ticketKey: string, index: numb
     stallTimeMs: config.limits.stall_time,
     lockWaitMs: config.limits.lock_wait,
     takeoverIdleMs: config.limits.takeover_idle,
+    lock: config.mail.lock,
     maxUselessCommands: config.limits.useless_commands,
     drainTimeMs: config.limits.drain_time,
   };
