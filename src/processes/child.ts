@@ -2,6 +2,7 @@
 // gone. Runs in auth, login and mailbox processes, as their final user.
 import * as net from "node:net";
 import { createLog, type Log } from "../log/log.ts";
+import { FellowWorkers } from "./fellow-workers.ts";
 import { type Role, type SettingsOf, settingsSchemas, type ToMaster, toChild } from "./settings.ts";
 
 export interface ChildService<Settings> {
@@ -24,7 +25,7 @@ export function runChild<R extends Role>(
   role: R,
   start: (
     settings: SettingsOf<R>,
-    context: { log: Log; listenerFds: readonly number[] },
+    context: { log: Log; listenerFds: readonly number[]; fellows: FellowWorkers },
   ) => Promise<ChildService<SettingsOf<R>>>,
 ): void {
   const listenerFds = Array.from(
@@ -34,6 +35,7 @@ export function runChild<R extends Role>(
   let log = createLog(role, "info");
   let service: Promise<ChildService<SettingsOf<R>>> | undefined;
   let isDraining = false;
+  const fellows = new FellowWorkers(send);
 
   const fail = (cause: unknown, what: string): never => {
     log.fatal({ err: cause }, what);
@@ -56,6 +58,7 @@ export function runChild<R extends Role>(
     const message = toChild.safeParse(raw);
     if (!message.success) return fail(message.error, "malformed message from master");
     if (message.data.kind === "drain") return drain();
+    if (message.data.kind !== "configure") return fellows.handle(message.data);
     const settings = settingsSchemas[role].safeParse(message.data.settings);
     if (!settings.success) return fail(settings.error, "malformed settings from master");
     const given = settings.data as SettingsOf<R>;
@@ -68,7 +71,7 @@ export function runChild<R extends Role>(
       return;
     }
     log = createLog(role, logLevel);
-    service = start(given, { log, listenerFds });
+    service = start(given, { log, listenerFds, fellows });
     service.then(
       () => send({ kind: "ready" }),
       (error: unknown) => fail(error, "cannot start"),

@@ -5,8 +5,8 @@ import { handOverByCall } from "./hand-over.ts";
 import { LoginService } from "./login-service.ts";
 import { MailboxService } from "./mailbox-service.ts";
 
-runChild("combined", async (settings, { log, listenerFds }) => {
-  const mailboxes = new MailboxService(settings.mailbox, log);
+runChild("combined", async (settings, { log, listenerFds, fellows }) => {
+  const mailboxes = new MailboxService(settings.mailbox, log, { fellows });
   const logins = new LoginService(settings.login, handOverByCall(mailboxes), log);
   await logins.ready;
   const servers = await Promise.all(

@@ -6,6 +6,7 @@ import type { Log } from "../log/log.ts";
 import { Maildrop, type OpenResult } from "../maildir/maildrop.ts";
 import { SnapshotCache } from "../maildir/snapshot-cache.ts";
 import { err } from "../pop3/reply.ts";
+import type { FellowWorkers, Holder } from "./fellow-workers.ts";
 import { logMaildropEvent } from "./maildrop-log.ts";
 import { POP3_IMPLEMENTATION } from "./offered.ts";
 import { mailboxProcessOf } from "./placement.ts";
@@ -21,6 +22,7 @@ export type Admission =
 export class MailboxService {
   readonly #log: Log;
   readonly #now: () => number;
+  readonly #fellows: FellowWorkers | undefined;
   readonly #tickets: TicketCounter;
   readonly #sessions = new Set<TransactionSession>();
   readonly #snapshots = new SnapshotCache();
@@ -30,8 +32,15 @@ export class MailboxService {
   #isDraining = false;
   #onEmpty: (() => void) | undefined;
 
-  constructor(settings: MailboxSettings, log: Log, now: () => number = Date.now) {
+  /** @param fellows other processes that serve the same accounts, if there are any */
+  constructor(
+    settings: MailboxSettings,
+    log: Log,
+    { fellows, now = Date.now }: { readonly fellows?: FellowWorkers; readonly now?: () => number } = {},
+  ) {
     this.#settings = settings;
+    this.#fellows = fellows;
+    if (fellows !== undefined) fellows.onAsked = (maildir) => this.#tellFellow(maildir);
     this.#log = log;
     this.#now = now;
     this.#tickets = new TicketCounter(Buffer.from(settings.ticketKey, "base64"), now(), (account) => {
@@ -60,7 +69,7 @@ export class MailboxService {
       case "open":
         return { kind: "admitted", ticket, maildrop: opened.maildrop };
       case "locked": {
-        const holder = this.#describeHolder(maildir);
+        const holder = describeHolder(opened.holder);
         log.info({ maildir, holder }, "maildrop is locked by another session");
         return { kind: "refused", reply: err(`maildrop is locked by another session${holder}`, "IN-USE") };
       }
@@ -109,42 +118,48 @@ export class MailboxService {
   }
 
   /**
-   * Opens a maildrop; where another session has it, waits for its end, then takes over from one that is idle. All
-   * sessions of an account are in this process; another program's or host's lock can only be waited for.
+   * Opens a maildrop; where another session has it, waits for its end, then takes over from one that is idle, in this
+   * process or in a fellow. Another program's or host's lock can only be waited for.
    */
-  async #openMaildrop(maildir: string, log: Log): Promise<OpenResult> {
-    const { lockWaitMs, takeoverIdleMs } = this.#settings;
-    const deadlineMs = this.#now() + lockWaitMs;
+  async #openMaildrop(maildir: string, log: Log): Promise<OpenedMaildrop> {
+    const { lockWaitMs, takeoverIdleMs, lock } = this.#settings;
+    let deadlineMs = this.#now() + lockWaitMs;
     let hasTakenOver = false;
     for (;;) {
       const opened = await Maildrop.open(maildir, {
         snapshots: this.#snapshots,
-        lock: this.#settings.lock,
+        lock,
         onEvent: (event) => logMaildropEvent(log, event),
       });
       if (opened.kind !== "locked" || this.#isDraining) return opened;
-      const holder = this.#holders.get(maildir);
+      const session = this.#holders.get(maildir);
       const patienceMs = deadlineMs - this.#now();
       if (patienceMs > 0) {
-        await Promise.race([holder?.over ?? delay(LOCK_RETRY_MS), delay(patienceMs)]);
+        await Promise.race([session?.over ?? delay(LOCK_RETRY_MS), delay(patienceMs)]);
         continue;
       }
-      if (holder === undefined || hasTakenOver || holder.idleMs() < takeoverIdleMs) return opened;
+      const holder = session === undefined ? await this.#fellows?.ask(maildir) : describe(session);
+      if (holder === undefined || hasTakenOver) return { ...opened, holder };
+      if (session === undefined ? !holder.isEnding : holder.idleMs < takeoverIdleMs)
+        return { ...opened, holder };
       hasTakenOver = true;
       log.info(
-        { holder: holder.address, idleMs: holder.idleMs() },
+        { holder: holder.address, idleMs: holder.idleMs },
         "taking the maildrop over from an idle session",
       );
-      holder.takeOver();
-      await Promise.race([holder.over, delay(TAKEOVER_MS)]);
+      session?.takeOver();
+      deadlineMs = this.#now() + TAKEOVER_MS;
     }
   }
 
-  /** For the owner, who has just given the password: since when, and from where. */
-  #describeHolder(maildir: string): string {
-    const holder = this.#holders.get(maildir);
-    if (holder === undefined) return "";
-    return ` from ${holder.address} since ${new Date(holder.startedAtMs).toISOString().slice(0, 19)}Z`;
+  /** A fellow waits for a maildrop: if its session here is idle, it ends. */
+  #tellFellow(maildir: string): Holder | undefined {
+    const session = this.#holders.get(maildir);
+    if (session === undefined) return undefined;
+    const holder = describe(session);
+    const isEnding = holder.idleMs >= this.#settings.takeoverIdleMs;
+    if (isEnding) session.takeOver();
+    return { ...holder, isEnding };
   }
 
   /** Ends all sessions in good order; those that take longer than `limits.drain_time` are cut off. */
@@ -163,7 +178,22 @@ export class MailboxService {
   }
 }
 
-/** How often a lock is tried for that no session of this process holds. */
+type OpenedMaildrop =
+  | Exclude<OpenResult, { kind: "locked" }>
+  | { readonly kind: "locked"; readonly holder?: Holder | undefined };
+
+function describe(session: TransactionSession): Holder {
+  const { address, startedAtMs } = session;
+  return { address, startedAtMs, idleMs: session.idleMs(), isEnding: false };
+}
+
+/** For the owner, who has just given the password: since when, and from where. */
+function describeHolder(holder: Holder | undefined): string {
+  if (holder === undefined) return "";
+  return ` from ${holder.address} since ${new Date(holder.startedAtMs).toISOString().slice(0, 19)}Z`;
+}
+
+/** How often a lock is tried for that no session of this process holds, ms. */
 const LOCK_RETRY_MS = 200;
 
 /** How long a session that was taken over may take to let go, such as to finish writing its index. */

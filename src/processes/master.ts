@@ -6,6 +6,7 @@ import { type Config, configSchema } from "../config/schema.ts";
 import { findGroup, findUser, type HostUser } from "../host/user-database.ts";
 import type { Log } from "../log/log.ts";
 import { type BindResult, type BoundSocket, bindTcp, bindUnix } from "../net/listen.ts";
+import { passOn } from "./fellow-workers.ts";
 import { type MtaSockets, mtaSockets } from "./mta-sockets.ts";
 import { authSocket, mailboxSocket } from "./placement.ts";
 import { claimRuntimeDir, type RuntimeDirClaim } from "./runtime-dir.ts";
@@ -137,6 +138,7 @@ export async function startMaster(
     socketmapSockets: users.sockets.socketmap.length,
   };
   const current = { config };
+  const workers: SupervisedChild[] = [];
   const children = [
     ...[
       {
@@ -166,6 +168,7 @@ export async function startMaster(
               sockets: listeners,
               user: users.mail,
               settings: () => combinedSettingsOf(current.config, ticketKey),
+              onFellowMessage: (message) => passOn(`worker ${index}`, message, workers),
             }
           : {
               role: "login",
@@ -176,6 +179,7 @@ export async function startMaster(
             },
     ),
   ].map((description) => new SupervisedChild(description, log));
+  if (isCombined) workers.push(...children.slice(1));
 
   const master = new Master({ configFile, current, children, bound, claim, log });
   // Auth first: whoever asks it finds it listening.

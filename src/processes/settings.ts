@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { POSTFIX_MAP_TYPES } from "../config/postfix-map-types.ts";
 import type { Config } from "../config/schema.ts";
+import { askHolder, tellHolder } from "./fellow-workers.ts";
 
 const logLevel = z.enum(["debug", "info", "warn", "error"]);
 const milliseconds = z.int().nonnegative();
@@ -75,10 +76,16 @@ export type SettingsOf<R extends Role> = z.infer<(typeof settingsSchemas)[R]>;
 export const toChild = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("configure"), settings: z.unknown() }),
   z.strictObject({ kind: z.literal("drain") }),
+  askHolder,
+  tellHolder,
 ]);
 
 /** Child to master. */
-export const toMaster = z.discriminatedUnion("kind", [z.strictObject({ kind: z.literal("ready") })]);
+export const toMaster = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("ready") }),
+  askHolder,
+  tellHolder,
+]);
 
 export type ToChild = z.infer<typeof toChild>;
 export type ToMaster = z.infer<typeof toMaster>;

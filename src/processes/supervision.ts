@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { HostUser } from "../host/user-database.ts";
 import type { Log } from "../log/log.ts";
 import type { BoundSocket } from "../net/listen.ts";
+import type { FellowMessage } from "./fellow-workers.ts";
 import { type Role, type ToChild, toMaster } from "./settings.ts";
 
 export interface ChildDescription {
@@ -19,6 +20,8 @@ export interface ChildDescription {
   readonly threads?: number;
   /** Settings as of now; asked again at each restart and reload. */
   settings(): unknown;
+  /** A worker says something to its fellows. */
+  readonly onFellowMessage?: (message: FellowMessage) => void;
 }
 
 export type ChildStart = { readonly kind: "serves" } | { readonly kind: "failed"; readonly message: string };
@@ -45,6 +48,10 @@ export class SupervisedChild {
     this.#log = log.child({ child: description.name });
   }
 
+  get name(): string {
+    return this.#description.name;
+  }
+
   /**
    * Starts the child; resolves when it serves. One that ends before has something wrong that a restart won't mend:
    * that is a failure, and it is not started again.
@@ -57,7 +64,7 @@ export class SupervisedChild {
   }
 
   reload(): void {
-    this.#send({ kind: "configure", settings: this.#description.settings() });
+    this.send({ kind: "configure", settings: this.#description.settings() });
   }
 
   /** Resolves when the child is gone; it is killed when it takes longer than `patienceMs`. */
@@ -75,7 +82,7 @@ export class SupervisedChild {
         clearTimeout(timer);
         resolve();
       };
-      this.#send({ kind: "drain" });
+      this.send({ kind: "drain" });
     });
   }
 
@@ -101,7 +108,7 @@ export class SupervisedChild {
     child.on("message", (message) => this.#onMessage(message));
     child.on("error", (error) => this.#onExit(child, error.message));
     child.on("exit", (code, signal) => this.#onExit(child, signal ?? `exit ${code}`));
-    this.#send({ kind: "configure", settings: this.#description.settings() });
+    this.send({ kind: "configure", settings: this.#description.settings() });
   }
 
   #onMessage(raw: unknown): void {
@@ -109,6 +116,10 @@ export class SupervisedChild {
     if (!message.success) {
       this.#log.error("malformed message from child, ending it");
       this.#process?.kill("SIGKILL");
+      return;
+    }
+    if (message.data.kind !== "ready") {
+      this.#description.onFellowMessage?.(message.data);
       return;
     }
     this.#log.debug({ childPid: this.#process?.pid }, "child serves");
@@ -137,7 +148,7 @@ export class SupervisedChild {
     this.#backOffMs = Math.min(this.#backOffMs * 2, LONGEST_BACK_OFF_MS);
   }
 
-  #send(message: ToChild): void {
+  send(message: ToChild): void {
     // A child that has just ended gets its settings when it is started again.
     if (this.#process?.connected) this.#process.send(message, () => {});
   }
