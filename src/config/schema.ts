@@ -205,7 +205,10 @@ const limits = z
     login_time: duration("3m"),
     /** Without a command after login; RFC 1939 §3 asks for ten minutes at least. */
     idle_time: duration("10m"),
-    /** Octets wait for a client that takes none of them: after this it counts as gone, and its maildrop is free. */
+    /**
+     * A client that takes none of the octets that wait for it, or that acknowledges nothing on the network, counts as
+     * gone after this, and its maildrop is free.
+     */
     stall_time: duration("2m"),
     /** A login to a maildrop that another session has waits this long for it to end. */
     lock_wait: duration("3s"),

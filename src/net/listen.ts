@@ -3,6 +3,7 @@
 import { lchownSync, lstatSync, unlinkSync } from "node:fs";
 import * as net from "node:net";
 import { getSystemErrorName } from "node:util";
+import { noticeVanishedPeers } from "../host/vanished-peer.ts";
 import { formatListenAddress, type ListenAddress } from "./address.ts";
 
 /** A bound socket; a child inherits `fd` and calls `net.Server.listen({ fd })` on it. */
@@ -20,8 +21,10 @@ export type BindResult =
 /**
  * Binds a TCP socket without accepting from it. Port 0 takes a free one, which `socket.name` tells.
  * Fails with EADDRINUSE, EACCES (a port below 1024 without the right to it), EADDRNOTAVAIL …
+ *
+ * @param vanishedMs a client that acknowledges nothing for this long is gone
  */
-export function bindTcp(address: ListenAddress): BindResult {
+export function bindTcp(address: ListenAddress, vanishedMs: number): BindResult {
   const name = formatListenAddress(address);
   const handle = createHandle(address.host, address.port, address.host.includes(":") ? 6 : 4);
   if (typeof handle === "number") return { kind: "failed", name, code: getSystemErrorName(handle) };
@@ -32,6 +35,7 @@ export function bindTcp(address: ListenAddress): BindResult {
     handle.close();
     return { kind: "failed", name, code: getSystemErrorName(error) };
   }
+  noticeVanishedPeers(handle.fd, vanishedMs);
   const actual = { host: address.host, port: bound.port ?? address.port };
   return {
     kind: "bound",

@@ -103,10 +103,7 @@ export function serveFd(
   { allowHalfOpen }: { readonly allowHalfOpen: boolean },
   onConnection: (socket: net.Socket) => void,
 ): Promise<net.Server> {
-  const server = net.createServer(
-    { allowHalfOpen, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
-    onConnection,
-  );
+  const server = net.createServer({ allowHalfOpen, noDelay: true }, onConnection);
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     // Beside `fd`, Node takes the backlog as an argument only.
@@ -116,9 +113,6 @@ export function serveFd(
     });
   });
 }
-
-/** An idle client that vanished without a word is noticed after this and ten probes, one a second (libuv). */
-const KEEP_ALIVE_MS = 60_000;
 
 /** Connections that wait while every process is busy; the kernel caps it at net.core.somaxconn. */
 const LISTEN_BACKLOG = 4096;

@@ -103,7 +103,7 @@ export async function startMaster(
   // The public addresses first: a second server on the same port stops here and disturbs nothing.
   const listeners: BoundSocket[] = [];
   for (const address of config.server.listen) {
-    const socket = keep(bindTcp(address));
+    const socket = keep(bindTcp(address, config.limits.stall_time));
     if (typeof socket === "string") return abandon(socket);
     listeners.push(socket);
   }
