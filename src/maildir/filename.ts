@@ -98,22 +98,27 @@ const MAX_SECONDS = 9_007_199_253;
  */
 function microseconds(name: string, begin: number): number {
   let position = begin;
-  while (FIELD_LETTERS.includes(name.charAt(position)) && position < name.length) {
-    const letter = name.charAt(position);
+  for (;;) {
+    const letter = name.charCodeAt(position);
+    if (!FIELD_LETTERS.has(letter)) return 0;
+    let value = 0;
+    let isDecimal = true;
     const digitsBegin = ++position;
-    while (isHexDigit(name.charCodeAt(position))) position++;
-    if (letter === "M" || letter === "H") {
-      const digits = name.slice(digitsBegin, position);
-      return /^[0-9]+$/.test(digits) ? Math.min(Number.parseInt(digits, 10), 999_999) : 0;
+    for (let code = name.charCodeAt(position); isHexDigit(code); code = name.charCodeAt(++position)) {
+      isDecimal &&= code <= NINE;
+      value = Math.min(value * 10 + code - ZERO, 999_999);
     }
+    if (letter === M || letter === H) return isDecimal && position > digitsBegin ? value : 0;
   }
-  return 0;
 }
 
-const FIELD_LETTERS = "#XRIVMPQH";
+const FIELD_LETTERS: ReadonlySet<number> = new Set(Buffer.from("#XRIVMPQH", "latin1"));
+const M = 77;
+const H = 72;
+const NINE = 57;
 
 function isHexDigit(code: number): boolean {
-  return (code >= ZERO && code <= 57) || (code >= 97 && code <= 102);
+  return (code >= ZERO && code <= NINE) || (code >= 97 && code <= 102);
 }
 
 function sizeTag(name: string, tag: string): number | undefined {

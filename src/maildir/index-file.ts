@@ -98,7 +98,6 @@ async function writeIndex(
   unique: string,
 ): Promise<string | undefined> {
   const temporary = `${maildir}/tmp/${unique}.${INDEX_FILE}`;
-  const octets = formatIndex(list);
   try {
     const fd = await files.open(
       temporary,
@@ -106,8 +105,10 @@ async function writeIndex(
       0o600,
     );
     try {
-      for (let written = 0; written < octets.length; ) {
-        written += await files.write(fd, octets, written, octets.length - written);
+      for (const piece of formatIndex(list)) {
+        for (let written = 0; written < piece.length; ) {
+          written += await files.write(fd, piece, written, piece.length - written);
+        }
       }
       await files.fsync(fd);
     } finally {

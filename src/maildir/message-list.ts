@@ -22,11 +22,20 @@ export interface Duplicate {
   readonly name: string;
 }
 
+/** What a list is made of. */
+interface Columns {
+  /** All names, one after the other. */
+  readonly names: Buffer;
+  /** Where each begins; where the last one ends stands behind it. */
+  readonly offsets: Uint32Array;
+  readonly baseLengths: Uint8Array;
+  readonly folders: Uint8Array;
+}
+
 export class MessageList {
   readonly count: number;
   readonly duplicates: readonly Duplicate[];
   readonly #names: Buffer;
-  /** Where the name of message i begins; where the last one ends stands behind it. */
   readonly #offsets: Uint32Array;
   readonly #baseLengths: Uint8Array;
   readonly #folders: Uint8Array;
@@ -40,35 +49,25 @@ export class MessageList {
   #replacedIds: Map<number, string> | undefined;
   #unknownCount: number;
 
-  private constructor(
-    names: readonly string[],
-    folders: readonly Folder[],
-    duplicates: readonly Duplicate[],
-  ) {
-    const { length } = names;
-    this.count = length;
+  private constructor({ names, offsets, baseLengths, folders }: Columns, duplicates: readonly Duplicate[]) {
+    const count = baseLengths.length;
+    this.count = count;
     this.duplicates = duplicates;
-    this.#offsets = new Uint32Array(length + 1);
-    this.#baseLengths = new Uint8Array(length);
-    this.#folders = Uint8Array.from(folders);
-    this.#octets = new Float64Array(length);
-    this.#bytes = new Float64Array(length);
-    this.#knowledge = new Uint8Array(length);
-    this.#unknownCount = length;
-    this.#names = Buffer.allocUnsafeSlow(names.reduce((sum, name) => sum + name.length, 0));
-    let offset = 0;
-    names.forEach((name, index) => {
-      this.#offsets[index] = offset;
-      this.#baseLengths[index] = baseName(name).length;
-      offset += this.#names.write(name, offset, "latin1");
-    });
-    this.#offsets[length] = offset;
+    this.#names = names;
+    this.#offsets = offsets;
+    this.#baseLengths = baseLengths;
+    this.#folders = folders;
+    this.#octets = new Float64Array(count);
+    this.#bytes = new Float64Array(count);
+    this.#knowledge = new Uint8Array(count);
+    this.#unknownCount = count;
   }
 
   /** Puts listed files in order of delivery. Of two with one base name the one listed later is served. */
   static fromListing(names: readonly string[], folders: readonly Folder[]): MessageList {
     const times = Float64Array.from(names, deliveryTimeUs);
-    const order = Uint32Array.from(names, (_, position) => position).sort(
+    // An array, because its sort is quick on what is almost in order, as a listing mostly is.
+    const order = Array.from(names, (_, position) => position).sort(
       (a, b) => compareDelivery(times[a]!, names[a]!, times[b]!, names[b]!) || a - b,
     );
     const sortedNames: string[] = [];
@@ -86,7 +85,30 @@ export class MessageList {
       sortedFolders.push(folders[position]!);
       previousBase = base;
     }
-    return new MessageList(sortedNames, sortedFolders, duplicates);
+    const offsets = new Uint32Array(sortedNames.length + 1);
+    const baseLengths = new Uint8Array(sortedNames.length);
+    let offset = 0;
+    sortedNames.forEach((name, index) => {
+      const colon = name.indexOf(":");
+      baseLengths[index] = colon === -1 ? name.length : colon;
+      offset += name.length;
+      offsets[index + 1] = offset;
+    });
+    // Copied: a buffer of its own, not a part of the pool that short ones come from.
+    const bytes = Buffer.allocUnsafeSlow(offset);
+    bytes.write(sortedNames.join(""), "latin1");
+    const columns = { names: bytes, offsets, baseLengths, folders: Uint8Array.from(sortedFolders) };
+    return new MessageList(columns, duplicates);
+  }
+
+  /** Base names that are in order of delivery already, as an index has them; which folder they stand in is not known. */
+  static fromBaseNames(names: Buffer, offsets: Uint32Array): MessageList {
+    const count = offsets.length - 1;
+    const baseLengths = Uint8Array.from(
+      { length: count },
+      (_, index) => offsets[index + 1]! - offsets[index]!,
+    );
+    return new MessageList({ names, offsets, baseLengths, folders: new Uint8Array(count) }, []);
   }
 
   /** Messages whose size nobody knows yet. */
@@ -197,9 +219,9 @@ export class MessageList {
     let position = 0;
     let olderTimeUs = 0;
     for (let index = 0; index < this.count; index++) {
-      const base = this.baseName(index);
       // Mostly the next one is the same; only where it is not, their order is worth working out.
-      const isNext = position < older.count && older.baseName(position) === base;
+      const isNext = position < older.count && this.#hasBaseOf(index, older, position);
+      const base = isNext ? "" : this.baseName(index);
       const timeUs = isNext ? 0 : deliveryTimeUs(base);
       let order = isNext ? 0 : -1;
       if (!isNext && position < older.count) olderTimeUs = deliveryTimeUs(older.baseName(position));
@@ -219,6 +241,19 @@ export class MessageList {
       position++;
     }
     this.setInheritedIds(ids);
+  }
+
+  /** Whether two messages have one base name; without making strings of them. */
+  #hasBaseOf(index: number, other: MessageList, otherIndex: number): boolean {
+    const length = this.#baseLengths[index]!;
+    if (other.#baseLengths[otherIndex] !== length) return false;
+    const begin = this.#offsets[index]!;
+    const otherBegin = other.#offsets[otherIndex]!;
+    // From the end: names of one time differ there.
+    for (let i = length - 1; i >= 0; i--) {
+      if (this.#names[begin + i] !== other.#names[otherBegin + i]) return false;
+    }
+    return true;
   }
 
   /** Finds files again that another program renamed. @returns messages that are not among these names */

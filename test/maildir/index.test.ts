@@ -84,7 +84,7 @@ describe("dewey-pop3.index", () => {
     await session(maildir);
     const list = MessageList.fromListing(["1.a.host", "2.b.host", "3.c.host"], [0, 1, 1]);
     for (const index of [0, 1, 2]) list.setOctets(index, TOLD, 999);
-    writeFileSync(indexOf(maildir), formatIndex(list));
+    writeFileSync(indexOf(maildir), Buffer.concat([...formatIndex(list)]));
     const opened = await Maildrop.open(maildir.path, {});
     if (opened.kind !== "open") throw new Error(opened.kind);
     expect(opened.maildrop.octets(0)).toBe(999);
@@ -168,7 +168,7 @@ describe("formatIndex and parseIndex", () => {
             entries.map(() => 0 as const),
           );
           for (let i = 0; i < list.count; i++) list.setOctets(i, COUNTED, i + 10, i + 9);
-          const parsed = parseIndex(formatIndex(list));
+          const parsed = parseIndex(Buffer.concat([...formatIndex(list)]));
           if (parsed.kind !== "index") throw new Error(parsed.reason);
           expect(parsed.list.count).toBe(list.count);
           for (let i = 0; i < list.count; i++) {
@@ -184,7 +184,7 @@ describe("formatIndex and parseIndex", () => {
     const list = MessageList.fromListing(["1.a", "2.b"], [0, 0]);
     list.setOctets(0, COUNTED, 3, 2);
     list.setOctets(1, TOLD, 7);
-    const good = formatIndex(list);
+    const good = Buffer.concat([...formatIndex(list)]);
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 300 }),
