@@ -19,12 +19,13 @@ export type MaildropEvent =
     }
   /** A second file with the base name of a message is not served; removed at UPDATE only if it is the same file. */
   | { readonly kind: "duplicate"; readonly path: string; readonly uniqueId: string }
-  /** Messages whose octets cannot be counted; LIST tells a guess. `code` is the first one's. */
+  /** Messages whose octets cannot be counted; LIST tells a guess. What stands behind the count is the first one's. */
   | {
       readonly kind: "not-measured";
       readonly count: number;
       readonly uniqueId: string;
       readonly code: string;
+      readonly cause: string;
     }
   /** What LIST said was not what RETR sent; the next session knows better. */
   | {

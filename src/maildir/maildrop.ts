@@ -26,7 +26,7 @@ export type OpenMessageResult =
   | { readonly kind: "message"; readonly file: MessageFile }
   /** Another program removed it. */
   | { readonly kind: "gone" }
-  | { readonly kind: "failed"; readonly code: string; readonly reason: string };
+  | Failure;
 
 export class Maildrop {
   readonly path: string;
@@ -149,7 +149,8 @@ export class Maildrop {
     const found = await whereverItStands(this.#places, index, async (path) => {
       const opened = await openRegularFile(files, path);
       if (opened.kind === "not-a-file") {
-        result = { kind: "failed", code: "EFTYPE", reason: `${path} is not a regular file any more` };
+        const reason = `cannot open message ${path}: not a regular file any more`;
+        result = { kind: "failed", code: "EFTYPE", reason, permanent: true };
         return;
       }
       this.#openedBytes.set(index, opened.bytes);
@@ -159,8 +160,7 @@ export class Maildrop {
     if (found.kind === "already-gone") return { kind: "gone" };
     if (found.kind === "failed") {
       const path = String(pathOf(this.path, this.#places.place(index)));
-      const { reason } = await failureOf(files, "open message", path, found);
-      return { kind: "failed", code: found.code, reason };
+      return failureOf(files, "open message", path, found);
     }
     return result!;
   }

@@ -1,10 +1,11 @@
 // Counts the sizes that nobody knows, a few messages at a time, each streamed. Called by Maildrop in the mailbox process
 // when the first command asks for sizes.
+import { failureOf } from "./failure.ts";
 import { sizesFromName } from "./filename.ts";
 import type { MaildropSettings } from "./maildrop-options.ts";
 import { COUNT_BUFFER_BYTES, openRegularFile } from "./message.ts";
 import { COUNTED, GUESSED, type MessageList, UNKNOWN } from "./message-list.ts";
-import { type MessagePlaces, whereverItStands } from "./message-places.ts";
+import { type MessagePlaces, pathOf, whereverItStands } from "./message-places.ts";
 import { countOctets } from "./octets.ts";
 import { forEachParallel } from "./parallel.ts";
 
@@ -32,8 +33,11 @@ export async function measureMessages(context: MeasureContext): Promise<void> {
   buffers.forEach(giveBackBuffer);
   const [first] = failures;
   if (first === undefined) return;
-  const uniqueId = list.uniqueId(first.index);
-  settings.onEvent({ kind: "not-measured", count: failures.length, uniqueId, code: first.code });
+  const { index, code } = first;
+  const path = String(pathOf(context.places.maildir, context.places.place(index)));
+  const { reason } = await failureOf(settings.files, "read message", path, { code });
+  const uniqueId = list.uniqueId(index);
+  settings.onEvent({ kind: "not-measured", count: failures.length, uniqueId, code, cause: reason });
 }
 
 function* unknownIn(list: MessageList): Generator<number> {

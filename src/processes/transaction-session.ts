@@ -197,7 +197,7 @@ export class TransactionSession {
         "cannot open message",
       );
       this.#connection.reply(
-        err(`message ${index + 1} cannot be read`, isPermission(opened.code) ? "SYS/PERM" : "SYS/TEMP"),
+        err(`message ${index + 1} cannot be read`, opened.permanent ? "SYS/PERM" : "SYS/TEMP"),
       );
       return;
     }
@@ -305,7 +305,3 @@ export class TransactionSession {
 
 /** Filled and sent without anything in between, so one serves every session of the process. */
 const quickBuffer = Buffer.allocUnsafeSlow(MAX_QUICK_BYTES);
-
-function isPermission(code: string): boolean {
-  return code === "EACCES" || code === "EPERM" || code === "ELOOP";
-}

@@ -279,7 +279,12 @@ describe("Maildrop.measure", () => {
     const { maildrop, events } = await open(maildir, { files });
     await maildrop.measure();
     expect([0, 1, 2].map((index) => maildrop.octets(index))).toEqual([100, 0, 3]);
-    expect(events).toEqual([{ kind: "not-measured", count: 2, uniqueId: "1.1.host,S=100", code: "EACCES" }]);
+    expect(events).toMatchObject([
+      { kind: "not-measured", count: 2, uniqueId: "1.1.host,S=100", code: "EACCES" },
+    ]);
+    expect((events[0] as { cause: string }).cause).toMatch(
+      /^cannot read message .*\/cur\/1\.1\.host,S=100:2,: EACCES \(uid \d+; it belongs to \d+:\d+, mode 0[0-7]{3}\)$/,
+    );
   });
 
   it("ends early when the maildrop is closed, and frees the lock", async () => {
