@@ -58,7 +58,8 @@ export class IndexWriter {
   /** A size was counted: every now and then all of them are written, so that a killed process has not counted in vain. */
   counted(): void {
     this.#isStale = true;
-    if (++this.#countedSince < WRITTEN_AFTER || this.#hasFailed || this.#writing !== undefined) return;
+    if (++this.#countedSince < this.#settings.indexedAfter) return;
+    if (this.#hasFailed || this.#writing !== undefined) return;
     this.#writing = this.#write().finally(() => {
       this.#writing = undefined;
     });
@@ -81,8 +82,6 @@ export class IndexWriter {
   }
 }
 
-/** Messages; counting so many takes seconds on a quick disk and a minute on a slow one. */
-const WRITTEN_AFTER = 10_000;
 let indexesWritten = 0;
 
 /**

@@ -20,6 +20,8 @@ export interface MaildropOptions {
   readonly markSeen?: boolean;
   /** How many messages are opened at a time where sizes are counted and messages removed. */
   readonly parallel?: number;
+  /** How many sizes are counted before the index is written meanwhile: seconds on a quick disk, a minute on a slow one. */
+  readonly indexedAfter?: number;
 }
 
 export type MaildropSettings = Required<MaildropOptions>;
@@ -33,4 +35,5 @@ export const DEFAULTS: MaildropSettings = {
   snapshots: undefined,
   markSeen: true,
   parallel: 8,
+  indexedAfter: 10_000,
 };

@@ -114,12 +114,19 @@ describe("dewey-pop3.index", () => {
     ]);
   });
 
-  it.each(["open", "write", "fsync", "rename"] as const)(
-    "that cannot be written (%s: ENOSPC) leaves the session, the old index and tmp/ as they are",
-    async (call) => {
+  it.each([
+    ["open", "ENOSPC"],
+    ["open", "EROFS"],
+    ["open", "EACCES"],
+    ["write", "ENOSPC"],
+    ["write", "EDQUOT"],
+    ["fsync", "EIO"],
+    ["rename", "EACCES"],
+  ] as const)(
+    "that cannot be written (%s: %s) leaves the session, the old index and tmp/ as they are",
+    async (call, code) => {
       const maildir = filled();
-      const fail = (): Promise<never> =>
-        Promise.reject(Object.assign(new Error("ENOSPC"), { code: "ENOSPC" }));
+      const fail = (): Promise<never> => Promise.reject(Object.assign(new Error(code), { code }));
       const files: Files = {
         ...systemFiles,
         ...(call === "open"
@@ -133,11 +140,28 @@ describe("dewey-pop3.index", () => {
       };
       const { octets, events } = await session(maildir, { files });
       expect(octets).toEqual({ "1.a.host": 3, "2.b.host": 4, "3.c.host": 5 });
-      expect(events).toEqual([{ kind: "index-not-written", path: maildir.path, code: "ENOSPC" }]);
+      expect(events).toEqual([{ kind: "index-not-written", path: maildir.path, code }]);
       expect(existsSync(indexOf(maildir))).toBe(false);
       expect(readdirSync(join(maildir.path, "tmp"))).toEqual([]);
     },
   );
+
+  it("that cannot be written is warned of once, however often it is due", async () => {
+    const maildir = ScratchMaildir.make();
+    for (let i = 0; i < 250; i++) maildir.write("cur", `${1000 + i}.x.host:2,`, "x\n");
+    let attempts = 0;
+    const files: Files = {
+      ...systemFiles,
+      fsync: () => {
+        attempts++;
+        return Promise.reject(Object.assign(new Error("EIO"), { code: "EIO" }));
+      },
+    };
+    const { events } = await session(maildir, { files, indexedAfter: 100 });
+    expect(events).toEqual([{ kind: "index-not-written", path: maildir.path, code: "EIO" }]);
+    expect(attempts).toBe(1);
+    expect(readdirSync(join(maildir.path, "tmp"))).toEqual([]);
+  });
 
   it("keeps what was counted although the client gave up", async () => {
     const maildir = ScratchMaildir.make();
@@ -218,6 +242,55 @@ describe("snapshots", () => {
       listed: 0,
       opened: 0,
     });
+  });
+
+  it("an unchanged maildrop costs two stat calls, and the lock", async () => {
+    const maildir = filled();
+    const snapshots = new SnapshotCache();
+    await session(maildir, { snapshots, ...later });
+    const calls: string[] = [];
+    const files = Object.fromEntries(
+      Object.entries(systemFiles).map(([name, call]: [string, (...args: unknown[]) => unknown]) => [
+        name,
+        (...args: unknown[]) => {
+          calls.push(name === "open" || name === "stat" ? `${name} ${String(args[0])}` : name);
+          return call(...args);
+        },
+      ]),
+    ) as unknown as Files;
+    const opened = await Maildrop.open(maildir.path, { snapshots, files, ...later });
+    if (opened.kind !== "open") throw new Error(opened.kind);
+    expect(calls).toEqual([
+      `open ${maildir.file("dewey-pop3.lock")}`,
+      ...["fstat", "fstat"],
+      `stat ${maildir.file("new")}`,
+      `stat ${maildir.file("cur")}`,
+    ]);
+    expect(opened.maildrop.count).toBe(3);
+    opened.maildrop.close();
+    expect(calls.slice(5)).toEqual(["close"]);
+  });
+
+  it("a delivery within one tick of a clock of two seconds is never missed", async () => {
+    const maildir = filled();
+    const snapshots = new SnapshotCache();
+    const tick = 2_000_000_000n;
+    const files: Files = {
+      ...systemFiles,
+      stat: async (path) => {
+        const stats = await systemFiles.stat(path);
+        // The coarsest clock there is; both times fall into the tick that contains them.
+        stats.mtimeNs -= stats.mtimeNs % tick;
+        stats.ctimeNs -= stats.ctimeNs % tick;
+        return stats;
+      },
+    };
+    // Fast enough for several of these to fall into one tick, slow enough for some ticks to pass.
+    for (let i = 0; i < 60; i++) {
+      maildir.write("new", `${10 + i}.t.host`, "t\n");
+      expect(Object.keys((await session(maildir, { snapshots, files })).octets)).toHaveLength(4 + i);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
   });
 
   it("a change is seen at once, and only what is new is counted", async () => {

@@ -1,4 +1,5 @@
 // A file system that fails under a session: its client is told whether to try again, and the session goes on.
+import { existsSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -7,6 +8,7 @@ import { Maildrop } from "../../src/maildir/maildrop.ts";
 import { TransactionSession } from "../../src/processes/transaction-session.ts";
 import { ScratchMaildir } from "../maildir/scratch-maildir.ts";
 import { Pop3Connection } from "../peers/support/pop3.ts";
+import { eventually } from "../support/eventually.ts";
 
 let server: Server;
 let accepted: Promise<Socket>;
@@ -106,6 +108,20 @@ describe.each([
     expect(maildir.names("cur")).toEqual(["1.1.host:2,"]);
     expect(logged.find(({ msg }) => msg === "cannot remove message")).toMatchObject({ code });
   });
+});
+
+it("QUIT is answered before the index is written, however long that takes", async () => {
+  const maildir = two();
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const client = await session(maildir, { fsync: (fd) => released.then(() => systemFiles.fsync(fd)) });
+  expect((await client.command("STAT")).text).toBe("2 26");
+  expect((await client.command("QUIT")).text).toContain("signing off (2 messages left)");
+  expect(existsSync(maildir.file("dewey-pop3.index"))).toBe(false);
+  release();
+  await eventually("the index", () => existsSync(maildir.file("dewey-pop3.index")));
 });
 
 it("a message that cannot be read before its status line is refused, and the session goes on", async () => {

@@ -52,7 +52,7 @@ async function refusedLogin(): Promise<string> {
   return text;
 }
 
-const logged = (msg: string) => server.log().find((line) => line.msg === msg);
+const logged = (msg: string) => eventually(msg, () => server.log().find((line) => line.msg === msg));
 
 describe("what the mail's owner may not read", () => {
   const { uid, gid } = mailOwner();
@@ -60,7 +60,7 @@ describe("what the mail's owner may not read", () => {
   it("a folder: PASS is refused with SYS/PERM, the log tells path, uid and mode", async () => {
     chmodSync(join(maildir, "new"), 0);
     expect(await refusedLogin()).toBe("[SYS/PERM] maildrop cannot be opened, ask its administrator");
-    expect(logged("cannot open maildrop")).toMatchObject({
+    expect(await logged("cannot open maildrop")).toMatchObject({
       level: "error",
       account: "mrose",
       code: "EACCES",
@@ -80,13 +80,29 @@ describe("what the mail's owner may not read", () => {
     expect((await client.multiLine("RETR 2")).status).toBe("+OK");
     expect((await client.command("STAT")).text).toMatch(/^2 /);
     const why = `${maildir}/new/1.one: EACCES (uid ${uid}; it belongs to ${uid}:${gid}, mode 0000)`;
-    expect(logged("cannot open message")).toMatchObject({ cause: `cannot open message ${why}` });
-    expect(logged("messages cannot be read, their sizes are guessed")).toMatchObject({
+    expect(await logged("cannot open message")).toMatchObject({ cause: `cannot open message ${why}` });
+    expect(await logged("messages cannot be read, their sizes are guessed")).toMatchObject({
       cause: `cannot read message ${why}`,
     });
     expect((await client.command("QUIT")).status).toBe("+OK");
     expect(readMaildir(maildir)).toHaveLength(2);
   });
+});
+
+it("a tmp/ that may not be written to: the session works, and one warning says why there is no index", async () => {
+  chmodSync(join(maildir, "tmp"), 0o500);
+  const client = await login();
+  expect((await client.command("STAT")).text).toBe("2 16");
+  expect((await client.command("QUIT")).status).toBe("+OK");
+  await logged("session ended");
+  const warnings = server.log().filter(({ level }) => level === "warn" || level === "error");
+  expect(warnings).toMatchObject([
+    {
+      msg: "the index of a Maildir cannot be written, the session does without",
+      code: "EACCES",
+      path: maildir,
+    },
+  ]);
 });
 
 /** The soft limit alone, which may be raised again; as the process's own user, whom the kernel lets. */
@@ -101,7 +117,7 @@ it("no descriptor left (EMFILE): PASS is refused with SYS/TEMP, the process live
   const limit = openDescriptors(mailboxPid) + 1;
   limitDescriptors(limit);
   expect(await refusedLogin()).toMatch(/^\[SYS\/TEMP\] maildrop /);
-  expect(logged("cannot open maildrop")).toMatchObject({ code: "EMFILE" });
+  expect(await logged("cannot open maildrop")).toMatchObject({ code: "EMFILE" });
   limitDescriptors(1024);
   const client = await eventually("a login", () => login().catch(() => undefined));
   expect((await client.command("QUIT")).status).toBe("+OK");
