@@ -15,7 +15,12 @@ export interface RunningCandidate {
 export interface Candidate {
   readonly name: string;
   readonly isDovecot: boolean;
-  start(accounts: readonly TestAccount[], owner: MailOwner): Promise<RunningCandidate>;
+  /** @param server further keys of our config's [server] */
+  start(
+    accounts: readonly TestAccount[],
+    owner: MailOwner,
+    server?: Readonly<Record<string, number>>,
+  ): Promise<RunningCandidate>;
 }
 
 export const candidates: readonly Candidate[] = [
@@ -46,8 +51,8 @@ function ours(processes: "separate" | "combined"): Candidate {
   return {
     name: `dewey, ${processes}`,
     isDovecot: false,
-    async start(accounts, owner) {
-      return await startServer({ accounts, owner, settings: { server: { processes } } });
+    async start(accounts, owner, server = {}) {
+      return await startServer({ accounts, owner, settings: { server: { processes, ...server } } });
     },
   };
 }

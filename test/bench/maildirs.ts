@@ -38,7 +38,7 @@ export function userName(maildrop: Maildrop, client: number): string {
  * A name as Postfix gives it: seconds, device and inode, microseconds, host. Inodes and microseconds jump about as
  * they do in life: names that differ in a counter alone collide in Dovecot's hash table and slow it down thirtyfold.
  */
-function baseName(serial: number): string {
+export function baseName(serial: number): string {
   const scattered = (factor: number, range: number): number => (serial * factor) % range;
   const inode = (0x20_0000 + scattered(7919, 1_000_003)).toString(16);
   const microseconds = scattered(618_033, 1_000_000);
