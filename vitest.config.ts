@@ -13,7 +13,7 @@ export default defineConfig({
       project(
         "unit",
         [
-          "test/{pop3,sasl,octets,maildir,accounts,auth,net,config,processes,host}/**/*.test.ts",
+          "test/{pop3,sasl,octets,control,maildir,accounts,auth,net,config,processes,host}/**/*.test.ts",
           "test/*.test.ts",
         ],
         30_000,

@@ -1,16 +1,17 @@
 // The client's end of Dovecot's auth-client protocol: one kept connection to the auth process, many exchanges on it.
 // Runs in the login processes. It outlives the auth process: when that is restarted it connects again.
 import { connect, type Socket } from "node:net";
+import { LineSplitter } from "../octets/line-splitter.ts";
 import { decodeBase64 } from "../sasl/base64.ts";
 import {
   type AuthParameters,
   formatClientCommand,
+  MAX_LINE_OCTETS,
   PROTOCOL_MAJOR,
   PROTOCOL_MINOR,
   parseServerReply,
   type ServerReply,
 } from "./codec.ts";
-import { LineSplitter } from "./line-splitter.ts";
 import { ServerGreeting } from "./server-greeting.ts";
 import { type StartTimer, startTimer } from "./timer.ts";
 
@@ -143,7 +144,7 @@ export class AuthClient {
 
   #connect(): void {
     const socket = connect({ path: this.#options.path });
-    const lines = new LineSplitter();
+    const lines = new LineSplitter(MAX_LINE_OCTETS);
     let failure: Error | undefined;
     this.#socket = socket;
     this.#greeting = new ServerGreeting();

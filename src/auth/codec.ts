@@ -3,12 +3,14 @@
 // Source: Dovecot, docs/developers/design/auth_protocol.md and src/auth/auth-request-handler.c.
 import { isIP } from "node:net";
 import { decodeBase64, isBase64 } from "../sasl/base64.ts";
-import { MAX_LINE_OCTETS } from "./line-splitter.ts";
 import { escapeTabs, unescapeTabs } from "./tab-escape.ts";
 
 export const PROTOCOL_MAJOR = 1;
 /** From minor version 2 on an empty `resp=` is an empty initial response. */
 export const PROTOCOL_MINOR = 2;
+
+/** Dovecot's own limit (AUTH_CLIENT_MAX_LINE_LENGTH), LF included. */
+export const MAX_LINE_OCTETS = 16_384;
 
 /** What an AUTH command says of the client who wants to log in. */
 export interface AuthParameters {

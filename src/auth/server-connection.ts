@@ -1,5 +1,6 @@
 // One client of the auth server: its requests, from AUTH to the result. Runs in the auth process, see server.ts.
 import type { Socket } from "node:net";
+import { LineSplitter } from "../octets/line-splitter.ts";
 import { decodeBase64, encodeBase64 } from "../sasl/base64.ts";
 import type { Mechanism, MechanismContext, ServerMechanism, Step } from "../sasl/mechanism.ts";
 import {
@@ -7,19 +8,19 @@ import {
   type ClientCommand,
   decodeInitialResponse,
   formatServerReply,
+  MAX_LINE_OCTETS,
   PROTOCOL_MAJOR,
   PROTOCOL_MINOR,
   parseClientCommand,
   type ServerReply,
 } from "./codec.ts";
-import { LineSplitter } from "./line-splitter.ts";
 import type { Credentials, ServerOptions, Verdict } from "./server.ts";
 
 export class ServerConnection {
   readonly #options: ServerOptions;
   readonly #socket: Socket;
   readonly #connectionId: number;
-  readonly #lines = new LineSplitter();
+  readonly #lines = new LineSplitter(MAX_LINE_OCTETS);
   readonly #requests = new Map<number, OpenRequest>();
   /** What is being worked on, for requests that nobody waits for any longer, too. */
   #works = 0;

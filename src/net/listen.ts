@@ -54,16 +54,7 @@ export interface UnixSocketOwner {
 /** Binds a UNIX socket, replacing a socket that an earlier run left behind; never replaces another kind of file. */
 export function bindUnix(path: string, owner: UnixSocketOwner): BindResult {
   try {
-    if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) unlinkSync(path);
-    // The folder may belong to somebody else, who can put a link in the socket's place at any moment: the mode is right
-    // from the begin, and the owner is set on whatever stands there itself, never on what it points to.
-    const umask = process.umask(0o777 & ~owner.mode);
-    let handle: BoundHandle | number;
-    try {
-      handle = createHandle(path, -1, -1);
-    } finally {
-      process.umask(umask);
-    }
+    const handle = makeSocketFile(path, owner.mode, () => createHandle(path, -1, -1));
     if (typeof handle === "number") return { kind: "failed", name: path, code: getSystemErrorName(handle) };
     const { fd } = handle;
     const close = handle.close.bind(handle);
@@ -72,6 +63,59 @@ export function bindUnix(path: string, owner: UnixSocketOwner): BindResult {
     return { kind: "bound", socket: { fd, name: path, close } };
   } catch (error) {
     return { kind: "failed", name: path, code: (error as NodeJS.ErrnoException).code ?? String(error) };
+  }
+}
+
+export type ServeResult =
+  | { readonly kind: "serves"; readonly name: string; close(): void }
+  | { readonly kind: "failed"; readonly name: string; readonly code: string };
+
+/**
+ * Serves on a UNIX socket in this very process, and replaces one as `bindUnix` does. `close` ends its connections, too.
+ *
+ * @param mode permission bits of the socket, such as 0o600
+ */
+export function serveUnix(
+  path: string,
+  mode: number,
+  onConnection: (socket: net.Socket) => void,
+): Promise<ServeResult> {
+  const open = new Set<net.Socket>();
+  const server = net.createServer((socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+    onConnection(socket);
+  });
+  const close = (): void => {
+    server.close();
+    for (const socket of open) socket.destroy();
+  };
+  return new Promise((resolve) => {
+    const fail = (error: NodeJS.ErrnoException): void =>
+      resolve({ kind: "failed", name: path, code: error.code ?? error.message });
+    server.once("error", fail);
+    try {
+      // Node binds while `listen` runs, and tells later.
+      makeSocketFile(path, mode, () =>
+        server.listen(path, () => resolve({ kind: "serves", name: path, close })),
+      );
+    } catch (error) {
+      fail(error as NodeJS.ErrnoException);
+    }
+  });
+}
+
+/**
+ * The folder may belong to somebody else, who can put a link in the socket's place at any moment: the mode is right from
+ * the begin, and the owner is set on whatever stands there itself, never on what it points to.
+ */
+function makeSocketFile<T>(path: string, mode: number, make: () => T): T {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) unlinkSync(path);
+  const umask = process.umask(0o777 & ~mode);
+  try {
+    return make();
+  } finally {
+    process.umask(umask);
   }
 }
 

@@ -2,6 +2,7 @@
 // process as `dewey-login`, which sees no hash and opens no Maildir.
 import type * as net from "node:net";
 import type { AuthClient, AuthFailure, Exchange } from "../auth/client.ts";
+import type { AnswerOf } from "../control/questions.ts";
 import type { Log } from "../log/log.ts";
 import { isLoopback, plainAddress } from "../net/address.ts";
 import { Connection } from "../net/connection.ts";
@@ -37,6 +38,8 @@ export class AuthorizationSession {
   #settle: (() => void) | undefined;
   #phase: "open" | "handing-over" | "handed-over" | "over" = "open";
   #isDraining = false;
+  readonly #startedAtMs = Date.now();
+  #lastLineAtMs = this.#startedAtMs;
   #failedLogins = 0;
   #reason = "disconnected";
 
@@ -58,7 +61,10 @@ export class AuthorizationSession {
       implementation: POP3_IMPLEMENTATION,
     });
     this.#connection = new Connection(socket, new LineReader((start) => this.#state.maxLineOctets(start)), {
-      onLine: (line) => this.#act(this.#state.handle(line)),
+      onLine: (line) => {
+        this.#lastLineAtMs = Date.now();
+        return this.#act(this.#state.handle(line));
+      },
       onClose: () => this.#onClose(),
       onFault: (error) => {
         this.#reason = "fault";
@@ -78,6 +84,29 @@ export class AuthorizationSession {
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** An administrator ends it. */
+  kick(): void {
+    this.#reason = "kicked";
+    if (this.#phase === "open") this.#close("an administrator ended this connection");
+    else this.destroy();
+  }
+
+  /** For pop3-ctl; undefined once the TRANSACTION part has it. */
+  describe(): AnswerOf<"sessions"> | undefined {
+    if (this.#phase === "handed-over" || this.#phase === "over") return undefined;
+    const idleMs = this.#connection.isWorking ? 0 : Date.now() - this.#lastLineAtMs;
+    return {
+      ...this.#identity(),
+      account: null,
+      secured: false,
+      state: "AUTHORIZATION",
+      startedAtMs: this.#startedAtMs,
+      idleMs: Math.max(0, idleMs),
+      messages: 0,
+      octets: 0,
+    };
   }
 
   #act(outcome: AuthorizationOutcome): Promise<void> | undefined {
@@ -196,8 +225,12 @@ export class AuthorizationSession {
 
   #shutDown(): void {
     this.#reason = "shutdown";
+    this.#close("server is shutting down");
+  }
+
+  #close(reason: string): void {
     this.#exchange?.cancel();
-    this.#connection.end(err("server is shutting down", "SYS/TEMP"));
+    this.#connection.end(err(reason, "SYS/TEMP"));
   }
 
   // RFC 1939 §3: the autologout timer closes the connection without a reply.

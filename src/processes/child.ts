@@ -1,8 +1,10 @@
 // What every child process of master does alike: waits for its settings, serves, drains when told or when master is
 // gone. Runs in auth, login and mailbox processes, as their final user.
 import * as net from "node:net";
+import type { Handlers, Question } from "../control/questions.ts";
 import { createLog, type Log } from "../log/log.ts";
 import { FellowWorkers } from "./fellow-workers.ts";
+import { Answering } from "./inquiries.ts";
 import { type Role, type SettingsOf, settingsSchemas, type ToMaster, toChild } from "./settings.ts";
 
 export interface ChildService<Settings> {
@@ -10,6 +12,8 @@ export interface ChildService<Settings> {
   configure(settings: Settings): void | Promise<void>;
   /** Takes no new work, ends what there is in good order; resolves when nothing is left. */
   drain(): Promise<void>;
+  /** What it can tell pop3-ctl, part by part. */
+  readonly answers?: readonly Handlers[];
 }
 
 /** Descriptors of the sockets that master opened for this process; 3 is the channel to master. */
@@ -34,6 +38,7 @@ export function runChild<R extends Role>(
   );
   let log = createLog(role, "info");
   let service: Promise<ChildService<SettingsOf<R>>> | undefined;
+  let answering: Answering | undefined;
   let isDraining = false;
   const fellows = new FellowWorkers(send);
 
@@ -54,10 +59,21 @@ export function runChild<R extends Role>(
       );
   };
 
+  // A fault in an answer is nobody's trouble but the asker's.
+  const answer = (id: number, question: Question): void => {
+    const reply = (content: unknown): void => send({ kind: "answer", id, answer: content });
+    void (answering ?? new Answering([]))
+      .answer(id, question, reply)
+      .catch((error: unknown) => log.error({ err: error, question: question.kind }, "cannot answer"))
+      .finally(() => send({ kind: "answered", id }));
+  };
+
   process.on("message", (raw) => {
     const message = toChild.safeParse(raw);
     if (!message.success) return fail(message.error, "malformed message from master");
     if (message.data.kind === "drain") return drain();
+    if (message.data.kind === "ask") return answer(message.data.id, message.data.question);
+    if (message.data.kind === "cancel") return answering?.cancel(message.data.id);
     if (message.data.kind !== "configure") return fellows.handle(message.data);
     const settings = settingsSchemas[role].safeParse(message.data.settings);
     if (!settings.success) return fail(settings.error, "malformed settings from master");
@@ -73,7 +89,10 @@ export function runChild<R extends Role>(
     log = createLog(role, logLevel);
     service = start(given, { log, listenerFds, fellows });
     service.then(
-      () => send({ kind: "ready" }),
+      ({ answers = [] }) => {
+        answering = new Answering(answers);
+        send({ kind: "ready" });
+      },
       (error: unknown) => fail(error, "cannot start"),
     );
   });

@@ -13,6 +13,7 @@ runChild("combined", async (settings, { log, listenerFds, fellows }) => {
     listenerFds.map((fd) => serveFd(fd, { allowHalfOpen: true }, (socket) => logins.accept(socket))),
   );
   return {
+    answers: [mailboxes.answers, logins.answers],
     configure: (changed) => {
       mailboxes.configure(changed.mailbox);
       logins.configure(changed.login);

@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import type * as net from "node:net";
 import { AuthClient, type AuthClientEvent } from "../auth/client.ts";
+import type { Handlers } from "../control/questions.ts";
 import type { Log } from "../log/log.ts";
 import { AuthorizationSession } from "./authorization-session.ts";
 import type { HandOver } from "./hand-over.ts";
@@ -59,6 +60,23 @@ export class LoginService {
     });
     this.#sessions.add(session);
   }
+
+  readonly answers: Handlers = {
+    sessions: (_, reply) => {
+      for (const session of this.#sessions) {
+        const described = session.describe();
+        if (described !== undefined) reply(described);
+      }
+    },
+    kick: ({ sessions }, reply) => {
+      for (const session of this.#sessions) {
+        const id = session.describe()?.session;
+        if (id === undefined || !sessions.includes(id)) continue;
+        session.kick();
+        reply({ session: id });
+      }
+    },
+  };
 
   /** Resolves when no client is left, those in the TRANSACTION state included. */
   async drain(): Promise<void> {

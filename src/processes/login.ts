@@ -15,6 +15,7 @@ runChild("login", async (settings, { log, listenerFds }) => {
     listenerFds.map((fd) => serveFd(fd, { allowHalfOpen: true }, (socket) => service.accept(socket))),
   );
   return {
+    answers: [service.answers],
     configure: (changed) => service.configure(changed),
     drain: () => {
       for (const server of servers) server.close();

@@ -2,6 +2,7 @@
 // and by a worker when `server.processes` is "combined".
 import type * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Handlers } from "../control/questions.ts";
 import type { Log } from "../log/log.ts";
 import { Maildrop, type OpenResult } from "../maildir/maildrop.ts";
 import { SnapshotCache } from "../maildir/snapshot-cache.ts";
@@ -116,6 +117,19 @@ export class MailboxService {
     this.#holders.set(ticket.maildir, session);
     if (this.#isDraining) session.drain();
   }
+
+  readonly answers: Handlers = {
+    sessions: (_, reply) => {
+      for (const session of this.#sessions) reply(session.describe());
+    },
+    kick: ({ sessions }, reply) => {
+      for (const session of this.#sessions) {
+        if (!sessions.includes(session.id)) continue;
+        session.kick();
+        reply({ session: session.id });
+      }
+    },
+  };
 
   /**
    * Opens a maildrop; where another session has it, waits for its end, then takes over from one that is idle, in this

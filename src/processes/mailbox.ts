@@ -30,6 +30,7 @@ runChild("mailbox", async (settings, { log, listenerFds }) => {
     ),
   );
   return {
+    answers: [service.answers],
     configure: (changed) => service.configure(changed),
     drain: () => {
       for (const server of servers) server.close();

@@ -3,10 +3,14 @@
 import { randomBytes } from "node:crypto";
 import { formatFault, loadConfig } from "../config/load.ts";
 import { type Config, configSchema } from "../config/schema.ts";
+import { controlSocket } from "../control/protocol.ts";
+import type { AnswerOf } from "../control/questions.ts";
+import { serveControl } from "../control/server.ts";
 import { findGroup, findUser, type HostUser } from "../host/user-database.ts";
 import type { Log } from "../log/log.ts";
-import { type BindResult, type BoundSocket, bindTcp, bindUnix } from "../net/listen.ts";
+import { type BindResult, type BoundSocket, bindTcp, bindUnix, serveUnix } from "../net/listen.ts";
 import { passOn } from "./fellow-workers.ts";
+import { Inquiries, OwnRespondent } from "./inquiries.ts";
 import { type MtaSockets, mtaSockets } from "./mta-sockets.ts";
 import { authSocket, mailboxSocket } from "./placement.ts";
 import { claimRuntimeDir, type RuntimeDirClaim } from "./runtime-dir.ts";
@@ -89,7 +93,7 @@ export async function startMaster(
   users: ProcessUsers,
   log: Log,
 ): Promise<StartResult> {
-  const bound: BoundSocket[] = [];
+  const bound: { close(): void }[] = [];
   const abandon = (message: string): StartResult => {
     for (const socket of bound) socket.close();
     return { kind: "failed", message };
@@ -129,6 +133,13 @@ export async function startMaster(
     if (typeof socket === "string") return abandon(socket);
     mailboxListeners.push(socket);
   }
+
+  const inquiries = new Inquiries();
+  const control = await serveUnix(controlSocket(runtime_dir), 0o600, (socket) =>
+    serveControl(socket, (...asked) => inquiries.ask(...asked)),
+  );
+  if (control.kind === "failed") return abandon(cannotListen(control.name, control.code));
+  bound.push(control);
 
   const ticketKey = randomBytes(32).toString("base64");
   const inheritance: AuthInheritance = {
@@ -178,10 +189,11 @@ export async function startMaster(
               settings: () => loginSettingsOf(current.config),
             },
     ),
-  ].map((description) => new SupervisedChild(description, log));
+  ].map((description) => new SupervisedChild(description, inquiries, log));
   if (isCombined) workers.push(...children.slice(1));
 
   const master = new Master({ configFile, current, children, bound, claim, log });
+  inquiries.joined(new OwnRespondent(inquiries, { reload: (_, reply) => reply(master.reload()) }));
   // Auth first: whoever asks it finds it listening.
   const [auth, ...others] = children;
   const starts = [await auth!.start(), ...(await Promise.all(others.map((child) => child.start())))];
@@ -198,7 +210,7 @@ interface MasterParts {
   readonly configFile: string;
   readonly current: { config: Config };
   readonly children: readonly SupervisedChild[];
-  readonly bound: readonly BoundSocket[];
+  readonly bound: readonly { close(): void }[];
   readonly claim: RuntimeDirClaim;
   readonly log: Log;
 }
@@ -212,14 +224,19 @@ export class Master {
   }
 
   /** Reads the config again and tells every process. A faulty config changes nothing. */
-  reload(): void {
+  reload(): AnswerOf<"reload"> {
     const { configFile, current, children, log } = this.#parts;
     const result = loadConfig(configFile);
     if (result.kind === "faulty") {
-      for (const fault of result.faults)
-        log.error({ fault: formatFault(fault) }, "config is faulty, the old one stays");
-      return;
+      const faults = result.faults.map(formatFault);
+      for (const fault of faults) log.error({ fault }, "config is faulty, the old one stays");
+      return { faults, later: [] };
     }
+    const later: string[] = [];
+    const takesEffectLater = (key: string): void => {
+      later.push(key);
+      log.warn({ key }, "changed key takes effect at the next start");
+    };
     // What sockets and processes were made from can't change under them.
     const { name, ...fixed } = result.config.server;
     for (const key of Object.keys(configSchema.shape.server.unwrap().shape) as (keyof typeof fixed)[]) {
@@ -228,11 +245,11 @@ export class Master {
         (key as string) === "name"
       )
         continue;
-      log.warn({ key: `server.${key}` }, "changed key takes effect at the next start");
+      takesEffectLater(`server.${key}`);
     }
     for (const key of ["user", "group"] as const) {
       if (result.config.mail[key] === current.config.mail[key]) continue;
-      log.warn({ key: `mail.${key}` }, "changed key takes effect at the next start");
+      takesEffectLater(`mail.${key}`);
     }
     for (const key of [
       "sasl_socket",
@@ -242,12 +259,13 @@ export class Master {
       "socket_mode",
     ] as const) {
       if (JSON.stringify(result.config.mta[key]) === JSON.stringify(current.config.mta[key])) continue;
-      log.warn({ key: `mta.${key}` }, "changed key takes effect at the next start");
+      takesEffectLater(`mta.${key}`);
     }
     current.config = { ...result.config, server: { ...current.config.server, name } };
     log.level = current.config.log.level;
     for (const child of children) child.reload();
     log.info({ configFile }, "reloaded");
+    return { faults: [], later };
   }
 
   /** Stops accepting, lets running commands finish, ends every process. */

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { POSTFIX_MAP_TYPES } from "../config/postfix-map-types.ts";
 import type { Config } from "../config/schema.ts";
+import { question } from "../control/questions.ts";
 import { askHolder, tellHolder } from "./fellow-workers.ts";
 
 const logLevel = z.enum(["debug", "info", "warn", "error"]);
@@ -72,12 +73,18 @@ export const settingsSchemas = {
 export type Role = keyof typeof settingsSchemas;
 export type SettingsOf<R extends Role> = z.infer<(typeof settingsSchemas)[R]>;
 
+/** Which of pop3-ctl's questions an answer belongs to. */
+const id = z.int().positive();
+
 /** Master to child. `configure` comes first, and again after a reload. */
 export const toChild = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("configure"), settings: z.unknown() }),
   z.strictObject({ kind: z.literal("drain") }),
   askHolder,
   tellHolder,
+  z.strictObject({ kind: z.literal("ask"), id, question }),
+  /** Nobody waits for the answers any more. */
+  z.strictObject({ kind: z.literal("cancel"), id }),
 ]);
 
 /** Child to master. */
@@ -85,6 +92,9 @@ export const toMaster = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("ready") }),
   askHolder,
   tellHolder,
+  /** One of any number of answers; pop3-ctl checks it, master only passes it on. */
+  z.strictObject({ kind: z.literal("answer"), id, answer: z.unknown() }),
+  z.strictObject({ kind: z.literal("answered"), id }),
 ]);
 
 export type ToChild = z.infer<typeof toChild>;

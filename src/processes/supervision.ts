@@ -3,10 +3,12 @@
 // the listening sockets stay open in master.
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import type { Question } from "../control/questions.ts";
 import type { HostUser } from "../host/user-database.ts";
 import type { Log } from "../log/log.ts";
 import type { BoundSocket } from "../net/listen.ts";
 import type { FellowMessage } from "./fellow-workers.ts";
+import type { Inquiries, Respondent } from "./inquiries.ts";
 import { type Role, type ToChild, toMaster } from "./settings.ts";
 
 export interface ChildDescription {
@@ -32,9 +34,10 @@ const LONGEST_BACK_OFF_MS = 10_000;
 /** A child that lived this long was well: the next failure starts with the shortest back-off again. */
 const WELL_AFTER_MS = 30_000;
 
-export class SupervisedChild {
+export class SupervisedChild implements Respondent {
   readonly #description: ChildDescription;
   readonly #log: Log;
+  readonly #inquiries: Inquiries;
   #process: ChildProcess | undefined;
   #startedAtMs = 0;
   #backOffMs = FIRST_BACK_OFF_MS;
@@ -43,8 +46,9 @@ export class SupervisedChild {
   #onStarted: ((result: ChildStart) => void) | undefined;
   #onEnded: (() => void) | undefined;
 
-  constructor(description: ChildDescription, log: Log) {
+  constructor(description: ChildDescription, inquiries: Inquiries, log: Log) {
     this.#description = description;
+    this.#inquiries = inquiries;
     this.#log = log.child({ child: description.name });
   }
 
@@ -65,6 +69,16 @@ export class SupervisedChild {
 
   reload(): void {
     this.send({ kind: "configure", settings: this.#description.settings() });
+  }
+
+  ask(id: number, question: Question): boolean {
+    if (!this.#process?.connected) return false;
+    this.send({ kind: "ask", id, question });
+    return true;
+  }
+
+  cancel(id: number): void {
+    this.send({ kind: "cancel", id });
   }
 
   /** Resolves when the child is gone; it is killed when it takes longer than `patienceMs`. */
@@ -118,18 +132,28 @@ export class SupervisedChild {
       this.#process?.kill("SIGKILL");
       return;
     }
-    if (message.data.kind !== "ready") {
-      this.#description.onFellowMessage?.(message.data);
-      return;
+    switch (message.data.kind) {
+      case "ready":
+        this.#log.debug({ childPid: this.#process?.pid }, "child serves");
+        this.#onStarted?.({ kind: "serves" });
+        this.#onStarted = undefined;
+        this.#inquiries.joined(this);
+        return;
+      case "answer":
+        this.#inquiries.answer(this, message.data.id, message.data.answer);
+        return;
+      case "answered":
+        this.#inquiries.answered(this, message.data.id);
+        return;
+      default:
+        this.#description.onFellowMessage?.(message.data);
     }
-    this.#log.debug({ childPid: this.#process?.pid }, "child serves");
-    this.#onStarted?.({ kind: "serves" });
-    this.#onStarted = undefined;
   }
 
   #onExit(child: ChildProcess | undefined, how: string): void {
     if (this.#process !== child) return;
     this.#process = undefined;
+    this.#inquiries.left(this);
     if (this.#isDraining) {
       this.#onEnded?.();
       return;

@@ -1,6 +1,7 @@
 // One client after login: acts on what the TRANSACTION state decides, on this session's maildrop. Runs in the mailbox
 // process as the mail's owner (in a worker, when `server.processes` is "combined").
 import type * as net from "node:net";
+import type { AnswerOf } from "../control/questions.ts";
 import type { Log } from "../log/log.ts";
 import type { Maildrop } from "../maildir/maildrop.ts";
 import { MAX_QUICK_BYTES } from "../maildir/quick-reads.ts";
@@ -21,6 +22,7 @@ export type EndReason =
   | "idle"
   | "stalled"
   | "taken-over"
+  | "kicked"
   | "shutdown"
   | "useless-commands"
   | "read-failed"
@@ -48,7 +50,9 @@ export class TransactionSession {
   #messagesSent = 0;
   #removed = 0;
   #reason: EndReason | undefined;
-  #isDraining = false;
+  /** Set when no other command is to be handled. */
+  #closing: { readonly reason: EndReason; readonly text: string } | undefined;
+  #cutOff: NodeJS.Timeout | undefined;
   #updating: Promise<void> | undefined;
   #lastCommandAtMs: number;
   #settleOver: () => void = () => {};
@@ -81,8 +85,30 @@ export class TransactionSession {
 
   /** Lets the running command finish, then closes without UPDATE. */
   drain(): void {
-    this.#isDraining = true;
-    if (!this.#connection.isWorking) this.#shutDown();
+    this.#closeAfterWork("shutdown", "server is shutting down");
+  }
+
+  /** An administrator ends it, without UPDATE unless QUIT was said already. A command that takes long is cut off. */
+  kick(): void {
+    this.#closeAfterWork("kicked", "an administrator ended this session");
+    if (this.#updating === undefined) this.#cutOff ??= setTimeout(() => this.#connection.destroy(), KICK_MS);
+  }
+
+  get id(): string {
+    return this.#context.ticket.session;
+  }
+
+  /** For pop3-ctl. */
+  describe(): AnswerOf<"sessions"> {
+    return {
+      ...this.#identity(),
+      secured: this.#context.ticket.secured,
+      state: this.#updating === undefined ? "TRANSACTION" : "UPDATE",
+      startedAtMs: this.#startedAtMs,
+      idleMs: Math.max(0, this.idleMs()),
+      messages: this.#messagesSent,
+      octets: this.#octetsSent,
+    };
   }
 
   get address(): string {
@@ -114,16 +140,13 @@ export class TransactionSession {
 
   #onLine(line: Line): Promise<void> | undefined {
     this.#lastCommandAtMs = this.#context.now();
-    if (this.#isDraining) {
-      this.#shutDown();
+    if (this.#closing !== undefined) {
+      this.#close(this.#closing);
       return undefined;
     }
-    const work = this.#act(this.#state.handle(line), line);
-    return this.#isDraining ? undefined : work?.then(() => this.#afterWork());
-  }
-
-  #afterWork(): void {
-    if (this.#isDraining) this.#shutDown();
+    return this.#act(this.#state.handle(line), line)?.then(() => {
+      if (this.#closing !== undefined) this.#close(this.#closing);
+    });
   }
 
   #act(outcome: TransactionOutcome, line: Line): Promise<void> | undefined {
@@ -256,10 +279,15 @@ export class TransactionSession {
     this.#connection.destroy();
   }
 
-  #shutDown(): void {
+  #closeAfterWork(reason: EndReason, text: string): void {
+    this.#closing ??= { reason, text };
+    if (!this.#connection.isWorking) this.#close(this.#closing);
+  }
+
+  #close({ reason, text }: { readonly reason: EndReason; readonly text: string }): void {
     if (this.#reason !== undefined) return;
-    this.#end("shutdown");
-    this.#connection.end(err("server is shutting down, nothing was deleted", "SYS/TEMP"));
+    this.#end(reason);
+    this.#connection.end(err(`${text}, nothing was deleted`, "SYS/TEMP"));
   }
 
   /** The first reason counts: what follows is its consequence. */
@@ -268,7 +296,9 @@ export class TransactionSession {
   }
 
   #onClose(error: Error | undefined): void {
-    this.#end("disconnected");
+    clearTimeout(this.#cutOff);
+    // One that was to be closed and was cut off first.
+    this.#end(this.#closing?.reason ?? "disconnected");
     void this.#finish(error);
   }
 
@@ -302,6 +332,9 @@ export class TransactionSession {
     return { session, account, address };
   }
 }
+
+/** How long a session that an administrator ends may go on with its command, ms. */
+const KICK_MS = 2_000;
 
 /** Filled and sent without anything in between, so one serves every session of the process. */
 const quickBuffer = Buffer.allocUnsafeSlow(MAX_QUICK_BYTES);

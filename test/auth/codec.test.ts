@@ -6,11 +6,12 @@ import {
   decodeInitialResponse,
   formatClientCommand,
   formatServerReply,
+  MAX_LINE_OCTETS,
   parseClientCommand,
   parseServerReply,
   type ServerReply,
 } from "../../src/auth/codec.ts";
-import { LineSplitter } from "../../src/auth/line-splitter.ts";
+import { LineSplitter } from "../../src/octets/line-splitter.ts";
 import { chunkings } from "./chunkings.ts";
 
 const NOTHING_SAID: AuthParameters = {
@@ -38,7 +39,7 @@ describe("parseClientCommand", () => {
     "",
   ];
   it.each(chunkings(transcript.map((line) => `${line}\n`).join("")))("reads a dialogue, %s", (_, chunks) => {
-    const splitter = new LineSplitter();
+    const splitter = new LineSplitter(MAX_LINE_OCTETS);
     const lines = chunks.flatMap((chunk) => splitter.push(chunk));
     expect(lines.map((line) => line.kind === "line" && parseClientCommand(line.text))).toEqual([
       { kind: "VERSION", major: 1, minor: 0 },
@@ -191,7 +192,7 @@ describe("parseServerReply", () => {
     "NOTFOUND\t1",
   ];
   it.each(chunkings(transcript.map((line) => `${line}\n`).join("")))("reads a dialogue, %s", (_, chunks) => {
-    const splitter = new LineSplitter();
+    const splitter = new LineSplitter(MAX_LINE_OCTETS);
     const lines = chunks.flatMap((chunk) => splitter.push(chunk));
     expect(lines.map((line) => line.kind === "line" && parseServerReply(line.text))).toEqual([
       { kind: "VERSION", major: 1, minor: 2 },
@@ -355,7 +356,7 @@ function roundTrip<Message, Parsed>(
   format: (message: Message) => string,
   parse: (line: string) => Parsed,
 ): void {
-  const lines = new LineSplitter().push(Buffer.from(format(message)));
+  const lines = new LineSplitter(MAX_LINE_OCTETS).push(Buffer.from(format(message)));
   expect(lines).toHaveLength(1);
   const [line] = lines;
   expect(line?.kind === "line" && parse(line.text)).toEqual(message);

@@ -17,7 +17,7 @@ export interface RunnableProgram {
 }
 
 /** A built command that every user of this host can run. The tests build before they run, so it is there. */
-export function runnableProgram(name: "pop3-server" | "pop3-passwd"): RunnableProgram {
+export function runnableProgram(name: "pop3-server" | "pop3-passwd" | "pop3-ctl"): RunnableProgram {
   runnable ??= makeRunnable();
   return { path: join(runnable.root, "scripts", name), env: runnable.env };
 }

@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { LineSplitter, MAX_LINE_OCTETS, type SplitLine } from "../../src/auth/line-splitter.ts";
-import { chunkings } from "./chunkings.ts";
+import { LineSplitter, type SplitLine } from "../../src/octets/line-splitter.ts";
+import { chunkings } from "../auth/chunkings.ts";
+
+const MAX_LINE_OCTETS = 16_384;
 
 function feed(chunks: readonly Uint8Array[]): readonly SplitLine[] {
-  const splitter = new LineSplitter();
+  const splitter = new LineSplitter(MAX_LINE_OCTETS);
   return chunks.flatMap((chunk) => splitter.push(chunk));
 }
 
@@ -34,7 +36,7 @@ describe("LineSplitter", () => {
   });
 
   it("keeps what it needs of a chunk that is written to again", () => {
-    const splitter = new LineSplitter();
+    const splitter = new LineSplitter(MAX_LINE_OCTETS);
     const chunk = Buffer.from("DONE");
     splitter.push(chunk);
     chunk.fill("x");
@@ -57,7 +59,7 @@ describe("LineSplitter", () => {
   });
 
   it("gives up as soon as an unfinished line is too long", () => {
-    const splitter = new LineSplitter();
+    const splitter = new LineSplitter(MAX_LINE_OCTETS);
     expect(splitter.push(Buffer.alloc(MAX_LINE_OCTETS - 1, "x"))).toEqual([]);
     expect(splitter.push(Buffer.from("x"))).toMatchObject([{ kind: "malformed" }]);
     expect(splitter.push(Buffer.alloc(1_000_000, "\n"))).toEqual([]);

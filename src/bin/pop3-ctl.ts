@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+// pop3-ctl: runs a server. Run by the administrator, as root or as whoever started it.
+// Exit status: 0 done, 1 refused with one line on standard error, 2 usage.
+import { CommanderError } from "commander";
+import { commandLine } from "../control/command-line.ts";
+import { Refusal } from "../control/refusal.ts";
+
+// `pop3-ctl … | head` has read enough: no fault.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+try {
+  await commandLine().parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else if (error instanceof Refusal) {
+    console.error(`pop3-ctl: ${error.message}`);
+    process.exitCode = 1;
+  } else throw error;
+}

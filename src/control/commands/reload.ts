@@ -1,0 +1,15 @@
+// `pop3-ctl reload`: the server reads its config again.
+import type { Printer } from "../printer.ts";
+import { Refusal } from "../refusal.ts";
+import type { ServerLink } from "../server-link.ts";
+
+export async function reload(server: ServerLink, printer: Printer): Promise<void> {
+  const [answered] = await server.ask({ kind: "reload" });
+  if (answered === undefined) throw new Refusal("the server did not say whether it reloaded, see its log");
+  const { faults, later } = answered.answer;
+  if (faults.length > 0) throw new Refusal(`${faults.join("\n")}\nthe config is faulty, the old one stays`);
+  printer.result(answered.answer, [
+    "reloaded",
+    ...later.map((key) => `${key} has changed and takes effect at the next start`),
+  ]);
+}

@@ -1,0 +1,83 @@
+// What pop3-ctl may ask a running server, and what comes back: the one table that its client, master and every child
+// check messages against. Each process answers the questions that it has a handler for and says nothing to the others.
+// A new question takes an entry here and a handler in the process that knows the answer. Pure.
+import { z } from "zod";
+
+const sessionId = z.string().min(1).max(64);
+const text = z.string().max(4096);
+const account = z.string().min(1).max(255);
+const count = z.int().nonnegative();
+
+const session = z.strictObject({
+  session: sessionId,
+  /** Null before login. */
+  account: account.nullable(),
+  address: z.string().max(64),
+  secured: z.boolean(),
+  state: z.enum(["AUTHORIZATION", "TRANSACTION", "UPDATE"]),
+  startedAtMs: count,
+  idleMs: count,
+  /** Retrieved so far, and their octets as sent. */
+  messages: count,
+  octets: count,
+});
+
+export const questions = {
+  /** Everybody who is connected. */
+  sessions: { asks: z.strictObject({ kind: z.literal("sessions") }), answers: session },
+  /** Ends sessions without UPDATE; each one ended is an answer. */
+  kick: {
+    asks: z.strictObject({ kind: z.literal("kick"), sessions: z.array(sessionId).max(1000) }),
+    answers: z.strictObject({ session: sessionId }),
+  },
+  /** Reads the config again, as SIGHUP does; answered by master. */
+  reload: {
+    asks: z.strictObject({ kind: z.literal("reload") }),
+    answers: z.strictObject({
+      /** Why nothing was changed; empty when all went well. */
+      faults: z.array(text),
+      /** Keys that take effect at the next start. */
+      later: z.array(text),
+    }),
+  },
+} as const;
+
+export type Kind = keyof typeof questions;
+type Asks = (typeof questions)[Kind]["asks"];
+export type Question = z.infer<Asks>;
+export type QuestionOf<K extends Kind> = Extract<Question, { kind: K }>;
+export type AnswerOf<K extends Kind> = z.infer<(typeof questions)[K]["answers"]>;
+
+export const question = z.discriminatedUnion(
+  "kind",
+  Object.values(questions).map(({ asks }) => asks) as unknown as [Asks, ...Asks[]],
+);
+
+/** Answered until nobody listens any more: no time-out, and processes that start later are asked as well. */
+const STREAMING: ReadonlySet<Kind> = new Set<Kind>([]);
+
+export function isStreaming(kind: Kind): boolean {
+  return STREAMING.has(kind);
+}
+
+/** @param signal aborted when nobody waits for answers any more */
+export type Handler<K extends Kind> = (
+  question: QuestionOf<K>,
+  reply: (answer: AnswerOf<K>) => void,
+  signal: AbortSignal,
+) => void | Promise<void>;
+
+/** What one part of a process can answer. */
+export type Handlers = { readonly [K in Kind]?: Handler<K> };
+
+/** Asks every part of a process; resolves when all of them are done. */
+export async function answerBy(
+  parts: readonly Handlers[],
+  asked: Question,
+  reply: (answer: unknown) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  await Promise.all(
+    parts.map((handlers) => (handlers[asked.kind] as Handler<Kind> | undefined)?.(asked, reply, signal)),
+  );
+}
