@@ -2,35 +2,26 @@
 // Held in the auth process's memory, as keyed hashes: what is stored gives no password away, and no dictionary fits it
 // without the key. Dovecot has the same as auth_cache.
 import { createHmac, randomBytes } from "node:crypto";
+import { BoundedMap } from "./bounded-map.ts";
 
 /** Some 100 bytes each. */
 const MAX_ENTRIES = 50_000;
 
 export class VerifiedPasswords {
   readonly #key = randomBytes(32);
-  readonly #maxEntries: number;
-  /** In order of use, the least recently used first. */
-  readonly #entries = new Set<string>();
+  readonly #entries: BoundedMap<string, true>;
 
   constructor(maxEntries: number = MAX_ENTRIES) {
-    this.#maxEntries = maxEntries;
+    this.#entries = new BoundedMap(maxEntries);
   }
 
   /** @param field the account's whole password field: with another hash stored, nothing remembered fits */
   has(user: string, field: string, password: Uint8Array): boolean {
-    const entry = this.#entryOf(user, field, password);
-    if (!this.#entries.delete(entry)) return false;
-    this.#entries.add(entry);
-    return true;
+    return this.#entries.has(this.#entryOf(user, field, password));
   }
 
   add(user: string, field: string, password: Uint8Array): void {
-    this.#entries.add(this.#entryOf(user, field, password));
-    if (this.#entries.size <= this.#maxEntries) return;
-    for (const oldest of this.#entries) {
-      this.#entries.delete(oldest);
-      break;
-    }
+    this.#entries.set(this.#entryOf(user, field, password), true);
   }
 
   clear(): void {

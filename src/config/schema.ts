@@ -1,6 +1,7 @@
 // Every key of config.toml: its type, default, unit and reason. `load.ts` reads the file against it.
 import { availableParallelism, hostname } from "node:os";
 import { z } from "zod";
+import { isNetwork } from "../host/networks.ts";
 import { parseListenAddress } from "../net/address.ts";
 import { parseDuration } from "./duration.ts";
 import { POSTFIX_MAP_TYPES } from "./postfix-map-types.ts";
@@ -106,8 +107,22 @@ const auth = z
      * out as long as no account has anything stored for it.
      */
     mechanisms: z.array(z.enum(MECHANISMS)).min(1).optional(),
-    /** A refused login is answered no sooner than this: it slows guessing down and hides how long checking took. */
+    /**
+     * A refused login is answered no sooner than this: it slows guessing down and hides how long checking took. Failures
+     * beyond a handful (of an account, an address, or both) double it, up to max_failure_delay, and no more attempts are
+     * checked in that time, however many connections they come by. At most 8s towards an MTA: Postfix waits for 10.
+     * "0s" slows nobody down.
+     */
     failure_delay: duration("2s"),
+    /** Longer than this and mail programs give up; one attempt in 15 seconds is 5,760 a day, from everywhere together. */
+    max_failure_delay: duration("15s"),
+    /**
+     * Networks whose addresses stand for many people, as webmail's and proxies' do: an address in them is not slowed down
+     * for what different accounts got wrong. Each account's failures count from there, too.
+     */
+    throttle_exempt_nets: z
+      .array(z.string().refine(isNetwork, 'expected networks such as "192.0.2.0/24" or "2001:db8::/32"'))
+      .default(["127.0.0.0/8", "::1/128"]),
     /** Verifications at one time: each argon2id holds its memory while it runs, the others wait their turn. */
     parallel_verifications: z
       .int()

@@ -15,6 +15,7 @@ import type { ScramHash } from "../sasl/mechanism.ts";
 import { logAuthEvent, logPasswdFileEvent, logSocketmapEvent } from "./auth-log.ts";
 import { mechanismsToOffer } from "./auth-mechanisms.ts";
 import { runChild, serveFd } from "./child.ts";
+import { LoginThrottle } from "./login-throttle.ts";
 import { reachVerdict } from "./login-verdict.ts";
 import { MtaLookups } from "./mta-lookups.ts";
 import { PostfixMapKeeper } from "./postfix-map-keeper.ts";
@@ -22,6 +23,7 @@ import type { AuthSettings } from "./settings.ts";
 
 runChild("auth", async (given, { log, listenerFds }) => {
   let settings = given;
+  const throttle = new LoginThrottle(settings);
   const keeper = new PostfixMapKeeper(log);
   keeper.configure(settings);
   let offerMechanisms = (): void => {};
@@ -41,7 +43,8 @@ runChild("auth", async (given, { log, listenerFds }) => {
       pid: process.pid,
       randomBytes,
       findVerifier: (user, hash) => accounts.verifier.findScramVerifier(user, hash),
-      verify: (request) => reachVerdict(request, { verifier: accounts.verifier, settings, log, client }),
+      verify: (request) =>
+        reachVerdict(request, { verifier: accounts.verifier, throttle, settings, log, client }),
       onEvent: (event: AuthServerEvent) => logAuthEvent(log, event),
     });
   const forLogin = serverFor("login");
@@ -87,6 +90,7 @@ runChild("auth", async (given, { log, listenerFds }) => {
         changed.parallelVerifications === settings.parallelVerifications;
       settings = changed;
       keeper.configure(settings);
+      throttle.configure(changed);
       if (isSame) return offerMechanisms();
       const opened = await openAccounts(changed, log, onReloaded);
       if (!opened.passwdFile.isLoaded) {

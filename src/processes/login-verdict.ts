@@ -1,16 +1,17 @@
 // From credentials to a verdict, for the auth process: asks the verifier, logs, holds refusals back, and seals the
 // ticket for our login processes.
 import { randomBytes } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { maildirPath } from "../accounts/maildir-path.ts";
 import type { Authentication, Verifier } from "../accounts/verifier.ts";
 import type { Verdict, VerifyRequest } from "../auth/server.ts";
 import type { Log } from "../log/log.ts";
+import type { Guess, LoginThrottle } from "./login-throttle.ts";
 import type { AuthSettings } from "./settings.ts";
 import { sealTicket, type Ticket } from "./ticket.ts";
 
 export interface VerdictContext {
   readonly verifier: Verifier;
+  readonly throttle: LoginThrottle;
   readonly settings: AuthSettings;
   readonly log: Log;
   /** Only a login process is given a ticket. */
@@ -19,26 +20,36 @@ export interface VerdictContext {
 
 export async function reachVerdict(
   request: VerifyRequest,
-  { verifier, settings, log, client }: VerdictContext,
+  { verifier, throttle, settings, log, client }: VerdictContext,
 ): Promise<Verdict> {
-  // Begun now: a refusal takes as long as it takes, whatever the checking took.
-  const { failureDelayMs } = settings;
-  const notBefore = delay(client === "mta" ? Math.min(failureDelayMs, MAX_MTA_DELAY_MS) : failureDelayMs);
-  const { user, service, session, mechanism, remoteAddress } = request;
+  const { user, credentials, service, session, mechanism, remoteAddress, isAwaited } = request;
   const who = { session, user, address: remoteAddress, service, mechanism };
-  const result = await authenticate(request, verifier);
+  const longestMs = Math.max(settings.failureDelayMs, settings.maxFailureDelayMs);
+  const maxDelayMs = client === "mta" ? Math.min(longestMs, MAX_MTA_DELAY_MS) : longestMs;
+  const guess = throttle.guess({ account: user, address: remoteAddress, maxDelayMs, isAwaited });
+  const password = credentials.kind === "password" ? credentials.password : undefined;
+  const result = await authenticate(request, verifier, guess).catch((error: unknown) => {
+    guess.undecided();
+    throw error;
+  });
   switch (result.kind) {
     case "unavailable":
+      guess.undecided();
+      return { kind: "temporary-failure" };
+    case "throttled":
+      // Not as a wrong password: the right one may have come, and nobody has looked at it.
+      if (isAwaited()) log.warn(who, "login throttled after too many failures");
       return { kind: "temporary-failure" };
     case "refused":
       log.info({ ...who, reason: result.reason }, "login refused");
-      await notBefore;
+      await guess.wrong(password);
       return { kind: "refused" };
     case "unusable":
       log.error({ ...who, reason: result.reason }, "account cannot be used");
-      await notBefore;
+      await guess.wrong(password);
       return { kind: "refused", code: "unusable" };
     case "ok":
+      guess.right();
       break;
     default:
       return result satisfies never;
@@ -63,10 +74,14 @@ export async function reachVerdict(
   };
 }
 
-function authenticate(
+async function authenticate(
   { user, credentials, remoteAddress, isAwaited }: VerifyRequest,
   verifier: Verifier,
-): Promise<Authentication> {
+  guess: Guess,
+): Promise<Authentication | { readonly kind: "throttled" }> {
+  // Before anything is looked at, what is remembered of right passwords included: else the one guess that is answered at
+  // once would be the right one. A certificate is no guess.
+  if (credentials.kind !== "certificate" && !(await guess.admit())) return { kind: "throttled" };
   switch (credentials.kind) {
     case "password":
       return verifier.authenticate(user, credentials.password, remoteAddress, isAwaited);

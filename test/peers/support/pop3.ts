@@ -49,15 +49,18 @@ export class Pop3Connection {
     });
   }
 
-  /** Connects to 127.0.0.1 and reads the greeting. */
-  static async open(port: number): Promise<{ connection: Pop3Connection; greeting: Pop3Reply }> {
-    const connection = new Pop3Connection(connect({ host: "127.0.0.1", port }));
+  /** Connects to 127.0.0.1 and reads the greeting. @param from another address of 127.0.0.0/8 to come from */
+  static async open(
+    port: number,
+    from = "127.0.0.1",
+  ): Promise<{ connection: Pop3Connection; greeting: Pop3Reply }> {
+    const connection = new Pop3Connection(connect({ host: "127.0.0.1", port, localAddress: from }));
     return { connection, greeting: await connection.reply() };
   }
 
   /** Opens and logs in with USER and PASS; throws when that is refused. */
-  static async login(port: number, user: string, password: string): Promise<Pop3Connection> {
-    const { connection } = await Pop3Connection.open(port);
+  static async login(port: number, user: string, password: string, from?: string): Promise<Pop3Connection> {
+    const { connection } = await Pop3Connection.open(port, from);
     for (const line of [`USER ${user}`, `PASS ${password}`]) {
       const { status, text } = await connection.command(line);
       if (status !== "+OK") throw new Error(`${line.slice(0, 4)} was refused: ${text}`);

@@ -1,0 +1,248 @@
+// Slows down who guesses passwords: counts failures by address, by account and by both, and says when the next attempt
+// may begin and how long a refusal is held back. Pure; the auth process wires it (processes/login-throttle.ts).
+//
+// One delay serves for both: a refusal is answered when the next attempt may begin, so whoever waits for the answer never
+// waits again, and whoever doesn't gains nothing. It is `firstDelayMs`, and doubles with each failure beyond the free ones.
+import { createHmac, randomBytes } from "node:crypto";
+import { BoundedMap } from "./bounded-map.ts";
+
+export interface ThrottleOptions {
+  readonly firstDelayMs: number;
+  readonly longestDelayMs: number;
+}
+
+export interface Attempt {
+  readonly account: string;
+  /** As networkOf() gives it; undefined for a client without an address. */
+  readonly network: string | undefined;
+  /** Many people come from there (the host's webmail, a proxy): it is not held against them together. */
+  readonly isShared: boolean;
+}
+
+export type Turn =
+  | { readonly kind: "go"; readonly running: RunningAttempt }
+  /** Until then, or until another attempt of the same address or account has ended. */
+  | { readonly kind: "wait"; readonly untilMs: number; readonly queue: WaitingQueue }
+  /** So many wait already that this one is not worth the memory. */
+  | { readonly kind: "crowded" };
+
+/** Those who wait for the same reason; whoever waits counts itself. */
+export interface WaitingQueue {
+  waiting: number;
+}
+
+/** Counted already; ends in one of three ways, once. */
+export interface RunningAttempt {
+  /** The account has logged in from there: strangers elsewhere cannot lock it out any more. */
+  succeeded(): void;
+  /** @returns when the refusal may be answered. @param guess the same one again is not counted again; undefined if unknown */
+  failed(nowMs: number, guess: Uint8Array | undefined): number;
+  /** There is no verdict: as if it had not been. */
+  abandoned(): void;
+}
+
+export interface ThrottleEntry {
+  readonly account: string | undefined;
+  readonly network: string | undefined;
+  readonly failures: number;
+  /** The next attempt may begin then; in the past, at once. */
+  readonly nextAtMs: number;
+}
+
+export class Throttle {
+  #options: ThrottleOptions;
+  readonly #byNetwork: BoundedMap<string, Counter>;
+  readonly #byAccount: BoundedMap<string, Counter>;
+  readonly #byPair: BoundedMap<string, Counter>;
+  /** Pairs that have logged in. */
+  readonly #known = new BoundedMap<string, true>(MAX_KNOWN);
+  /** Digests of account and wrong password. */
+  readonly #guesses = new BoundedMap<string, true>(MAX_GUESSES);
+  readonly #guessKey = randomBytes(32);
+
+  constructor(options: ThrottleOptions, maxCounters: number = MAX_COUNTERS) {
+    this.#options = options;
+    this.#byNetwork = new BoundedMap(maxCounters, isIdle);
+    this.#byAccount = new BoundedMap(maxCounters, isIdle);
+    this.#byPair = new BoundedMap(maxCounters, isIdle);
+  }
+
+  /** After a reload: what was counted stays. */
+  configure(options: ThrottleOptions): void {
+    this.#options = options;
+  }
+
+  /** Asked again after a wait. @param nowMs of any clock that never goes back, the same for all calls */
+  begin(attempt: Attempt, nowMs: number): Turn {
+    const { account, network, isShared } = attempt;
+    const pair = pairOf(attempt);
+    const counters = [this.#counter(this.#byPair, pair, { account, network, free: FREE.pair })];
+    if (!this.#known.has(pair)) {
+      counters.push(
+        this.#counter(this.#byAccount, account, { account, network: undefined, free: FREE.account }),
+      );
+      if (network !== undefined && !isShared) {
+        counters.push(
+          this.#counter(this.#byNetwork, network, { account: undefined, network, free: FREE.network }),
+        );
+      }
+    }
+    let untilMs = nowMs;
+    let queue: Counter | undefined;
+    for (const counter of counters) {
+      forgive(counter, nowMs);
+      // Those under way may all fail: no more of them at a time than failures are free, or one.
+      const isFull = counter.running >= Math.max(1, counter.free - counter.failures);
+      const counterUntilMs = isFull ? Number.POSITIVE_INFINITY : counter.nextAtMs;
+      if (counterUntilMs <= untilMs) continue;
+      untilMs = counterUntilMs;
+      queue = counter;
+    }
+    if (queue !== undefined) {
+      const mostWaiting = queue.failures > 0 ? MAX_WAITING : MAX_WAITING_WITHOUT_FAILURES;
+      return queue.waiting < mostWaiting ? { kind: "wait", untilMs, queue } : { kind: "crowded" };
+    }
+    for (const counter of counters) counter.running++;
+    return { kind: "go", running: this.#run(account, pair, counters, nowMs) };
+  }
+
+  /** Who is counted at the moment, those that were forgiven left out. */
+  list(nowMs: number): ThrottleEntry[] {
+    const maps = [this.#byNetwork, this.#byAccount, this.#byPair];
+    return maps
+      .flatMap((map) => [...map.values()])
+      .filter((counter) => {
+        forgive(counter, nowMs);
+        return counter.failures > 0;
+      })
+      .map(({ account, network, failures, nextAtMs }) => ({ account, network, failures, nextAtMs }));
+  }
+
+  /** Forgives everybody, or an account, or a network. @returns how many were counted */
+  clear(only: { readonly account?: string; readonly network?: string } = {}): number {
+    let cleared = 0;
+    for (const map of [this.#byNetwork, this.#byAccount, this.#byPair]) {
+      for (const counter of map.values()) {
+        if (only.account !== undefined && counter.account !== only.account) continue;
+        if (only.network !== undefined && counter.network !== only.network) continue;
+        if (counter.failures > 0) cleared++;
+        reset(counter);
+      }
+    }
+    return cleared;
+  }
+
+  #run(account: string, pair: string, counters: readonly Counter[], startedMs: number): RunningAttempt {
+    let isOver = false;
+    const end = (): boolean => {
+      if (isOver) return false;
+      isOver = true;
+      for (const counter of counters) counter.running--;
+      return true;
+    };
+    return {
+      succeeded: () => {
+        if (!end()) return;
+        this.#known.set(pair, true);
+        // Its own failures only: whoever guesses other accounts from there is not forgiven for having one.
+        reset(counters[0]!);
+      },
+      failed: (nowMs, guess) => {
+        if (!end()) return nowMs;
+        // Not counted again, and held back as the first time.
+        if (guess !== undefined && this.#isRepeated(account, guess)) return startedMs + this.#delayMs(0);
+        let answerAtMs = startedMs + this.#delayMs(0);
+        for (const counter of counters) {
+          counter.failures = Math.min(counter.failures + 1, counter.free + MAX_BEYOND_FREE);
+          counter.lastFailureMs = nowMs;
+          const excess = counter.failures - counter.free;
+          if (excess < 0) continue;
+          counter.nextAtMs = Math.max(counter.nextAtMs, startedMs + this.#delayMs(excess));
+          answerAtMs = Math.max(answerAtMs, counter.nextAtMs);
+        }
+        return answerAtMs;
+      },
+      abandoned: () => void end(),
+    };
+  }
+
+  #delayMs(excess: number): number {
+    const { firstDelayMs, longestDelayMs } = this.#options;
+    return Math.min(firstDelayMs * 2 ** excess, Math.max(firstDelayMs, longestDelayMs));
+  }
+
+  #isRepeated(account: string, guess: Uint8Array): boolean {
+    const digest = createHmac("sha256", this.#guessKey).update(`${account}\0`).update(guess).digest("base64");
+    const isRepeated = this.#guesses.has(digest);
+    this.#guesses.set(digest, true);
+    return isRepeated;
+  }
+
+  #counter(
+    map: BoundedMap<string, Counter>,
+    key: string,
+    about: Pick<Counter, "account" | "network" | "free">,
+  ): Counter {
+    const found = map.get(key);
+    if (found !== undefined) return found;
+    const counter = { ...about, failures: 0, running: 0, waiting: 0, nextAtMs: 0, lastFailureMs: 0 };
+    map.set(key, counter);
+    return counter;
+  }
+}
+
+interface Counter extends WaitingQueue {
+  readonly account: string | undefined;
+  readonly network: string | undefined;
+  readonly free: number;
+  failures: number;
+  lastFailureMs: number;
+  nextAtMs: number;
+  /** Under way, without a verdict so far. */
+  running: number;
+}
+
+/**
+ * Failures without a longer delay. Someone who tries all the passwords that might be it; a household, or a password that
+ * was changed and is still in three devices; an office behind one address.
+ */
+const FREE = { pair: 5, account: 10, network: 20 } as const;
+
+/**
+ * Each one that waits holds a request open, and all clients of a login process share a thousand of them: who guesses must
+ * not use them up. Many right passwords at once, as after a restart, are another thing.
+ */
+const MAX_WAITING = 20;
+const MAX_WAITING_WITHOUT_FAILURES = 500;
+
+/** One failure is forgotten after each of these, so that a quiet hour or two forgives all. */
+const FORGIVE_MS = 5 * 60_000;
+
+/** Beyond this many doublings nothing grows, and nobody waits for days to be forgiven. */
+const MAX_BEYOND_FREE = 10;
+
+/** Some 200 bytes each, of three kinds. Whoever fills one kind forgets the oldest of that kind, and pushes no other out. */
+const MAX_COUNTERS = 50_000;
+const MAX_KNOWN = 200_000;
+const MAX_GUESSES = 50_000;
+
+function pairOf({ account, network }: Attempt): string {
+  // An account's name has no space, and a network neither.
+  return `${network ?? ""} ${account}`;
+}
+
+function isIdle(counter: Counter): boolean {
+  return counter.running === 0;
+}
+
+function forgive(counter: Counter, nowMs: number): void {
+  const forgiven = Math.floor((nowMs - counter.lastFailureMs) / FORGIVE_MS);
+  if (forgiven <= 0 || counter.failures === 0) return;
+  counter.failures = Math.max(0, counter.failures - forgiven);
+  counter.lastFailureMs += forgiven * FORGIVE_MS;
+}
+
+function reset(counter: Counter): void {
+  counter.failures = 0;
+  counter.nextAtMs = 0;
+}

@@ -1,0 +1,149 @@
+// The throttle at work in the auth process: lets attempts wait for their turn, and holds refusals back. One for POP3 and
+// for the MTAs, and the same one over a reload.
+import { setTimeout as delay } from "node:timers/promises";
+import { type Attempt, type RunningAttempt, Throttle, type ThrottleEntry } from "../accounts/throttle.ts";
+import { type Networks, networkOf, networksOf } from "../host/networks.ts";
+import type { AuthSettings } from "./settings.ts";
+
+type ThrottleSettings = Pick<AuthSettings, "failureDelayMs" | "maxFailureDelayMs" | "throttleExemptNets">;
+
+export interface GuessRequest {
+  readonly account: string;
+  readonly address: string | undefined;
+  /** From now to the answer. */
+  readonly maxDelayMs: number;
+  isAwaited(): boolean;
+}
+
+export class LoginThrottle {
+  readonly #throttle: Throttle;
+  #settings: ThrottleSettings;
+  #exempt: Networks;
+  /** Of attempts that wait for another one to end. */
+  readonly #wakes = new Set<() => void>();
+
+  constructor(settings: ThrottleSettings) {
+    this.#throttle = new Throttle(optionsOf(settings));
+    this.#settings = settings;
+    this.#exempt = networksOf(settings.throttleExemptNets);
+  }
+
+  configure(settings: ThrottleSettings): void {
+    this.#throttle.configure(optionsOf(settings));
+    this.#settings = settings;
+    this.#exempt = networksOf(settings.throttleExemptNets);
+  }
+
+  guess({ account, address, maxDelayMs, isAwaited }: GuessRequest): Guess {
+    const attempt: Attempt = {
+      account,
+      network: address === undefined ? undefined : networkOf(address),
+      isShared: address !== undefined && this.#exempt.has(address),
+    };
+    const arrivedMs = performance.now();
+    return new Guess({
+      deadlineMs: arrivedMs + maxDelayMs,
+      refusedAtMs: arrivedMs + this.#settings.failureDelayMs,
+      begin: (deadlineMs) => this.#begin(attempt, deadlineMs, isAwaited),
+      onEnd: () => this.#wake(),
+    });
+  }
+
+  list(): (Omit<ThrottleEntry, "nextAtMs"> & { readonly nextInMs: number })[] {
+    const nowMs = performance.now();
+    return this.#throttle
+      .list(nowMs)
+      .map(({ nextAtMs, ...entry }) => ({ ...entry, nextInMs: Math.max(0, Math.ceil(nextAtMs - nowMs)) }));
+  }
+
+  /** @param whom an account, or an address; everybody if undefined. @returns how many were counted */
+  clear(whom: string | undefined): number {
+    const network =
+      whom === undefined ? undefined : (networkOf(whom) ?? networkOf(whom.replace(/\/64$/, "")));
+    const only = network !== undefined ? { network } : whom !== undefined ? { account: whom } : {};
+    const cleared = this.#throttle.clear(only);
+    this.#wake();
+    return cleared;
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#wakes]) wake();
+  }
+
+  async #begin(
+    attempt: Attempt,
+    deadlineMs: number,
+    isAwaited: () => boolean,
+  ): Promise<RunningAttempt | undefined> {
+    for (;;) {
+      const nowMs = performance.now();
+      const turn = this.#throttle.begin(attempt, nowMs);
+      if (turn.kind === "go") return turn.running;
+      if (turn.kind === "crowded" || nowMs >= deadlineMs || !isAwaited()) return undefined;
+      turn.queue.waiting++;
+      await this.#wait(Math.min(turn.untilMs, deadlineMs) - nowMs);
+      turn.queue.waiting--;
+    }
+  }
+
+  async #wait(ms: number): Promise<void> {
+    const stop = new AbortController();
+    const woken = new Promise<void>((resolve) => {
+      const wake = (): void => {
+        this.#wakes.delete(wake);
+        resolve();
+      };
+      this.#wakes.add(wake);
+      // Never late by the fraction that a timer cuts off: the loop would turn once more for it.
+      delay(Math.ceil(ms), undefined, { signal: stop.signal }).then(wake, () => {});
+    });
+    await woken;
+    stop.abort();
+  }
+}
+
+interface GuessContext {
+  readonly deadlineMs: number;
+  /** Of a refusal that nobody counted. */
+  readonly refusedAtMs: number;
+  begin(deadlineMs: number): Promise<RunningAttempt | undefined>;
+  onEnd(): void;
+}
+
+/** One attempt to log in. Ends by `right`, `wrong` or `undecided`; what comes after the first of these means nothing. */
+export class Guess {
+  readonly #context: GuessContext;
+  #running: RunningAttempt | undefined;
+
+  constructor(context: GuessContext) {
+    this.#context = context;
+  }
+
+  /** Waits for its turn, and counts it. @returns false when the turn does not come in time: then nothing may be checked */
+  async admit(): Promise<boolean> {
+    this.#running = await this.#context.begin(this.#context.deadlineMs);
+    return this.#running !== undefined;
+  }
+
+  right(): void {
+    this.#running?.succeeded();
+    this.#context.onEnd();
+  }
+
+  /** Resolves when the refusal may be answered. @param password undefined where it is not known */
+  async wrong(password: Uint8Array | undefined): Promise<void> {
+    const { deadlineMs, refusedAtMs, onEnd } = this.#context;
+    const answerAtMs = this.#running?.failed(performance.now(), password) ?? refusedAtMs;
+    onEnd();
+    await delay(Math.max(0, Math.min(answerAtMs, deadlineMs) - performance.now()));
+  }
+
+  undecided(): void {
+    this.#running?.abandoned();
+    this.#context.onEnd();
+  }
+}
+
+function optionsOf({ failureDelayMs, maxFailureDelayMs }: ThrottleSettings) {
+  return { firstDelayMs: failureDelayMs, longestDelayMs: maxFailureDelayMs };
+}
