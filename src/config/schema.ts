@@ -222,9 +222,10 @@ const limits = z
     idle_time: duration("10m"),
     /**
      * A client that takes none of the octets that wait for it, or that acknowledges nothing on the network, counts as
-     * gone after this, and its maildrop is free.
+     * gone after this, and its maildrop is free: within two minutes, so that somebody whose connection broke can come
+     * back.
      */
-    stall_time: duration("2m"),
+    stall_time: duration("100s"),
     /** A login to a maildrop that another session has waits this long for it to end. */
     lock_wait: duration("3s"),
     /** Then a session without a command for this long is ended in favour of the new one. */

@@ -107,7 +107,7 @@ export async function startMaster(
   // The public addresses first: a second server on the same port stops here and disturbs nothing.
   const listeners: BoundSocket[] = [];
   for (const address of config.server.listen) {
-    const socket = keep(bindTcp(address, config.limits.stall_time));
+    const socket = keep(bindTcp(address, config.limits.stall_time + VANISHED_GRACE_MS));
     if (typeof socket === "string") return abandon(socket);
     listeners.push(socket);
   }
@@ -205,6 +205,9 @@ export async function startMaster(
   log.info({ listen: listeners.map(({ name }) => name), processes, children: children.length }, "ready");
   return { kind: "running", master };
 }
+
+/** A client that is there and takes nothing is for the session to end, which can tell it apart in the log. */
+const VANISHED_GRACE_MS = 5_000;
 
 interface MasterParts {
   readonly configFile: string;
