@@ -2,8 +2,16 @@
 // under the lock, so what they find is what will be replaced.
 import { type Account, formatAccountLine, parseAccountLine, userNameFault } from "./account.ts";
 import type { EditChange } from "./edit.ts";
-import { type PasswdLine, userOfLine, withLines, withPasswordField } from "./passwd-lines.ts";
+import {
+  type PasswdLine,
+  userOfLine,
+  withExtraFields,
+  withField,
+  withLines,
+  withPasswordField,
+} from "./passwd-lines.ts";
 import { lockedField, readPasswordField } from "./password-field.ts";
+import { CHANGED_FIELD, DEPENDENT_FIELDS, type StoredPassword } from "./stored-password.ts";
 
 export type NewAccount = Omit<Account, "lineNumber">;
 
@@ -34,12 +42,22 @@ export function addAccount(lines: readonly PasswdLine[], account: NewAccount): E
   return { kind: "write", lines: withLines(lines, [formatAccountLine(account)]) };
 }
 
-/** A locked account gets the new password and stays locked: a changed password must not bring back whom somebody shut out. */
-export function setPassword(lines: readonly PasswdLine[], user: string, field: string): EditChange {
-  return changePasswordField(lines, user, (old) => {
-    const isLocked = readPasswordField(old).kind === "locked";
-    return { kind: "field", field: isLocked ? lockedField(field) : field };
-  });
+/**
+ * A locked account gets the new password and stays locked: a changed password must not bring back whom somebody shut out. What
+ * else in the line was made from the old password goes with it.
+ */
+export function setPassword(lines: readonly PasswdLine[], user: string, stored: StoredPassword): EditChange {
+  const found = findAccount(lines, user);
+  if (found.kind === "missing") return { kind: "refuse", reason: found.reason };
+  const { account, index } = found;
+  const isLocked = readPasswordField(account.password).kind === "locked";
+  const line = withPasswordField(lines[index]!, isLocked ? lockedField(stored.field) : stored.field);
+  const changes = new Map<string, string | true | undefined>(
+    DEPENDENT_FIELDS.filter((key) => account.extra.has(key)).map((key) => [key, undefined]),
+  );
+  for (const [key, value] of stored.extra ?? []) changes.set(key, value);
+  if (stored.date !== undefined && account.extra.has(CHANGED_FIELD)) changes.set(CHANGED_FIELD, stored.date);
+  return { kind: "write", lines: lines.with(index, withExtraFields(line, changes)) };
 }
 
 /** "!" before the field, as usermod -L does: no reader of the file finds a hash that a password could match. */
@@ -56,11 +74,83 @@ export function unlockAccount(lines: readonly PasswdLine[], user: string): EditC
   });
 }
 
+/** Fields of the line to change; the others stay as they are. */
+export interface ChangedDetails {
+  readonly fields: ReadonlyMap<DetailField, string>;
+  /** undefined takes an extra field away. */
+  readonly extra: ReadonlyMap<string, string | true | undefined>;
+}
+
+export type DetailField = keyof typeof FIELD_INDEX;
+
+export function changeDetails(
+  lines: readonly PasswdLine[],
+  user: string,
+  { fields, extra }: ChangedDetails,
+): EditChange {
+  const found = findAccount(lines, user);
+  if (found.kind === "missing") return { kind: "refuse", reason: found.reason };
+  for (const [name, value] of fields) {
+    if (/[:\p{Cc}]/u.test(value))
+      return { kind: "refuse", reason: `${name} holds ":" or a control character` };
+  }
+  for (const [key, value] of extra) {
+    const fault = extraFault(key, value ?? true);
+    if (fault !== undefined) return { kind: "refuse", reason: fault };
+  }
+  let line = lines[found.index]!;
+  for (const [name, value] of fields) line = withField(line, FIELD_INDEX[name], value);
+  if (extra.size > 0) line = withExtraFields(line, extra);
+  // What readers of the file would refuse is refused before it is there.
+  const parsed = parseAccountLine(line.bytes, found.index + 1);
+  if (parsed.kind === "invalid") return { kind: "refuse", reason: parsed.reason };
+  return { kind: "write", lines: lines.with(found.index, line) };
+}
+
+/** The changes one after the other, as one change; the first refusal holds. */
+export function inTurn(
+  lines: readonly PasswdLine[],
+  ...changes: readonly ((lines: readonly PasswdLine[]) => EditChange)[]
+): EditChange {
+  let result: EditChange = { kind: "keep" };
+  for (const change of changes) {
+    const next = change(result.kind === "write" ? result.lines : lines);
+    if (next.kind === "refuse") return next;
+    if (next.kind === "write") result = next;
+  }
+  return result;
+}
+
 /** Every line of the user: a duplicate behind the first one would come to life otherwise. */
 export function deleteAccount(lines: readonly PasswdLine[], user: string): EditChange {
   const rest = lines.filter((line) => userOfLine(line) !== user);
   if (rest.length === lines.length) return { kind: "refuse", reason: `no such user: ${user}` };
   return { kind: "write", lines: rest };
+}
+
+/** Every line of every user of the domain, for whom the administrator was asked. */
+export function deleteDomain(
+  lines: readonly PasswdLine[],
+  domain: string,
+  confirmed: ReadonlySet<string>,
+): EditChange {
+  const users = usersOfDomain(lines, domain);
+  if (users.length === 0) return { kind: "refuse", reason: `no user in ${domain}` };
+  const isNew = users.find((user) => !confirmed.has(user));
+  if (isNew !== undefined)
+    return { kind: "refuse", reason: `${isNew} was added meanwhile; nothing is deleted` };
+  return { kind: "write", lines: lines.filter((line) => !confirmed.has(userOfLine(line) ?? "")) };
+}
+
+/** Users whose name ends in @domain, in order; domains are compared without their case. */
+export function usersOfDomain(lines: readonly PasswdLine[], domain: string): string[] {
+  const users = lines.map(userOfLine).filter((user) => user !== undefined);
+  return [...new Set(users.filter((user) => isOfDomain(user, domain)))];
+}
+
+export function isOfDomain(user: string, domain: string): boolean {
+  const at = user.lastIndexOf("@");
+  return at >= 0 && user.slice(at + 1).toLowerCase() === domain.toLowerCase();
 }
 
 export interface ImportCounts {
@@ -107,16 +197,24 @@ export function accountFault(account: NewAccount): string | undefined {
     if (/[:\p{Cc}]/u.test(value)) return `${name} holds ":" or a control character`;
   }
   for (const [key, value] of account.extra) {
-    if (!/^[A-Za-z0-9_.-]+$/.test(key))
-      return "the name of an extra field holds more than letters, digits, _ . and -";
-    if (value !== true && /[\s\p{Cc}]/u.test(value))
-      return `extra field ${key} holds whitespace or a control character`;
+    const fault = extraFault(key, value);
+    if (fault !== undefined) return fault;
   }
   const parsed = parseAccountLine(formatAccountLine(account), 1);
   return parsed.kind === "invalid" ? parsed.reason : undefined;
 }
 
 const encoder = new TextEncoder();
+
+const FIELD_INDEX = { uid: 2, gid: 3, gecos: 4, home: 5, shell: 6 } as const;
+
+function extraFault(key: string, value: string | true): string | undefined {
+  if (!/^[A-Za-z0-9_.-]+$/.test(key))
+    return "the name of an extra field holds more than letters, digits, _ . and -";
+  if (value !== true && /[\s\p{Cc}]/u.test(value))
+    return `extra field ${key} holds whitespace or a control character`;
+  return undefined;
+}
 
 type FieldChange = { readonly kind: "field"; readonly field: string } | (EditChange & { kind: "refuse" });
 

@@ -1,11 +1,12 @@
 // The password schemes that node:crypto computes: plain text, digests with and without salt, PBKDF2, SCRAM.
 // Called by password.ts alone (auth process, pop3-passwd). Source: Dovecot src/auth/password-scheme*.c, RFC 5802 §3.
-import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, pbkdf2, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
 import type { ScramHash } from "../sasl/mechanism.ts";
+import { preparedPassword, scramKeys } from "./make-scram.ts";
 import { md4, md5BlockState } from "./md-digest.ts";
 import type { Scheme } from "./password-field.ts";
-import { parseScramVerifier } from "./scram-verifier.ts";
+import { MAX_PBKDF2_ITERATIONS, parseScramVerifier } from "./scram-verifier.ts";
 
 export type Verification =
   | "match"
@@ -57,13 +58,6 @@ export async function verifyDigestScheme(
   }
 }
 
-/** The data of a {SCRAM-SHA-256} field: iterations, salt, StoredKey, ServerKey (RFC 5802 §3, RFC 7677). */
-export async function scramSha256(password: Uint8Array, iterations: number): Promise<string> {
-  const salt = randomBytes(16);
-  const { storedKey, serverKey } = await scramKeys("SHA-256", password, salt, iterations);
-  return [iterations, ...[salt, storedKey, serverKey].map((bytes) => bytes.toString("base64"))].join(",");
-}
-
 /** Whether both are the same octets, in a time that depends on neither's content nor on the place of a difference. */
 export function equalSecrets(left: Uint8Array, right: Uint8Array): boolean {
   // Digests first: timingSafeEqual wants equal lengths, and a plain password's length is a secret too.
@@ -80,9 +74,6 @@ const NODE_DIGEST = {
   SSHA512: "sha512",
   SMD5: "md5",
 } as const;
-
-// An entry that would take minutes of a processor is a mistake, not a cost.
-const MAX_ITERATIONS = 10_000_000;
 
 const derive = promisify(pbkdf2);
 
@@ -139,25 +130,22 @@ function cramMd5Contexts(password: Uint8Array): Uint8Array {
 async function verifyPbkdf2(data: Uint8Array, password: Uint8Array): Promise<Verification> {
   const match = /^\$1\$([^$]*)\$([0-9]{1,8})\$([0-9A-Fa-f]{40})$/.exec(Buffer.from(data).toString("latin1"));
   const iterations = Number.parseInt(match?.[2] ?? "0", 10);
-  if (match === null || iterations < 1 || iterations > MAX_ITERATIONS) return malformed("PBKDF2");
+  if (match === null || iterations < 1 || iterations > MAX_PBKDF2_ITERATIONS) return malformed("PBKDF2");
   const salt = Buffer.from(match[1]!, "latin1");
   return answer(
     equalSecrets(Buffer.from(match[3]!, "hex"), await derive(password, salt, iterations, 20, "sha1")),
   );
 }
 
-// The password is taken as it is, as Dovecot took it when it wrote the entry.
+// Dovecot takes passwords as they are, SCRAM's clients and pop3-passwd prepare them: whoever wrote the entry, the password fits.
 async function verifyScram(hash: ScramHash, data: Uint8Array, password: Uint8Array): Promise<Verification> {
   const verifier = parseScramVerifier(data, hash);
   if (verifier === undefined) return malformed(`SCRAM-${hash}`);
-  const computed = await scramKeys(hash, password, verifier.salt, verifier.iterations);
-  return answer(equalSecrets(verifier.storedKey, computed.storedKey));
-}
-
-async function scramKeys(hash: ScramHash, password: Uint8Array, salt: Uint8Array, iterations: number) {
-  const name = hash === "SHA-1" ? "sha1" : "sha256";
-  const saltedPassword = await derive(password, salt, iterations, hash === "SHA-1" ? 20 : 32, name);
-  const clientKey = createHmac(name, saltedPassword).update("Client Key").digest();
-  const serverKey = createHmac(name, saltedPassword).update("Server Key").digest();
-  return { storedKey: digest(name, clientKey), serverKey };
+  const { salt, iterations, storedKey } = verifier;
+  const fits = async (form: Uint8Array): Promise<boolean> =>
+    equalSecrets(storedKey, (await scramKeys(hash, form, salt, iterations)).storedKey);
+  if (await fits(password)) return "match";
+  const prepared = preparedPassword(password);
+  const isOtherForm = prepared !== undefined && !prepared.equals(password);
+  return answer(isOtherForm && (await fits(prepared)));
 }

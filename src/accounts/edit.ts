@@ -26,6 +26,8 @@ export type EditOutcome =
 export interface EditOptions {
   /** Make the file if it is missing: 0600, or 0640 by root, so that a folder with the set-group-ID bit lets the auth process read it. */
   readonly create?: boolean;
+  /** Whose owner, group, mode and access list a file that is made gets instead. */
+  readonly createLike?: string;
   readonly lockTimeoutMs?: number;
 }
 
@@ -37,12 +39,12 @@ export interface EditOptions {
 export async function editPasswdFile(
   path: string,
   change: (lines: readonly PasswdLine[]) => EditChange,
-  { create = false, lockTimeoutMs = 30_000 }: EditOptions = {},
+  { create = false, createLike, lockTimeoutMs = 30_000 }: EditOptions = {},
 ): Promise<EditOutcome> {
   const deadlineMs = performance.now() + lockTimeoutMs;
   try {
     for (;;) {
-      const realPath = await locate(path, create);
+      const realPath = await locate(path, create, createLike);
       const file = await open(realPath, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       try {
         const stats = await file.stat({ bigint: true });
@@ -61,6 +63,7 @@ export async function editPasswdFile(
   }
 }
 
+const CREATE_NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const LOCK_RETRY_MS = 15;
 /** A temporary file older than this belongs to a process that was killed. */
 const STALE_MS = 600_000;
@@ -101,11 +104,7 @@ async function replace(
   const folder = dirname(path);
   await removeStaleTemporaries(folder, basename(path));
   const temporaryPath = join(folder, `${temporaryPrefix(basename(path))}${randomBytes(6).toString("hex")}`);
-  const temporary = await open(
-    temporaryPath,
-    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
-    0o600,
-  );
+  const temporary = await open(temporaryPath, CREATE_NEW, 0o600);
   try {
     try {
       const ownerFault = await keepOwner(path, temporary, old);
@@ -147,23 +146,56 @@ async function keepOwner(path: string, temporary: FileHandle, old: BigIntStats):
 }
 
 /** The file itself, symbolic links followed. */
-async function locate(path: string, create: boolean): Promise<string> {
+async function locate(path: string, create: boolean, createLike: string | undefined): Promise<string> {
   try {
     return await realpath(path);
   } catch (error) {
     if (!create || errorCode(error) !== "ENOENT") throw error;
   }
-  const mode = process.geteuid?.() === 0 ? 0o640 : 0o600;
   try {
-    const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
-    // Whatever the umask took away: the mode is a decision, not a wish.
-    await file.chmod(mode);
-    await file.close();
+    if (createLike !== undefined) await makeLike(path, createLike);
+    else await makeFile(path, process.geteuid?.() === 0 ? 0o640 : 0o600);
   } catch (error) {
     // Another process made it first. A symbolic link to nowhere ends in realpath's own error.
     if (errorCode(error) !== "EEXIST") throw error;
   }
   return realpath(path);
+}
+
+async function makeFile(path: string, mode: number): Promise<void> {
+  const file = await open(path, CREATE_NEW, mode);
+  // Whatever the umask took away: the mode is a decision, not a wish.
+  await file.chmod(mode).finally(() => file.close());
+}
+
+/**
+ * An empty file with owner, group, mode and access list of another one.
+ *
+ * @param mode what to make of the other's mode
+ */
+export async function makeLike(
+  path: string,
+  other: string,
+  mode: (mode: number) => number = (mode) => mode,
+): Promise<void> {
+  const model = await open(other, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = await model.stat();
+    const file = await open(path, CREATE_NEW, 0o600);
+    try {
+      const own = await file.stat();
+      if (own.uid !== stats.uid || own.gid !== stats.gid) await file.chown(stats.uid, stats.gid);
+      copyAccessList(model.fd, file.fd);
+      await file.chmod(mode(stats.mode & 0o777));
+    } catch (error) {
+      await unlink(path).catch(() => undefined);
+      throw error;
+    } finally {
+      await file.close();
+    }
+  } finally {
+    await model.close();
+  }
 }
 
 async function lock(file: FileHandle, deadlineMs: number): Promise<boolean> {

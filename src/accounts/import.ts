@@ -1,72 +1,120 @@
-// Reads account files of other programs for pop3-passwd import: Dovecot's passwd-file, and /etc/shadow with /etc/passwd beside it.
+// Reads account files of other programs for pop3-passwd import: Dovecot's passwd-file, /etc/shadow with /etc/passwd beside it, Courier's
+// userdb, CSV.
 // Pure: bytes in, accounts and skipped lines out; account-edits.ts puts them into the file.
 
 import { parseAccountLine } from "./account.ts";
 import type { NewAccount } from "./account-edits.ts";
 import { accountFault } from "./account-edits.ts";
+import { looksLikeCsv, readCsv } from "./import-csv.ts";
+import { looksLikeUserdb, readUserdbLine } from "./import-userdb.ts";
 import { splitLines } from "./passwd-lines.ts";
 import { readPasswordField } from "./password-field.ts";
+import { CHANGED_FIELD, isoDate } from "./stored-password.ts";
 
-export const IMPORT_FORMATS = ["passwd-file", "shadow"] as const;
+export const IMPORT_FORMATS = ["passwd-file", "shadow", "userdb", "csv"] as const;
 export type ImportFormat = (typeof IMPORT_FORMATS)[number];
+
+export interface ImportedAccount extends NewAccount {
+  /** To be hashed: it has no password field yet. */
+  readonly plainPassword?: string;
+}
 
 export interface Import {
   readonly format: ImportFormat;
-  readonly accounts: readonly NewAccount[];
+  readonly accounts: readonly ImportedAccount[];
   /** Lines that are no account for this server, with why. */
   readonly skipped: readonly { readonly lineNumber: number; readonly reason: string }[];
 }
 
-/**
- * @param format undefined: shadow if every line has shadow(5)'s nine fields with numbers from the third on
- * @param passwd the passwd(5) file with uid, gid, gecos, home and shell of the users in a shadow file
- */
-export function readImport(content: Uint8Array, format?: ImportFormat, passwd?: Uint8Array): Import {
-  const chosen = format ?? (looksLikeShadow(content) ? "shadow" : "passwd-file");
-  const details = chosen === "shadow" && passwd !== undefined ? readDetails(passwd) : undefined;
-  const accounts = new Map<string, NewAccount>();
+export interface ImportSources {
+  /** What the content is; undefined: what its lines look like. */
+  readonly format?: ImportFormat | undefined;
+  /** The passwd(5) file with uid, gid, gecos, home and shell of the users in a shadow file. */
+  readonly passwd?: Uint8Array | undefined;
+  /** Take over the day of the last change, where the source has it: shadow does. */
+  readonly isDated?: boolean;
+}
+
+export function readImport(content: Uint8Array, sources: ImportSources = {}): Import {
+  const format = sources.format ?? formatOf(content);
+  const accounts = new Map<string, ImportedAccount>();
   const skipped: { lineNumber: number; reason: string }[] = [];
-  for (const [index, line] of splitLines(content).entries()) {
-    const lineNumber = index + 1;
-    const account =
-      chosen === "shadow" ? readShadowLine(line.bytes, details) : readPasswdFileLine(line.bytes);
-    if (account === undefined) continue;
+  for (const { lineNumber, read } of readsOf(format, content, sources)) {
+    if (read === undefined) continue;
+    const account = typeof read === "string" ? read : (faultOf(read) ?? read);
     if (typeof account === "string") skipped.push({ lineNumber, reason: account });
     else if (accounts.has(account.user))
       skipped.push({ lineNumber, reason: `${account.user} stands in an earlier line` });
     else accounts.set(account.user, account);
   }
-  return { format: chosen, accounts: [...accounts.values()], skipped };
+  return { format, accounts: [...accounts.values()], skipped };
 }
 
 const decoder = new TextDecoder();
 
 /** An account, a reason to skip the line, or undefined for a blank line. */
-type Read = NewAccount | string | undefined;
+type Read = ImportedAccount | string | undefined;
+
+interface LineRead {
+  readonly lineNumber: number;
+  readonly read: Read;
+}
+
+function readsOf(format: ImportFormat, content: Uint8Array, { passwd, isDated }: ImportSources): LineRead[] {
+  const perLine = (read: (bytes: Uint8Array) => Read): LineRead[] =>
+    splitLines(content).map(({ bytes }, index) => ({ lineNumber: index + 1, read: read(bytes) }));
+  switch (format) {
+    case "passwd-file":
+      return perLine(readPasswdFileLine);
+    case "shadow": {
+      const details = passwd === undefined ? undefined : readDetails(passwd);
+      return perLine((bytes) => readShadowLine(decoder.decode(bytes), details, isDated === true));
+    }
+    case "userdb":
+      return perLine((bytes) => readUserdbLine(decoder.decode(bytes)));
+    case "csv": {
+      const table = readCsv(decoder.decode(content));
+      if (table.kind === "unusable") return [{ lineNumber: table.lineNumber, read: table.reason }];
+      return table.rows.map(({ lineNumber, read }) => {
+        if (typeof read === "string") return { lineNumber, read };
+        const { account, plainPassword } = read;
+        return { lineNumber, read: plainPassword === undefined ? account : { ...account, plainPassword } };
+      });
+    }
+    default:
+      return format satisfies never;
+  }
+}
 
 function readPasswdFileLine(bytes: Uint8Array): Read {
   const parsed = parseAccountLine(bytes, 1);
   if (parsed.kind === "blank") return undefined;
-  if (parsed.kind === "invalid") return parsed.reason;
-  return accountFault(parsed.account) ?? passwordFault(parsed.account) ?? parsed.account;
+  return parsed.kind === "invalid" ? parsed.reason : parsed.account;
 }
 
 function readShadowLine(
-  bytes: Uint8Array,
+  text: string,
   details: ReadonlyMap<string, NewAccount | string> | undefined,
+  isDated: boolean,
 ): Read {
-  const text = decoder.decode(bytes);
   if (text.trim() === "" || text.startsWith("#")) return undefined;
-  const [user = "", password = ""] = text.split(":");
+  const [user = "", password = "", lastChange = ""] = text.split(":");
   const detail = details?.get(user);
   if (details !== undefined && detail === undefined) return `${user} is not in the passwd file`;
   if (typeof detail === "string") return `${user}: ${detail}`;
-  const account: NewAccount = { gecos: "", extra: new Map(), ...detail, user, password };
-  return accountFault(account) ?? passwordFault(account) ?? account;
+  const extra = new Map<string, string>();
+  // shadow(5): days since 1970; 0 is "to be changed", not a day.
+  if (isDated && /^[1-9][0-9]{0,5}$/.test(lastChange))
+    extra.set(CHANGED_FIELD, isoDate(new Date(Number.parseInt(lastChange, 10) * 86_400_000)));
+  return { gecos: "", ...detail, user, password, extra };
 }
 
-/** System users have no password to take over; what no reader could verify is no account here either. */
-function passwordFault({ user, password }: NewAccount): string | undefined {
+/** Why this is no account here: what no reader of the file could use, or a system user, who has no password to take over. */
+function faultOf(account: ImportedAccount): string | undefined {
+  const fault = accountFault(account);
+  if (fault !== undefined) return fault;
+  const { user, password, plainPassword } = account;
+  if (plainPassword !== undefined) return undefined;
   const field = readPasswordField(password);
   if (field.kind === "none" || (field.kind === "locked" && field.hidden === ""))
     return `${user} has no password`;
@@ -84,14 +132,17 @@ function readDetails(passwd: Uint8Array): ReadonlyMap<string, NewAccount | strin
   return details;
 }
 
+function formatOf(content: Uint8Array): ImportFormat {
+  const text = decoder.decode(content);
+  const lines = text.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("#"));
+  if (looksLikeShadow(lines)) return "shadow";
+  if (looksLikeUserdb(lines)) return "userdb";
+  return looksLikeCsv(text) ? "csv" : "passwd-file";
+}
+
 // user:hash:last change:min:max:warn:inactive:expire:reserved. A passwd-file line may have nine fields too, but has a home
 // that begins with "/" or none, and hardly a gecos and a shell that are numbers.
-function looksLikeShadow(content: Uint8Array): boolean {
-  const lines = splitLines(content)
-    .map((line) => decoder.decode(line.bytes))
-    .filter((text) => text.trim() !== "" && !text.startsWith("#"));
-  return (
-    lines.length > 0 &&
-    lines.every((text) => /^[^:]+:[^:]*:[0-9]*:[0-9]*:[0-9]+:[0-9]*:[0-9]*:[0-9]*:[0-9]*$/.test(text))
-  );
+function looksLikeShadow(lines: readonly string[]): boolean {
+  const form = /^[^:]+:[^:]*:[0-9]*:[0-9]*:[0-9]+:[0-9]*:[0-9]*:[0-9]*:[0-9]*\r?$/;
+  return lines.length > 0 && lines.every((text) => form.test(text));
 }

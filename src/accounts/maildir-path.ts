@@ -1,9 +1,14 @@
-// Where an account's Maildir is: `mail.maildir` of the config with the account's own values put in. Pure.
+// Where an account's Maildir is: `mail.maildir` of the config, or the account's own extra field userdb_mail, with the account's
+// values put in. Pure; used by the auth process (tickets), for the MTA's maps, and by pop3-passwd.
 
 export interface MaildirOwner {
   readonly user: string;
   readonly home?: string | undefined;
+  readonly extra?: ReadonlyMap<string, string | true>;
 }
+
+/** Dovecot's name for an account's own mail location: userdb_mail=maildir:/srv/mail/mrose/Maildir. */
+export const MAIL_FIELD = "userdb_mail";
 
 export type MaildirPath =
   | { readonly kind: "path"; readonly path: string }
@@ -16,7 +21,27 @@ export type MaildirPath =
  *
  * No part of a user name may climb out of the folder that the administrator meant.
  */
-export function maildirPath(template: string, { user, home }: MaildirOwner): MaildirPath {
+export function maildirPath(template: string, { user, home, extra }: MaildirOwner): MaildirPath {
+  const own = extra?.get(MAIL_FIELD);
+  if (own === undefined) return fill(template, "mail.maildir", user, home);
+  const location = own === true ? undefined : ownLocation(own);
+  if (location !== undefined) return fill(location, MAIL_FIELD, user, home);
+  return {
+    kind: "unusable",
+    reason: `${MAIL_FIELD} is no Maildir: expected maildir:/path or maildir:~/path`,
+  };
+}
+
+// Dovecot's mail_location: the format, the root, then KEY=value parts. INBOX= says where the inbox is; the others, such as
+// INDEX=, are about Dovecot's own files.
+function ownLocation(text: string): string | undefined {
+  const [root = "", ...options] = text.replace(/^maildir:/, "").split(":");
+  const inbox = options.find((option) => option.startsWith("INBOX="))?.slice("INBOX=".length);
+  const path = inbox ?? root;
+  return /^(?:~(?:\/|$)|\/)/.test(path) && !/%[^und%]/.test(path) ? path : undefined;
+}
+
+function fill(template: string, source: string, user: string, home: string | undefined): MaildirPath {
   const at = user.lastIndexOf("@");
   const values: ReadonlyMap<string, string> = new Map([
     ["%u", user],
@@ -28,7 +53,7 @@ export function maildirPath(template: string, { user, home }: MaildirOwner): Mai
   if (usesHome && (home === undefined || !home.startsWith("/"))) {
     return {
       kind: "unusable",
-      reason: `mail.maildir is under "~", and the account has no absolute home directory`,
+      reason: `${source} is under "~", and the account has no absolute home directory`,
     };
   }
   let bad: string | undefined;

@@ -1,7 +1,7 @@
 // The extra fields that restrict a login: nologin, and allow_nets with the networks it may come from.
 // Called by verifier.ts in the auth process, after the password was found right.
 
-import { networksOf } from "../host/networks.ts";
+import { isNetwork, networksOf } from "../host/networks.ts";
 import type { Account } from "./account.ts";
 
 /**
@@ -16,6 +16,11 @@ export function mayLogIn(account: Pick<Account, "extra">, address: string | unde
   if (networks === undefined) return true;
   if (networks === true) return false;
   return isInNetworks(networks, address);
+}
+
+/** Whether each entry can be read; for whoever writes allow_nets. */
+export function isNetworkList(networks: string): boolean {
+  return networks.split(",").every((entry) => entry.trim() === "local" || isNetwork(entry.trim()));
 }
 
 // An entry that cannot be read matches nothing: a typing error shuts out, it never lets in.

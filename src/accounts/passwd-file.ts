@@ -1,11 +1,11 @@
 // The passwd file as the accounts it holds, kept up to date while it changes under us. Read by the auth process, which is the
 // only one that may, and by pop3-passwd for its lists. Never writes: that is edit.ts.
 import { createHash } from "node:crypto";
-import { type BigIntStats, constants, statSync } from "node:fs";
-import { open, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { type FSWatcher, watch as watchPaths } from "chokidar";
 import { type Account, parseAccountLine } from "./account.ts";
+import { ChangingFile } from "./changing-file.ts";
 import { errorCode } from "./file-error.ts";
 import { inTurns } from "./in-turns.ts";
 import { splitLines } from "./passwd-lines.ts";
@@ -43,9 +43,8 @@ export interface PasswdFileOptions {
 export class PasswdFile {
   readonly path: string;
   readonly #onEvent: (event: PasswdFileEvent) => void;
-  readonly #now: () => number;
+  readonly #file: ChangingFile;
   #accounts: ReadonlyMap<string, Account> = new Map();
-  #seen: Seen | undefined;
   #contentDigest: string | undefined;
   #reportedCode: string | undefined;
   #running: Promise<void> | undefined;
@@ -56,7 +55,7 @@ export class PasswdFile {
   constructor({ path, onEvent, now = Date.now }: PasswdFileOptions) {
     this.path = resolve(path);
     this.#onEvent = onEvent;
-    this.#now = now;
+    this.#file = new ChangingFile(this.path, now);
   }
 
   /** By user name; replaced as a whole when the file changes, so a reference kept is one consistent state of the file. */
@@ -84,7 +83,7 @@ export class PasswdFile {
    * `accounts` when it resolves. Never rejects for what is wrong with the file: that becomes an event.
    */
   refresh(): Promise<void> {
-    if (this.#running === undefined && this.#isUnchanged()) return UNCHANGED;
+    if (this.#running === undefined && this.#file.isUnchanged()) return UNCHANGED;
     if (this.#running === undefined) {
       this.#running = this.#refreshNow().finally(() => {
         this.#running = undefined;
@@ -149,31 +148,9 @@ export class PasswdFile {
     await this.#running;
   }
 
-  /**
-   * One stat(2) at once: the file was read before, so the kernel has the answer in memory, and each login asks. The
-   * thread pool would cost twenty times as much.
-   */
-  #isUnchanged(): boolean {
-    if (this.#seen?.isTrusted !== true) return false;
-    try {
-      return isSame(this.#seen, statSync(this.path, { bigint: true }));
-    } catch {
-      // Reading it will say what is wrong.
-      return false;
-    }
-  }
-
   async #refreshNow(): Promise<void> {
     try {
-      const { content, stats, readAtMs } = await readWhole(this.path, this.#now);
-      this.#seen = {
-        dev: stats.dev,
-        ino: stats.ino,
-        size: stats.size,
-        mtimeNs: stats.mtimeNs,
-        ctimeNs: stats.ctimeNs,
-        isTrusted: readAtMs - Number(stats.ctimeNs / 1_000_000n) > TRUST_MARGIN_MS,
-      };
+      const content = await this.#file.read();
       const wasUnreadable = this.#reportedCode !== undefined;
       this.#reportedCode = undefined;
       const contentDigest = createHash("sha256").update(content).digest("base64");
@@ -182,7 +159,6 @@ export class PasswdFile {
       this.#contentDigest = contentDigest;
     } catch (error) {
       const code = errorCode(error) ?? UNKNOWN_CODE;
-      this.#seen = undefined;
       if (code === this.#reportedCode) return;
       this.#reportedCode = code;
       this.#onEvent({ kind: "unreadable", path: this.path, code });
@@ -219,71 +195,11 @@ export class PasswdFile {
   }
 }
 
-interface Seen {
-  readonly dev: bigint;
-  readonly ino: bigint;
-  readonly size: bigint;
-  readonly mtimeNs: bigint;
-  readonly ctimeNs: bigint;
-  /** Whether a later change is bound to show in these numbers. */
-  readonly isTrusted: boolean;
-}
-
 const UNCHANGED = Promise.resolve();
-// Kernels stamp files by a clock that ticks every few ms, network file systems by the second, FAT every two: a file read within
-// its own tick may change again without looking different. Only ctime counts here, since anybody may set mtime back.
-const TRUST_MARGIN_MS = 2500;
 // chokidar drops changes within 50 ms of one it told, and looks away for a moment after a replacement: one more look, later.
 const SETTLE_MS = 250;
 const UNKNOWN_CODE = "EUNKNOWN";
-const MAX_FILE_BYTES = 64 * 1024 * 1024;
-const MAX_READ_ATTEMPTS = 5;
-
-function isSame(seen: Seen, stats: BigIntStats): boolean {
-  return (
-    seen.dev === stats.dev &&
-    seen.ino === stats.ino &&
-    seen.size === stats.size &&
-    seen.mtimeNs === stats.mtimeNs &&
-    seen.ctimeNs === stats.ctimeNs
-  );
-}
-
-/**
- * Content and stats of one and the same file, whatever is renamed over its path meanwhile. If it is written in place while it is
- * read, it is read again.
- */
-async function readWhole(path: string, now: () => number) {
-  // O_NONBLOCK: somebody's FIFO at this path must not hold the process.
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    for (let attempt = 1; ; attempt += 1) {
-      const readAtMs = now();
-      const before = await file.stat({ bigint: true });
-      if (!before.isFile()) throw codedError(before.isDirectory() ? "EISDIR" : "EINVAL");
-      if (before.size > MAX_FILE_BYTES) throw codedError("EFBIG");
-      const content = new Uint8Array(Number(before.size));
-      let length = 0;
-      while (length < content.length) {
-        const { bytesRead } = await file.read(content, length, content.length - length, length);
-        if (bytesRead === 0) break;
-        length += bytesRead;
-      }
-      const stats = await file.stat({ bigint: true });
-      const isUnchanged =
-        length === content.length && stats.size === before.size && stats.ctimeNs === before.ctimeNs;
-      if (isUnchanged || attempt === MAX_READ_ATTEMPTS)
-        return { content: content.subarray(0, length), stats, readAtMs };
-    }
-  } finally {
-    await file.close();
-  }
-}
 
 async function realpathOr(path: string): Promise<string> {
   return realpath(path).catch(() => path);
-}
-
-function codedError(code: string): Error {
-  return Object.assign(new Error(code), { code });
 }

@@ -49,18 +49,47 @@ export function userOfLine(line: PasswdLine): string | undefined {
   }
 }
 
-/** The line with another second field; every other byte of it stays. */
+/** The line with another password field; every other byte of it stays. */
 export function withPasswordField(line: PasswdLine, field: string): PasswdLine {
-  const first = line.bytes.indexOf(COLON);
-  const second = first < 0 ? -1 : line.bytes.indexOf(COLON, first + 1);
-  const before = first < 0 ? line.bytes : line.bytes.subarray(0, first);
-  const after = second < 0 ? new Uint8Array(0) : line.bytes.subarray(second);
-  const middle = encoder.encode(`:${field}`);
-  const bytes = new Uint8Array(before.length + middle.length + after.length);
-  bytes.set(before);
-  bytes.set(middle, before.length);
-  bytes.set(after, before.length + middle.length);
-  return { bytes, end: line.end };
+  return withField(line, 1, field);
+}
+
+/** The line with another field, counted from 0 (2 is uid); missing ones before it are made, every other byte stays. */
+export function withField(line: PasswdLine, index: number, text: string): PasswdLine {
+  const fields = splitFields(line.bytes);
+  while (fields.length <= index) fields.push(new Uint8Array(0));
+  fields[index] = encoder.encode(text);
+  return { bytes: joinFields(fields), end: line.end };
+}
+
+/**
+ * The line with other extra fields: each key gets its value (true: the key alone), or goes (undefined). What else stands there
+ * stays as it is. A key that changes moves to the end.
+ */
+export function withExtraFields(
+  line: PasswdLine,
+  changes: ReadonlyMap<string, string | true | undefined>,
+): PasswdLine {
+  const fields = splitFields(line.bytes);
+  const isOldest = fields.length > EXTRA_INDEX + 1 && fields[EXTRA_INDEX]!.length === 0;
+  const before = latin1.decode(joinFields(fields.slice(EXTRA_INDEX + (isOldest ? 1 : 0))));
+  // Dovecot's oldest form, ":mail location", has no room for anything else; this one means the same.
+  const words = isOldest ? [`userdb_mail=${before}`] : before.split(/([ \t]+)/);
+  const isChanged = (word: string): boolean => changes.has(word.split("=", 1)[0]!);
+  const added = [...changes].flatMap(([key, value]) =>
+    value === undefined ? [] : [value === true ? key : `${key}=${value}`],
+  );
+  if (added.length === 0 && !words.some(isChanged)) return line;
+  const kept = words.filter((word) => !isChanged(word)).join("");
+  const text = [kept.trim().replace(/([ \t])[ \t]+/g, "$1"), ...added]
+    .filter((part) => part !== "")
+    .join(" ");
+  while (fields.length < EXTRA_INDEX) fields.push(new Uint8Array(0));
+  // Latin-1 there and back: bytes that are no UTF-8 stay what they were. Keys and values of ours are ASCII.
+  return {
+    bytes: joinFields([...fields.slice(0, EXTRA_INDEX), Buffer.from(text, "latin1")]),
+    end: line.end,
+  };
 }
 
 /** The lines with more at the end, closed in the file's own way (CRLF if the last line that has an end ends so). */
@@ -71,9 +100,27 @@ export function withLines(lines: readonly PasswdLine[], texts: readonly string[]
   return [...closed, ...texts.map((text) => ({ bytes: encoder.encode(text), end }))];
 }
 
+/** Field 8, counted from 0. */
+const EXTRA_INDEX = 7;
 const LF = 0x0a;
 const CR = 0x0d;
 const COLON = 0x3a;
 const HASH = 0x23;
 const encoder = new TextEncoder();
+const latin1 = new TextDecoder("latin1");
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function splitFields(bytes: Uint8Array): Uint8Array[] {
+  const fields: Uint8Array[] = [];
+  let start = 0;
+  for (let colon = bytes.indexOf(COLON); colon >= 0; colon = bytes.indexOf(COLON, start)) {
+    fields.push(bytes.subarray(start, colon));
+    start = colon + 1;
+  }
+  return [...fields, bytes.subarray(start)];
+}
+
+function joinFields(fields: readonly Uint8Array[]): Uint8Array {
+  const colon = Uint8Array.of(COLON);
+  return Buffer.concat(fields.flatMap((field, index) => (index === 0 ? [field] : [colon, field])));
+}

@@ -2,27 +2,21 @@
 // Called in the auth process (verifier.ts) and by pop3-passwd. Hashes are computed off the main thread.
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import argon2 from "argon2";
-import { scramSha256, type Verification, verifyDigestScheme } from "./digest-schemes.ts";
+import type { ScramHash } from "../sasl/mechanism.ts";
+import { type Verification, verifyDigestScheme } from "./digest-schemes.ts";
+import { costFault, hashCost, readArgon2 } from "./hash-cost.ts";
+import {
+  type Argon2Cost,
+  DEFAULT_ARGON2_COST,
+  DEFAULT_VERIFICATION_MEMORY_KIB,
+  type WritableScheme,
+} from "./hash-policy.ts";
 import { crypt, MAX_BCRYPT_PASSWORD_BYTES, MAX_CRYPT_PASSWORD_BYTES, makeSetting } from "./libcrypt.ts";
+import { makeScramVerifier } from "./make-scram.ts";
 import { readPasswordField } from "./password-field.ts";
+import { formatScramVerifier } from "./scram-verifier.ts";
 
 export type { Verification };
-
-export interface Argon2Cost {
-  readonly memoryKib: number;
-  readonly iterations: number;
-  readonly parallelism: number;
-}
-
-/**
- * OWASP's recommended minimum for argon2id (19 MiB, 2 iterations, 1 lane). Not more by default: a POP3 client logs in anew at every
- * poll, and after a restart all of them do at once; RFC 9106's 64 MiB with 3 iterations costs five times the processor time.
- */
-export const DEFAULT_ARGON2_COST: Argon2Cost = { memoryKib: 19_456, iterations: 2, parallelism: 1 };
-
-/** What pop3-passwd --scheme can write. */
-export const WRITABLE_SCHEMES = ["argon2id", "yescrypt", "sha512-crypt", "bcrypt", "scram-sha-256"] as const;
-export type WritableScheme = (typeof WRITABLE_SCHEMES)[number];
 
 export type Hashed =
   | { readonly kind: "hashed"; readonly field: string }
@@ -65,12 +59,14 @@ export async function hashPasswordAs(
     case "argon2id":
       return { kind: "hashed", field: await hashPassword(password, cost) };
     case "scram-sha-256":
-      return {
-        kind: "hashed",
-        field: `{SCRAM-SHA-256}${await scramSha256(asBuffer(password), SCRAM_ITERATIONS)}`,
-      };
+    case "scram-sha-1": {
+      const hash = scheme === "scram-sha-256" ? "SHA-256" : "SHA-1";
+      const hashed = await hashForScram(hash, asBuffer(password));
+      return hashed.kind === "refused" ? hashed : { ...hashed, field: `{SCRAM-${hash}}${hashed.field}` };
+    }
     case "yescrypt":
     case "sha512-crypt":
+    case "sha256-crypt":
     case "bcrypt":
       return hashWithCrypt(scheme, asBuffer(password));
     default:
@@ -78,9 +74,18 @@ export async function hashPasswordAs(
   }
 }
 
+/** The value of an extra field (scram-verifier.ts); refused for a password that SASLprep forbids. */
+export async function hashForScram(hash: ScramHash, password: Uint8Array): Promise<Hashed> {
+  const verifier = await makeScramVerifier(hash, password);
+  if (verifier !== undefined) return { kind: "hashed", field: formatScramVerifier(verifier) };
+  const reason = `the password holds what SASLprep (RFC 4013) forbids: no SCRAM-${hash} with it`;
+  return { kind: "refused", reason };
+}
+
 /**
  * @param storedField the password field of the account, not locked
  * @param user whose it is; only DIGEST-MD5 needs it
+ * @param maxMemoryKib a hash that asks for more is not computed
  * @returns unsupported when no password could ever match: unknown scheme, malformed data, a hash that this host cannot compute.
  *   An empty field and a locked one match nothing; a caller that hides this must spend the time itself (verifier.ts).
  */
@@ -88,6 +93,7 @@ export async function verifyPassword(
   storedField: string,
   password: Uint8Array | string,
   user = "",
+  maxMemoryKib: number = DEFAULT_VERIFICATION_MEMORY_KIB,
 ): Promise<Verification> {
   const field = readPasswordField(storedField);
   switch (field.kind) {
@@ -104,6 +110,9 @@ export async function verifyPassword(
   const given = asBuffer(password);
   // No scheme may take an empty password, not even one that somebody hashed.
   if (given.length === 0) return "mismatch";
+  // A line of the file must not be able to take all memory of the auth process or hours of its time.
+  const fault = costFault(hashCost(field), maxMemoryKib);
+  if (fault !== undefined) return { kind: "unsupported", reason: fault };
   switch (field.scheme) {
     case "ARGON2":
       return verifyArgon2(Buffer.from(field.data).toString("latin1"), given);
@@ -116,16 +125,11 @@ export async function verifyPassword(
 
 const ARGON2_VERSION = 0x13;
 
-// A line of the file must not be able to take all memory of the auth process or hours of its time.
-const MAX_ARGON2 = { memoryKib: 1_048_576, iterations: 1000, parallelism: 64 } as const;
-
-// RFC 7677 §4 asks for 4096 at least; 100,000 take about 50 ms here, and the client has to compute them at each login as well.
-const SCRAM_ITERATIONS = 100_000;
-
-// crypt(5): yescrypt's default; SHA-512's default of 5,000 rounds is no longer enough; bcrypt's is 5.
-const CRYPT_METHODS = {
+// crypt(5): yescrypt's default; SHA-2's default of 5,000 rounds is no longer enough; bcrypt's is 5.
+export const CRYPT_METHODS = {
   yescrypt: { prefix: "$y$", cost: 5 },
   "sha512-crypt": { prefix: "$6$", cost: 100_000 },
+  "sha256-crypt": { prefix: "$5$", cost: 100_000 },
   bcrypt: { prefix: "$2b$", cost: 11 },
 } as const;
 
@@ -143,46 +147,19 @@ function argon2Field(cost: Argon2Cost, salt: Buffer, hash: Buffer): string {
 }
 
 async function verifyArgon2(text: string, password: Buffer): Promise<Verification> {
-  const match =
-    /^\$argon2(id|i)\$(?:v=([0-9]{1,3})\$)?([mtp]=[0-9]{1,8}(?:,[mtp]=[0-9]{1,8}){2})\$([A-Za-z0-9+/]+)=*\$([A-Za-z0-9+/]+)=*$/.exec(
-      text,
-    );
-  if (match === null) return { kind: "unsupported", reason: "the argon2 string is malformed" };
-  const parameters = new Map(
-    match[3]!.split(",").map((part) => [part[0], Number.parseInt(part.slice(2), 10)]),
-  );
-  const [memoryKib = 0, iterations = 0, parallelism = 0] = ["m", "t", "p"].map((name) =>
-    parameters.get(name),
-  );
-  const salt = Buffer.from(match[4]!, "base64");
-  const stored = Buffer.from(match[5]!, "base64");
-  // Version 1.0 wrote no v=.
-  const version = Number.parseInt(match[2] ?? "16", 10);
-  const isSound =
-    (version === 0x10 || version === ARGON2_VERSION) &&
-    parallelism >= 1 &&
-    iterations >= 1 &&
-    memoryKib >= 8 * parallelism &&
-    salt.length >= 8 &&
-    stored.length >= 16;
-  if (!isSound) return { kind: "unsupported", reason: "the argon2 string is malformed" };
-  const isAffordable =
-    memoryKib <= MAX_ARGON2.memoryKib &&
-    iterations <= MAX_ARGON2.iterations &&
-    parallelism <= MAX_ARGON2.parallelism;
-  if (!isAffordable)
-    return { kind: "unsupported", reason: "the argon2 string asks for more than 1 GiB or 1000 iterations" };
+  const stored = readArgon2(text);
+  if (stored === undefined) return { kind: "unsupported", reason: "the argon2 string is malformed" };
   const computed = await argon2.hash(password, {
     raw: true,
-    type: match[1] === "id" ? argon2.argon2id : argon2.argon2i,
-    version,
-    salt,
-    hashLength: stored.length,
-    memoryCost: memoryKib,
-    timeCost: iterations,
-    parallelism,
+    type: stored.type === "id" ? argon2.argon2id : argon2.argon2i,
+    version: stored.version,
+    salt: stored.salt,
+    hashLength: stored.hash.length,
+    memoryCost: stored.memoryKib,
+    timeCost: stored.iterations,
+    parallelism: stored.parallelism,
   });
-  return timingSafeEqual(computed, stored) ? "match" : "mismatch";
+  return timingSafeEqual(computed, stored.hash) ? "match" : "mismatch";
 }
 
 async function verifyCrypt(stored: string, password: Buffer): Promise<Verification> {

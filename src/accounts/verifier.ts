@@ -2,10 +2,13 @@
 // An answer about an unknown user takes as long as one about a wrong password.
 import type { ScramHash, ScramVerifier } from "../sasl/mechanism.ts";
 import type { Account } from "./account.ts";
+import type { Devices } from "./devices.ts";
 import { equalSecrets } from "./digest-schemes.ts";
+import { hashCost } from "./hash-cost.ts";
+import { type Argon2Cost, DEFAULT_ARGON2_COST, DEFAULT_VERIFICATION_MEMORY_KIB } from "./hash-policy.ts";
 import { mayLogIn } from "./may-log-in.ts";
 import type { PasswdFile } from "./passwd-file.ts";
-import { type Argon2Cost, DEFAULT_ARGON2_COST, decoyField, verifyPassword } from "./password.ts";
+import { decoyField, type Verification, verifyPassword } from "./password.ts";
 import { readPasswordField, verificationCost } from "./password-field.ts";
 import { ScramAccounts } from "./scram-accounts.ts";
 import { scramVerifierOf } from "./scram-verifier.ts";
@@ -22,7 +25,8 @@ export type RefusalReason =
   | "no-verifier";
 
 export type Authentication =
-  | { readonly kind: "ok"; readonly account: Account }
+  /** `device` is set when a device's own password was given, not the account's. */
+  | { readonly kind: "ok"; readonly account: Account; readonly device?: string }
   /** For the log alone: the client hears the same for every reason. */
   | { readonly kind: "refused"; readonly reason: RefusalReason }
   /** No verdict: the passwd file was never read, or nobody waits for one. */
@@ -33,10 +37,14 @@ export type Authentication =
 export interface VerifierOptions {
   readonly passwdFile: Pick<PasswdFile, "path" | "refresh" | "lookup" | "accounts" | "isLoaded">;
   /**
-   * How many passwords may be verified at once; the others wait in line. Bounds the memory (each argon2 verification holds its
-   * memoryKib), and should stay below libuv's thread pool (4 by default), or file access waits behind the hashes.
+   * How many passwords may be verified at once; the others wait in line. Should stay below libuv's thread pool (4 by default), or
+   * file access waits behind the hashes.
    */
   readonly maxParallel: number;
+  /** What they may hold together while they are computed; a hash that asks for more alone makes its account unusable. */
+  readonly maxMemoryKib?: number;
+  /** Passwords of single devices, beside the account's own. */
+  readonly devices?: Pick<Devices, "find" | "noteUse">;
   /** What new hashes cost; the decoy's cost as long as no account sets another. */
   readonly argon2Cost?: Argon2Cost;
   /** See ScramAccounts. */
@@ -53,6 +61,9 @@ export interface ScramProof {
 export class Verifier {
   readonly #passwdFile: VerifierOptions["passwdFile"];
   readonly #queue: WorkQueue;
+  readonly #memory: WorkQueue;
+  readonly #maxMemoryKib: number;
+  readonly #devices: VerifierOptions["devices"];
   readonly #fallbackDecoy: string;
   readonly #verified = new VerifiedPasswords();
   readonly #scramAccounts: ScramAccounts;
@@ -60,10 +71,20 @@ export class Verifier {
   #verifiedAccounts: ReadonlyMap<string, Account> | undefined;
   #decoy: { readonly accounts: ReadonlyMap<string, Account> | undefined; readonly field: string };
 
-  constructor({ passwdFile, maxParallel, argon2Cost = DEFAULT_ARGON2_COST, decoySecret }: VerifierOptions) {
+  constructor({
+    passwdFile,
+    maxParallel,
+    maxMemoryKib = DEFAULT_VERIFICATION_MEMORY_KIB,
+    devices,
+    argon2Cost = DEFAULT_ARGON2_COST,
+    decoySecret,
+  }: VerifierOptions) {
+    this.#devices = devices;
     this.#passwdFile = passwdFile;
     this.#scramAccounts = new ScramAccounts(decoySecret);
     this.#queue = new WorkQueue(maxParallel);
+    this.#memory = new WorkQueue(maxMemoryKib);
+    this.#maxMemoryKib = maxMemoryKib;
     this.#fallbackDecoy = decoyField(argon2Cost);
     this.#decoy = { accounts: undefined, field: this.#fallbackDecoy };
   }
@@ -84,8 +105,10 @@ export class Verifier {
     if (!this.#passwdFile.isLoaded) return { kind: "unavailable" };
     this.#forgetAfterChange();
     const account = this.#passwdFile.lookup(user);
-    if (account !== undefined && this.#verified.has(user, account.password, password)) {
-      return this.#admit(account, address);
+    if (account !== undefined) {
+      if (this.#verified.has(user, account.password, password)) return this.#admit(account, address);
+      const byDevice = await this.#authenticateDevice(account, password, address);
+      if (byDevice !== undefined) return byDevice;
     }
     return this.#queue.run(async () => {
       // Whoever hung up while waiting in line costs nothing any more.
@@ -130,6 +153,24 @@ export class Verifier {
     return this.#admit(account, address);
   }
 
+  /**
+   * Before the account's own hash, since it costs one SHA-256, and only for what has a device password's form. A locked account has no
+   * devices, nor has one without a password: what shuts the account shuts them. Undefined: go on with the account's own.
+   */
+  async #authenticateDevice(
+    account: Account,
+    password: Uint8Array,
+    address: string | undefined,
+  ): Promise<Authentication | undefined> {
+    if (readPasswordField(account.password).kind !== "scheme") return undefined;
+    const device = await this.#devices?.find(account.user, password);
+    if (device === undefined) return undefined;
+    const answer = this.#admit(account, address);
+    if (answer.kind !== "ok") return answer;
+    this.#devices?.noteUse(device);
+    return { ...answer, device: device.name };
+  }
+
   async #authenticate(
     user: string,
     password: Uint8Array,
@@ -147,7 +188,7 @@ export class Verifier {
     if (field.kind === "none") return this.#refuseWithDecoy("no-password", password);
     if (field.kind === "locked") return this.#refuseLocked(field.hidden, user, password);
 
-    const verification = await verifyPassword(account.password, password, user);
+    const verification = await this.#verify(account.password, password, user);
     if (verification === "mismatch") return { kind: "refused", reason: "wrong-password" };
     if (verification === "match") {
       this.#verified.add(user, account.password, password);
@@ -160,6 +201,14 @@ export class Verifier {
       reason: `${this.#passwdFile.path}:${lineNumber}: ${verification.reason}`,
       lineNumber,
     };
+  }
+
+  /** In its turn by the memory it takes; what asks for more than there is takes none, being refused before it is computed. */
+  #verify(field: string, password: Uint8Array, user = ""): Promise<Verification> {
+    const hash = readPasswordField(field);
+    const memoryKib = hash.kind === "scheme" ? hashCost(hash).memoryKib : 0;
+    const weight = memoryKib > this.#maxMemoryKib ? 0 : memoryKib;
+    return this.#memory.run(() => verifyPassword(field, password, user, this.#maxMemoryKib), weight);
   }
 
   #admit(account: Account, address: string | undefined): Authentication {
@@ -175,16 +224,16 @@ export class Verifier {
   // The hash behind the lock is as good a decoy as any, and it keeps the account's own pace.
   async #refuseLocked(hidden: string, user: string, password: Uint8Array): Promise<Authentication> {
     const isHash = readPasswordField(hidden).kind === "scheme";
-    const verification = isHash ? await verifyPassword(hidden, password, user) : undefined;
+    const verification = isHash ? await this.#verify(hidden, password, user) : undefined;
     if (verification === "match" || verification === "mismatch") return { kind: "refused", reason: "locked" };
     return this.#refuseWithDecoy("locked", password);
   }
 
   async #refuseWithDecoy(reason: RefusalReason, password: Uint8Array): Promise<Authentication> {
     // The outcome is thrown away: the decoy is another account's hash, and a password that fits it must open nothing.
-    const verification = await verifyPassword(this.#decoy.field, password);
+    const verification = await this.#verify(this.#decoy.field, password);
     if (verification !== "match" && verification !== "mismatch")
-      await verifyPassword(this.#fallbackDecoy, password);
+      await this.#verify(this.#fallbackDecoy, password);
     return { kind: "refused", reason };
   }
 

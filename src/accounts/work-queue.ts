@@ -1,29 +1,42 @@
-// Runs at most so many tasks at once, the others wait in the order they came. verifier.ts keeps password hashing within
-// bounds of memory with it: every argon2 verification under way holds its whole memory cost.
+// Keeps the tasks under way within a capacity, the others wait in the order they came. verifier.ts bounds password hashing with two:
+// one counts verifications, one their memory, since every argon2 verification holds its whole memory cost while it runs.
 
-/** First in, first out; waiting costs one closure a task. */
+/** First in, first out: a heavy task at the front is not passed by light ones behind it, so it gets its turn. */
 export class WorkQueue {
-  readonly #maxParallel: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #capacity: number;
+  readonly #waiting: { readonly weight: number; readonly start: () => void }[] = [];
   #running = 0;
 
-  constructor(maxParallel: number) {
-    if (!Number.isInteger(maxParallel) || maxParallel < 1)
-      throw new RangeError("maxParallel must be at least 1");
-    this.#maxParallel = maxParallel;
+  constructor(capacity: number) {
+    if (!Number.isInteger(capacity) || capacity < 1) throw new RangeError("the capacity must be at least 1");
+    this.#capacity = capacity;
   }
 
-  /** Resolves or rejects as the task does; a failed task frees its place as well. */
-  async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.#maxParallel) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running += 1;
+  /**
+   * Resolves or rejects as the task does; a failed task frees its part as well.
+   *
+   * @param weight what the task takes of the capacity; more than all of it counts as all of it, and then the task runs alone
+   */
+  async run<T>(task: () => Promise<T>, weight = 1): Promise<T> {
+    const taken = Math.min(weight, this.#capacity);
+    if (this.#waiting.length > 0 || this.#running + taken > this.#capacity)
+      await new Promise<void>((start) => this.#waiting.push({ weight: taken, start }));
+    else this.#running += taken;
     try {
       return await task();
     } finally {
-      // The place is handed on without being freed in between, so that a newcomer cannot slip past those who wait.
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running -= 1;
-      else next();
+      this.#running -= taken;
+      this.#startWaiting();
+    }
+  }
+
+  /** What a starting task takes is counted here, before it runs, so that a newcomer cannot slip past those who wait. */
+  #startWaiting(): void {
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      if (this.#running + next.weight > this.#capacity) return;
+      this.#waiting.shift();
+      this.#running += next.weight;
+      next.start();
     }
   }
 }

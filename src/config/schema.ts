@@ -4,6 +4,7 @@ import { z } from "zod";
 import { isNetwork } from "../host/networks.ts";
 import { parseListenAddress } from "../net/address.ts";
 import { parseDuration } from "./duration.ts";
+import { parseMemory } from "./memory.ts";
 import { POSTFIX_MAP_TYPES } from "./postfix-map-types.ts";
 
 const listenAddress = z.string().transform((text, context) => {
@@ -29,6 +30,23 @@ const duration = (fallback: string) =>
       });
       return z.NEVER;
     });
+
+/** In KiB. */
+const memory = (fallback: string, leastKib: number) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((text, context) => {
+      const kib = parseMemory(text);
+      if (kib !== undefined && kib >= leastKib && kib <= MAX_MEMORY_KIB) return kib;
+      const message =
+        kib === undefined
+          ? `"${text}" is no amount of memory, expected such as "19MiB", "1GiB" or "19456KiB"`
+          : `"${text}" is out of range, expected ${leastKib}KiB to ${MAX_MEMORY_KIB / 1024 ** 2}GiB`;
+      context.addIssue({ code: "custom", message });
+      return z.NEVER;
+    });
+const MAX_MEMORY_KIB = 64 * 1024 * 1024;
 
 const absolutePath = z
   .string()
@@ -97,6 +115,17 @@ const MECHANISMS = [
   "EXTERNAL",
 ] as const;
 
+/** What accounts/hash-policy.ts can write; named here again, since this file is read by processes that may know no accounts. */
+export const PASSWORD_SCHEMES = [
+  "argon2id",
+  "yescrypt",
+  "sha512-crypt",
+  "sha256-crypt",
+  "bcrypt",
+  "scram-sha-256",
+  "scram-sha-1",
+] as const;
+
 const auth = z
   .strictObject({
     passwd_file: absolutePath.default("/etc/dewey-pop3/passwd"),
@@ -129,6 +158,25 @@ const auth = z
       .min(1)
       .max(256)
       .default(() => availableParallelism()),
+    /**
+     * What all verifications under way may hold together; more wait their turn. A hash in the file that asks for more than this
+     * alone is refused: its line must not be able to end the process.
+     */
+    verification_memory: memory("512MiB", 1024),
+    /** How new passwords are hashed: argon2id, or what an MTA that reads the passwd file itself can check. */
+    password_scheme: z.enum(PASSWORD_SCHEMES).default("argon2id"),
+    /** argon2id's cost for new hashes. OWASP's recommended minimum: a POP3 client logs in anew at every poll. */
+    argon2_memory: memory("19MiB", 8),
+    argon2_time: z.int().min(1).max(100).default(2),
+    argon2_parallelism: z.int().min(1).max(16).default(1),
+  })
+  .refine((auth) => auth.argon2_memory <= auth.verification_memory, {
+    path: ["argon2_memory"],
+    message: "must not be more than auth.verification_memory, or nobody could log in",
+  })
+  .refine((auth) => auth.argon2_memory >= 8 * auth.argon2_parallelism, {
+    path: ["argon2_memory"],
+    message: "must be 8KiB for each of auth.argon2_parallelism at least",
   })
   .prefault({});
 

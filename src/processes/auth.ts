@@ -2,6 +2,7 @@
 // our login processes on its first socket, where success brings a ticket for the mailbox process, and with the MTA's SASL
 // clients on others, where it never does; answers the MTA's lookups by socketmap, and by map files that it keeps current.
 import { createHmac, randomBytes } from "node:crypto";
+import { Devices } from "../accounts/devices.ts";
 import { PasswdFile } from "../accounts/passwd-file.ts";
 import { saslprep } from "../accounts/saslprep.ts";
 import { scramHashesOf } from "../accounts/scram-accounts.ts";
@@ -87,7 +88,8 @@ runChild("auth", async (given, { log, listenerFds }) => {
       const previous = accounts;
       const isSame =
         changed.passwdFile === settings.passwdFile &&
-        changed.parallelVerifications === settings.parallelVerifications;
+        changed.parallelVerifications === settings.parallelVerifications &&
+        changed.verificationMemoryKib === settings.verificationMemoryKib;
       settings = changed;
       keeper.configure(settings);
       throttle.configure(changed);
@@ -100,6 +102,7 @@ runChild("auth", async (given, { log, listenerFds }) => {
       }
       accounts = opened;
       offerMechanisms();
+      await previous.devices.close();
       await previous.passwdFile.close();
     },
     drain: async () => {
@@ -108,6 +111,7 @@ runChild("auth", async (given, { log, listenerFds }) => {
       forMta.close();
       forMaps.close();
       await keeper.close();
+      await accounts.devices.close();
       await accounts.passwdFile.close();
     },
   };
@@ -115,11 +119,12 @@ runChild("auth", async (given, { log, listenerFds }) => {
 
 interface Accounts {
   readonly passwdFile: PasswdFile;
+  readonly devices: Devices;
   readonly verifier: Verifier;
 }
 
 async function openAccounts(
-  { passwdFile: path, parallelVerifications }: AuthSettings,
+  { passwdFile: path, parallelVerifications, verificationMemoryKib, hashPolicy }: AuthSettings,
   log: Log,
   onReloaded: (passwdFile: PasswdFile) => void,
 ): Promise<Accounts> {
@@ -132,8 +137,19 @@ async function openAccounts(
   });
   await passwdFile.refresh();
   await passwdFile.watch();
-  const verifier = new Verifier({ passwdFile, maxParallel: parallelVerifications, decoySecret });
-  return { passwdFile, verifier };
+  const devices = new Devices({
+    passwdFile: path,
+    onFault: (reason) => log.warn({ reason }, "device passwords"),
+  });
+  const verifier = new Verifier({
+    passwdFile,
+    devices,
+    maxParallel: parallelVerifications,
+    maxMemoryKib: verificationMemoryKib,
+    argon2Cost: hashPolicy.argon2,
+    decoySecret,
+  });
+  return { passwdFile, devices, verifier };
 }
 
 /** Of this host, so that a restart changes nothing: see ScramAccounts. */

@@ -54,9 +54,9 @@ export async function reachVerdict(
     default:
       return result satisfies never;
   }
-  const { account } = result;
+  const { account, device } = result;
   if (client === "mta") {
-    log.info(who, "login accepted");
+    log.info(device === undefined ? who : { ...who, device }, "login accepted");
     return { kind: "ok", user: account.user };
   }
   const maildir = maildirPath(settings.maildir, account);

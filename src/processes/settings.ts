@@ -1,8 +1,9 @@
 // The slice of the config that each kind of process is given, and the messages between master and its children. A
 // child is told only what it may know; a message that is not of this form ends the process that got it.
 import { z } from "zod";
+import { hashPolicyOf } from "../config/hash-policy.ts";
 import { POSTFIX_MAP_TYPES } from "../config/postfix-map-types.ts";
-import type { Config } from "../config/schema.ts";
+import { type Config, PASSWORD_SCHEMES } from "../config/schema.ts";
 import { question } from "../control/questions.ts";
 import { askHolder, tellHolder } from "./fellow-workers.ts";
 
@@ -18,6 +19,15 @@ const authSettings = z.strictObject({
   maxFailureDelayMs: milliseconds,
   throttleExemptNets: z.array(z.string()),
   parallelVerifications: z.int().positive(),
+  verificationMemoryKib: z.int().positive(),
+  hashPolicy: z.strictObject({
+    scheme: z.enum(PASSWORD_SCHEMES),
+    argon2: z.strictObject({
+      memoryKib: z.int().positive(),
+      iterations: z.int().positive(),
+      parallelism: z.int().positive(),
+    }),
+  }),
   mechanisms: z.array(z.string()).optional(),
   ticketKey: key,
   /** Whose all mail is; left out where each account has an owner of its own. */
@@ -121,6 +131,8 @@ export function authSettingsOf(config: Config, inheritance: AuthInheritance): Au
     mechanisms: config.auth.mechanisms,
     localDomains: config.mta.local_domains,
     postfixMaps: config.mta.postfix_maps,
+    verificationMemoryKib: config.auth.verification_memory,
+    hashPolicy: hashPolicyOf(config),
     ...inheritance,
   };
 }

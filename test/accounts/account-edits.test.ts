@@ -74,17 +74,22 @@ describe("addAccount", () => {
 describe("setPassword", () => {
   it("changes the second field of that line alone", () => {
     const before = "# accounts\r\n\nmrose:old:1:1:M:/home/m:/bin/sh:a=b c\nbad line:0\njoe:x";
-    expect(written(setPassword(lines(before), "mrose", "new"))).toBe(before.replace("old", "new"));
-    expect(written(setPassword(lines(before), "joe", "new"))).toBe(before.replace("joe:x", "joe:new"));
+    expect(written(setPassword(lines(before), "mrose", { field: "new" }))).toBe(before.replace("old", "new"));
+    expect(written(setPassword(lines(before), "joe", { field: "new" }))).toBe(
+      before.replace("joe:x", "joe:new"),
+    );
   });
 
   it("leaves a locked account locked", () => {
-    expect(written(setPassword(lines("mrose:!old\n"), "mrose", "new"))).toBe("mrose:!new\n");
-    expect(written(setPassword(lines("mrose:*\n"), "mrose", "new"))).toBe("mrose:!new\n");
+    expect(written(setPassword(lines("mrose:!old\n"), "mrose", { field: "new" }))).toBe("mrose:!new\n");
+    expect(written(setPassword(lines("mrose:*\n"), "mrose", { field: "new" }))).toBe("mrose:!new\n");
   });
 
   it("refuses an unknown user", () => {
-    expect(setPassword(lines(""), "mrose", "new")).toEqual({ kind: "refuse", reason: "no such user: mrose" });
+    expect(setPassword(lines(""), "mrose", { field: "new" })).toEqual({
+      kind: "refuse",
+      reason: "no such user: mrose",
+    });
   });
 });
 

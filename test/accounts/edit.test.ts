@@ -46,7 +46,7 @@ describe("editPasswdFile", () => {
   it("writes back every byte that was not changed", async () => {
     const before = "# K\xf6penick\r\n\n  \nmrose:old:1:1:M\xfcller\r\nbad line\n:\njoe:x";
     writeFileSync(path, before, "latin1");
-    const outcome = await editPasswdFile(path, (lines) => setPassword(lines, "mrose", "new"));
+    const outcome = await editPasswdFile(path, (lines) => setPassword(lines, "mrose", { field: "new" }));
     expect(outcome).toEqual({ kind: "written" });
     expect(content()).toBe(before.replace("old", "new"));
   });

@@ -3,11 +3,10 @@ import { formatAccountLine } from "../../src/accounts/account.ts";
 import { type ImportFormat, readImport } from "../../src/accounts/import.ts";
 
 function read(content: string, format?: ImportFormat, passwd?: string) {
-  const result = readImport(
-    Buffer.from(content),
+  const result = readImport(Buffer.from(content), {
     format,
-    passwd === undefined ? undefined : Buffer.from(passwd),
-  );
+    passwd: passwd === undefined ? undefined : Buffer.from(passwd),
+  });
   return { ...result, accounts: result.accounts.map(formatAccountLine) };
 }
 
@@ -82,5 +81,62 @@ mrose:x:1000:100:Marshall T. Rose,,,:/home/mrose:/bin/bash
 
   it("reads an empty file as nothing", () => {
     expect(read("\n# nobody\n")).toEqual({ format: "passwd-file", accounts: [], skipped: [] });
+  });
+
+  it("takes Courier's userdb over", () => {
+    const content =
+      "# userdb\njoe@example.org\thome=/home/joe|uid=1000|gid=1001|systempw=$1$GgvxyNz8$OjZhLh4P.gF1lxYEbLZ3e/|mail=/srv/joe\n" +
+      "sue\tuid=1002|home=/home/sue|mail=./Maildir|systempw={PLAIN}a|pop3pw={PLAIN}b|gecos=Sue\nann\tuid=1003\n";
+    expect(read(content)).toEqual({
+      format: "userdb",
+      accounts: [
+        "joe@example.org:$1$GgvxyNz8$OjZhLh4P.gF1lxYEbLZ3e/:1000:1001::/home/joe::userdb_mail=maildir:/srv/joe",
+        "sue:{PLAIN}b:1002::Sue:/home/sue::",
+      ],
+      skipped: [{ lineNumber: 4, reason: "ann has no password" }],
+    });
+    expect(read("joe no tab\n", "userdb").skipped).toEqual([
+      { lineNumber: 1, reason: "there is no tab behind the user name" },
+    ]);
+  });
+
+  it("takes a CSV table over, and gives plain passwords to be hashed", () => {
+    const content =
+      '\uFEFFEmail;Password;Hash;Name;Home;Maildir\r\njoe@example.org;"a;b""c";;"Joe, Q.";/home/joe;\r\n\r\n' +
+      "sue;;{PLAIN}x;;;/srv/sue\r\nann;;;;;\r\nbob;x;{PLAIN}x;;;\r\ntim;x\r\njoe@example.org;x;;;;\r\nroot:x;x;;;;\r\n";
+    const result = readImport(Buffer.from(content));
+    expect(result.format).toBe("csv");
+    expect(
+      result.accounts.map(({ plainPassword, ...account }) => [formatAccountLine(account), plainPassword]),
+    ).toEqual([
+      ["joe@example.org::::Joe, Q.:/home/joe::", 'a;b"c'],
+      ["sue:{PLAIN}x::::::userdb_mail=maildir:/srv/sue", undefined],
+    ]);
+    expect(result.skipped).toEqual([
+      { lineNumber: 5, reason: "ann has no password" },
+      { lineNumber: 6, reason: "has both a password and a hash" },
+      { lineNumber: 7, reason: "has 2 columns, the head has 6" },
+      { lineNumber: 8, reason: "joe@example.org stands in an earlier line" },
+      { lineNumber: 9, reason: 'the user name holds "/" or ":"' },
+    ]);
+  });
+
+  it.each([
+    ["user,pasword\nmrose,x\n", 'the column "pasword" is not known'],
+    ["login,password\nmrose,x\n", "no column is called user"],
+    ['user,password\nmrose,"x\n', "Quote Not Closed"],
+  ])("refuses a CSV table it cannot understand: %j", (content, reason) => {
+    const result = read(content, "csv");
+    expect(result.accounts).toEqual([]);
+    expect(result.skipped).toEqual([
+      { lineNumber: expect.any(Number), reason: expect.stringContaining(reason) },
+    ]);
+  });
+
+  it("takes the day of the last change over from shadow when asked to", () => {
+    const content = Buffer.from("joe:$6$salt$hash:20000:0:99999:7:::\n");
+    const [account] = readImport(content, { isDated: true }).accounts;
+    expect(account?.extra).toEqual(new Map([["password_changed", "2024-10-04"]]));
+    expect(readImport(content).accounts[0]?.extra.size).toBe(0);
   });
 });

@@ -33,4 +33,25 @@ describe("maildirPath", () => {
     }
     expect(maildirPath("/var/mail/%d/%n", { user: "no-domain" }).kind).toBe("unusable");
   });
+
+  it.each([
+    ["maildir:/srv/mail/%n", "/srv/mail/mrose"],
+    ["maildir:~/mail/:INDEX=/var/indexes", "/home/m/mail"],
+    ["~/Maildir", "/home/m/Maildir"],
+    ["maildir:~/all:LAYOUT=fs:INBOX=~/inbox", "/home/m/inbox"],
+  ])("takes the account's own userdb_mail: %s", (own, path) => {
+    const owner = { user: "mrose@example.org", home: "/home/m", extra: new Map([["userdb_mail", own]]) };
+    expect(maildirPath("/elsewhere/%u", owner)).toEqual({ kind: "path", path });
+  });
+
+  it.each(["mbox:~/mail", "maildir:mail", "maildir:/srv/%{user}", "sdbox:~/x", ""])(
+    "refuses a userdb_mail that is no Maildir: %j",
+    (own) => {
+      const owner = { user: "mrose", home: "/home/m", extra: new Map([["userdb_mail", own]]) };
+      expect(maildirPath("~/Maildir", owner)).toEqual({
+        kind: "unusable",
+        reason: "userdb_mail is no Maildir: expected maildir:/path or maildir:~/path",
+      });
+    },
+  );
 });

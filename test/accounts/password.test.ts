@@ -1,13 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Argon2Cost } from "../../src/accounts/hash-policy.ts";
 import { makeSetting } from "../../src/accounts/libcrypt.ts";
-import {
-  type Argon2Cost,
-  decoyField,
-  hashPassword,
-  hashPasswordAs,
-  verifyPassword,
-} from "../../src/accounts/password.ts";
+import { decoyField, hashPassword, hashPasswordAs, verifyPassword } from "../../src/accounts/password.ts";
 
 const cheap: Argon2Cost = { memoryKib: 64, iterations: 1, parallelism: 1 };
 

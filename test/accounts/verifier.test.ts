@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { type Account, parseAccountLine } from "../../src/accounts/account.ts";
-import { type Argon2Cost, hashPassword } from "../../src/accounts/password.ts";
+import type { Argon2Cost } from "../../src/accounts/hash-policy.ts";
+import { hashPassword } from "../../src/accounts/password.ts";
 import { readPasswordField, verificationCost } from "../../src/accounts/password-field.ts";
 import { scramVerifierOf } from "../../src/accounts/scram-verifier.ts";
 import { Verifier, type VerifierOptions } from "../../src/accounts/verifier.ts";
@@ -202,6 +203,43 @@ describe("Verifier.authenticate", () => {
     expect(results.every(({ kind }) => kind === "refused")).toBe(true);
     expect(atOnce.most).toBe(2);
   });
+
+  it("refuses an account whose hash asks for more memory than all verifications may hold", async () => {
+    const field = (await hashPassword("secret", cheap)).replace("m=64,", "m=4194304,");
+    const passwdFile = fileOf("# accounts", `mrose:${field}`);
+    const verifier = new Verifier({ passwdFile, maxParallel: 2, argon2Cost: cheap, decoySecret });
+    expect(await verifier.authenticate("mrose", password, undefined)).toEqual({
+      kind: "unusable",
+      reason:
+        "/etc/dewey-pop3/passwd:2: the hash asks for 4096 MiB of memory, and auth.verification_memory is 512 MiB",
+      lineNumber: 2,
+    });
+  });
+
+  it("computes no more hashes at once than their memory allows", async () => {
+    const cost: Argon2Cost = { memoryKib: 4096, iterations: 2, parallelism: 1 };
+    const lines = await Promise.all(
+      ["a", "b", "c", "d"].map(async (user) => `${user}:${await hashPassword("secret", cost)}`),
+    );
+    const authenticateAll = async (maxMemoryKib: number): Promise<number> => {
+      const options = {
+        passwdFile: fileOf(...lines),
+        maxParallel: 4,
+        maxMemoryKib,
+        argon2Cost: cheap,
+        decoySecret,
+      };
+      const verifier = new Verifier(options);
+      atOnce.most = 0;
+      const users = ["a", "b", "c", "d"];
+      const all = await Promise.all(users.map((user) => verifier.authenticate(user, password, undefined)));
+      expect(all.map(({ kind }) => kind)).toEqual(users.map(() => "ok"));
+      return atOnce.most;
+    };
+    expect(await authenticateAll(65_536)).toBe(4);
+    expect(await authenticateAll(10_000)).toBe(2);
+    expect(await authenticateAll(4096)).toBe(1);
+  });
 });
 
 describe("Verifier.authenticateByProof", () => {
@@ -233,7 +271,7 @@ describe("Verifier.authenticateByProof", () => {
   });
 
   it("refuses a proof of the password that was changed meanwhile", async () => {
-    const old = scramVerifierOf({ password: scramField("SHA-256", "old") }, "SHA-256")!;
+    const old = scramVerifierOf({ password: scramField("SHA-256", "old"), extra: new Map() }, "SHA-256")!;
     const proof = { hash: "SHA-256", verifier: old, isRight: true } as const;
     expect(await verifier.authenticateByProof("mrose", proof, undefined)).toEqual({
       kind: "refused",

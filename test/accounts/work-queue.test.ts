@@ -41,4 +41,30 @@ describe("WorkQueue", () => {
   it.each([0, -1, 1.5, Number.NaN])("wants room for at least one task, not %s", (maxParallel) => {
     expect(() => new WorkQueue(maxParallel)).toThrow(RangeError);
   });
+
+  it("counts tasks by their weight, and lets none pass a heavy one that waits", async () => {
+    const queue = new WorkQueue(10);
+    const log: string[] = [];
+    const ends = new Map<string, () => void>();
+    const start = (name: string, weight: number) =>
+      queue.run(() => {
+        log.push(name);
+        return new Promise<void>((end) => ends.set(name, end));
+      }, weight);
+    const finish = async (name: string) => {
+      ends.get(name)?.();
+      await new Promise(setImmediate);
+    };
+    const all = [start("a", 6), start("b", 4), start("heavy", 8), start("light", 1), start("all", 99)];
+    expect(log).toEqual(["a", "b"]);
+    await finish("b");
+    expect(log).toEqual(["a", "b"]);
+    await finish("a");
+    expect(log).toEqual(["a", "b", "heavy", "light"]);
+    await finish("heavy");
+    await finish("light");
+    expect(log).toEqual(["a", "b", "heavy", "light", "all"]);
+    await finish("all");
+    await Promise.all(all);
+  });
 });

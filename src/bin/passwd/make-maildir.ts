@@ -1,0 +1,106 @@
+// pop3-passwd --make-maildir: an account's Maildir with new, cur and tmp, for the mail's owner. As root, what lies in the owner's reach is
+// made by a child process that has the owner's uid: a symbolic link that the owner put there leads it no further than the owner.
+import { execFile } from "node:child_process";
+import { lchown, lstat, mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Account } from "../../accounts/account.ts";
+import { deliveryOf, type MailOwner } from "../../accounts/delivery.ts";
+import { describeFileError, errorCode } from "../../accounts/file-error.ts";
+import { maildirPath } from "../../accounts/maildir-path.ts";
+import { findGroup, findUser } from "../../host/user-database.ts";
+
+export interface PlannedMaildir {
+  readonly path: string;
+  /** The account's home if the Maildir is in it, else the folder that it is in. */
+  readonly home: string;
+  /** Undefined: whoever runs this. */
+  readonly owner: MailOwner | undefined;
+}
+
+/** What of the config says where mail is and whose. */
+export interface MailSettings {
+  readonly maildir: string;
+  readonly user?: string | undefined;
+  readonly group?: string | undefined;
+}
+
+/** Where the Maildir will be and whose, or what is missing for making it. */
+export function planMaildir(account: Account, mail: MailSettings): PlannedMaildir | string {
+  const maildir = maildirPath(mail.maildir, account);
+  if (maildir.kind === "unusable") return maildir.reason;
+  const { path } = maildir;
+  const owner = process.geteuid?.() === 0 ? ownerOf(account, mail) : undefined;
+  if (typeof owner === "string") return owner;
+  const home = account.home !== undefined && isBelow(path, account.home) ? account.home : dirname(path);
+  return { path, home, owner };
+}
+
+/** @returns what went wrong, or undefined; a Maildir that is there stays as it is */
+export async function makeMaildir({ path, home, owner }: PlannedMaildir): Promise<string | undefined> {
+  try {
+    // The folders above are whoever's runs this; home and what is below it are the owner's.
+    await mkdir(dirname(home), { recursive: true, mode: 0o755 });
+    if ((await makeFolder(home)) && owner !== undefined) await lchown(home, owner.uid, owner.gid);
+    await makeAsOwner([path, ...["new", "cur", "tmp"].map((name) => join(path, name))], owner);
+    return undefined;
+  } catch (error) {
+    return `the Maildir ${path} cannot be made: ${describeFault(error)}`;
+  }
+}
+
+/** The mail's owner, or what is missing for saying it. */
+function ownerOf(account: Account, mail: MailSettings): MailOwner | string {
+  const owner = commonOwner(mail);
+  if (typeof owner === "string") return owner;
+  // The account's own group may be left out where the host knows its user's.
+  const gid = account.gid ?? (account.uid === undefined ? undefined : findUser(account.uid)?.gid.toString());
+  const delivery = deliveryOf(gid === undefined ? account : { ...account, gid }, {
+    maildir: mail.maildir,
+    owner,
+    localDomains: [],
+    findUid: (name) => findUser(name)?.uid,
+    findGid: findGroup,
+  });
+  return delivery.kind === "delivery" ? { uid: delivery.uid, gid: delivery.gid } : delivery.reason;
+}
+
+/** mail.user and mail.group of the config, as numbers. */
+export function commonOwner({ user, group }: Omit<MailSettings, "maildir">): MailOwner | undefined | string {
+  if (user === undefined) return undefined;
+  const found = findUser(user);
+  if (found === undefined) return `mail.user: no user ${user} on this host`;
+  const gid = group === undefined ? found.gid : findGroup(group);
+  return gid === undefined ? `mail.group: no group ${group} on this host` : { uid: found.uid, gid };
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder.replace(/\/+$/, "")}/`);
+}
+
+/** Whether it was made; false if it was there. */
+async function makeFolder(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST" || !(await lstat(path)).isDirectory()) throw error;
+    return false;
+  }
+}
+
+function makeAsOwner(folders: readonly string[], owner: MailOwner | undefined): Promise<void> {
+  // mkdir(1) -p makes no fuss about those that are there; mode 700 is for what it makes itself.
+  const args = ["-p", "-m", "700", "--", ...folders];
+  return new Promise((resolve, reject) => {
+    execFile("mkdir", args, { cwd: "/", ...owner }, (error, _, said) => {
+      if (error === null) resolve();
+      else reject(new MkdirError(said.trim().split("\n")[0] || error.message));
+    });
+  });
+}
+
+class MkdirError extends Error {}
+
+function describeFault(error: unknown): string {
+  return error instanceof MkdirError ? error.message : describeFileError(error);
+}
