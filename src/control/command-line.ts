@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { DEFAULT_CONFIG_FILE } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { reload } from "./commands/reload.ts";
+import { clearThrottle, listThrottle } from "./commands/throttle.ts";
 import { kick, who } from "./commands/who.ts";
 import { createPrinter, type Printer } from "./printer.ts";
 import { readConfig, ServerLink } from "./server-link.ts";
@@ -63,6 +64,32 @@ export function commandLine(): Command {
     .action((_: unknown, command: Command) => {
       const { server, printer } = contextOf(command);
       return reload(server, printer);
+    });
+  const throttle = program
+    .command("throttle")
+    .description("whom wrong passwords are counted against, and forgiving them");
+  throttle
+    .command("list")
+    .description("accounts and addresses with failures, and when their next attempt is looked at")
+    .action((_: unknown, command: Command) => {
+      const { server, printer } = contextOf(command);
+      return listThrottle(server, printer);
+    });
+  throttle
+    .command("clear")
+    .description("forgive failures: of an account from everywhere, of an address for all accounts, or all")
+    .argument("[account|address]", "as `throttle list` shows it")
+    .addHelpText(
+      "after",
+      examples(
+        ["pop3-ctl throttle clear mrose@example.org", "the account, from wherever"],
+        ["pop3-ctl throttle clear 192.0.2.7", "the address, whomever it tried"],
+        ["pop3-ctl throttle clear", "everybody"],
+      ),
+    )
+    .action((whom: string | undefined, _: unknown, command: Command) => {
+      const { server, printer } = contextOf(command);
+      return clearThrottle(server, printer, whom);
     });
   return program;
 }

@@ -40,6 +40,24 @@ export const questions = {
       later: z.array(text),
     }),
   },
+  /** Whom wrong passwords are counted against, an answer each: an account, an address, or one from the other. */
+  throttle: {
+    asks: z.strictObject({ kind: z.literal("throttle") }),
+    answers: z.strictObject({
+      /** Null: whichever. */
+      account: account.nullable(),
+      /** An IPv4 address or the /64 of an IPv6 one; null: wherever from. */
+      network: z.string().max(64).nullable(),
+      failures: count,
+      /** Until the next attempt is looked at; 0: at once. */
+      nextInMs: count,
+    }),
+  },
+  /** Forgives an account or an address, or everybody. */
+  "throttle-clear": {
+    asks: z.strictObject({ kind: z.literal("throttle-clear"), whom: account.optional() }),
+    answers: z.strictObject({ cleared: count }),
+  },
 } as const;
 
 export type Kind = keyof typeof questions;

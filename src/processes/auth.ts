@@ -84,6 +84,7 @@ runChild("auth", async (given, { log, listenerFds }) => {
   );
 
   return {
+    answers: [throttle.answers],
     configure: async (changed) => {
       const previous = accounts;
       const isSame =

@@ -1,7 +1,8 @@
 // The throttle at work in the auth process: lets attempts wait for their turn, and holds refusals back. One for POP3 and
 // for the MTAs, and the same one over a reload.
 import { setTimeout as delay } from "node:timers/promises";
-import { type Attempt, type RunningAttempt, Throttle, type ThrottleEntry } from "../accounts/throttle.ts";
+import { type Attempt, type RunningAttempt, Throttle } from "../accounts/throttle.ts";
+import type { AnswerOf, Handlers } from "../control/questions.ts";
 import { type Networks, networkOf, networksOf } from "../host/networks.ts";
 import type { AuthSettings } from "./settings.ts";
 
@@ -49,11 +50,27 @@ export class LoginThrottle {
     });
   }
 
-  list(): (Omit<ThrottleEntry, "nextAtMs"> & { readonly nextInMs: number })[] {
+  /** What pop3-ctl may ask. */
+  readonly answers: Handlers = {
+    throttle: (_, reply) => {
+      for (const entry of this.list()) reply(entry);
+    },
+    "throttle-clear": ({ whom }, reply) => reply({ cleared: this.clear(whom) }),
+  };
+
+  /** The worst of them. */
+  list(): AnswerOf<"throttle">[] {
     const nowMs = performance.now();
     return this.#throttle
       .list(nowMs)
-      .map(({ nextAtMs, ...entry }) => ({ ...entry, nextInMs: Math.max(0, Math.ceil(nextAtMs - nowMs)) }));
+      .sort((a, b) => b.failures - a.failures)
+      .slice(0, MAX_LISTED)
+      .map(({ account = null, network = null, failures, nextAtMs }) => ({
+        account,
+        network,
+        failures,
+        nextInMs: Math.max(0, Math.ceil(nextAtMs - nowMs)),
+      }));
   }
 
   /** @param whom an account, or an address; everybody if undefined. @returns how many were counted */
@@ -101,6 +118,9 @@ export class LoginThrottle {
     stop.abort();
   }
 }
+
+/** Nobody reads more. */
+const MAX_LISTED = 1_000;
 
 interface GuessContext {
   readonly deadlineMs: number;

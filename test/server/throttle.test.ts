@@ -7,8 +7,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { layOutMaildir } from "../peers/support/maildir.ts";
 import { Pop3Connection } from "../peers/support/pop3.ts";
+import { runnableProgram } from "../support/checkout.ts";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
+import { runProgram } from "../support/program.ts";
 import { type Settings, startServer, type TestServer } from "../support/server.ts";
 
 const stranger = "127.0.0.66";
@@ -128,6 +130,33 @@ describe("guessing passwords", () => {
     expect(asked.said).not.toMatch(/^(?:OK|FAIL)\t/m);
     const owner = askAsMta("secret", home);
     await eventually("the owner's login", () => owner.said.includes("OK\t1\tuser=mrose\n"));
+  });
+
+  it("is shown and forgiven by pop3-ctl", async () => {
+    await start({ failure_delay: "1h", max_failure_delay: "1h" });
+    for (let i = 0; i < 5; i++) await guess(`wrong${i}`);
+    await eventually("five failures", () => count("login refused") === 5);
+    const { path, env } = runnableProgram("pop3-ctl");
+    const ctl = async (...args: string[]) => {
+      const all = ["--config", join(server.folder, "config.toml"), "throttle", ...args];
+      const { exitCode, stdout, stderr } = await runProgram(path, all, { env });
+      return { exitCode, said: `${stdout}${stderr}` };
+    };
+    expect((await ctl("list", "--json")).said).toContain(
+      `{"account":"mrose","network":"${stranger}","failures":5,`,
+    );
+    const { said } = await ctl("list");
+    expect(said.split("\n").slice(0, -1)).toHaveLength(4);
+    expect(said).toMatch(/^mrose +127\.0\.0\.66 +5 +(?:1h|59m \d+s)$/m);
+    expect(said).toMatch(/^\(any\) +127\.0\.0\.66 +5 +now$/m);
+    expect(await ctl("clear", "nobody")).toEqual({
+      exitCode: 1,
+      said: 'pop3-ctl: nothing is counted against "nobody"\n',
+    });
+    expect(await ctl("clear", stranger)).toEqual({ exitCode: 0, said: "forgave 2 counts\n" });
+    await logIn(stranger);
+    expect(await ctl("clear")).toEqual({ exitCode: 0, said: "forgave 1 count\n" });
+    expect(await ctl("list")).toEqual({ exitCode: 0, said: "nobody is counted\n" });
   });
 
   it("is forgotten by nobody when the delays are changed, and slows nobody down when they are turned off", async () => {
