@@ -1,5 +1,6 @@
 // `npm start`: lays out a demonstration in .demo/ (two accounts, a handful of messages, a config), and runs the server
-// on it. What is there from an earlier start is used as it is. `npm start -- --folder DIR --port N` puts it elsewhere.
+// on it. What is there from an earlier start is used as it is. `npm start -- --folder DIR --port N --tls-port N` puts it
+// elsewhere.
 import { spawn, spawnSync } from "node:child_process";
 import {
   cpSync,
@@ -15,26 +16,34 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { makeCertificate } from "./certificate.mjs";
 
 const ACCOUNTS = { mrose: "secret", jpostel: "liberal" };
 
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 const { values } = parseArgs({
-  options: { folder: { type: "string" }, port: { type: "string", default: "1110" } },
+  options: {
+    folder: { type: "string" },
+    port: { type: "string", default: "1110" },
+    "tls-port": { type: "string", default: "1995" },
+  },
 });
 const folder = resolve(values.folder ?? join(checkout, ".demo"));
 const address = `127.0.0.1:${values.port}`;
+const tlsAddress = `127.0.0.1:${values["tls-port"]}`;
+const certificateFile = join(folder, "certificate.pem");
+const keyFile = join(folder, "private-key.pem");
 const configFile = join(folder, "config.toml");
 const logFile = join(folder, "server.log");
 
-if (!existsSync(configFile)) layOut();
+if (!existsSync(configFile)) await layOut();
 else if (!readFileSync(configFile, "utf8").includes(JSON.stringify(join(folder, "passwd")))) {
   console.error(`${folder} was made for another place: remove it, the next start makes a new one`);
   process.exit(1);
 }
 run();
 
-function layOut() {
+async function layOut() {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const passwdFile = join(folder, "passwd");
   for (const [user, password] of Object.entries(ACCOUNTS)) {
@@ -47,6 +56,14 @@ function layOut() {
     });
     if (status !== 0) process.exit(1);
   }
+  const { certificate, privateKey } = await makeCertificate({
+    names: [
+      { type: "dns", value: "localhost" },
+      { type: "ip", value: "127.0.0.1" },
+    ],
+  });
+  writeFileSync(certificateFile, certificate);
+  writeFileSync(keyFile, privateKey, { mode: 0o600 });
   // The address of a UNIX socket holds 108 bytes: a checkout far down the tree has its sockets elsewhere.
   const runtimeDir =
     join(folder, "run").length <= 80
@@ -59,8 +76,13 @@ function layOut() {
 [server]
 name = "dewey"
 listen = ["${address}"]
+listen_tls = ["${tlsAddress}"]
 runtime_dir = ${JSON.stringify(runtimeDir)}
 run_as = "starter"
+
+[tls]
+certificate = ${JSON.stringify(certificateFile)}
+private_key = ${JSON.stringify(keyFile)}
 
 [auth]
 passwd_file = ${JSON.stringify(passwdFile)}
@@ -99,10 +121,14 @@ function run() {
 }
 
 function greet() {
-  console.log(`POP3 on ${address}, the mail is in ${folder}/home, the log in ${logFile}. Ctrl-C ends it.`);
+  console.log(
+    `POP3 with STLS on ${address}, POP3S on ${tlsAddress}, with a certificate signed by itself. Ctrl-C ends it.`,
+  );
+  console.log(`The mail is in ${folder}/home, the log in ${logFile}.`);
   console.log(
     `Try it:  curl -u mrose:secret pop3://${address}/    or    curl -u mrose:secret pop3://${address}/1`,
   );
+  console.log(`With TLS:  curl --cacert ${certificateFile} -u mrose:secret pop3s://${tlsAddress}/`);
   console.log(
     `Or a mail program: POP3 server 127.0.0.1, port ${values.port}, no encryption, user mrose, password secret.`,
   );

@@ -20,6 +20,8 @@ export interface AuthParameters {
   readonly service: string;
   /** TLS, or a connection that needs none. */
   readonly secured: boolean;
+  /** The connection's TLS version and cipher suite, for the log. */
+  readonly tls?: string | undefined;
   readonly session: string | undefined;
   /** The client's IP address (`rip`). */
   readonly remoteAddress: string | undefined;
@@ -200,6 +202,7 @@ const SERVICE = /^[!-~]{1,64}$/;
 const COOKIE = /^[0-9a-f]{32}$/i;
 // Ours alone, from login process to auth: Dovecot asks for it with a CONT of its own, one round more.
 const CHANNEL_BINDING = /^tls-exporter:([A-Za-z0-9+/]{43}=)$/;
+const TLS = /^[ -~]{1,160}$/;
 const MAX_ID = 0xffff_ffff;
 
 function parseVersion(fields: readonly string[]): Version | Malformed {
@@ -236,6 +239,8 @@ function parseAuth(fields: readonly string[]): ClientCommand | Malformed {
   const clientCertificateUser = parameters.has("valid-client-cert")
     ? parameters.get("cert_username") || undefined
     : undefined;
+  const tls = parameters.get("tls");
+  if (tls !== undefined && !TLS.test(tls)) return malformed("AUTH", "its TLS version");
   const offered = parameters.get("offered")?.split(" ");
   if (offered?.every((name) => MECHANISM_NAME.test(name)) === false) {
     return malformed("AUTH", "the mechanisms offered");
@@ -252,6 +257,7 @@ function parseAuth(fields: readonly string[]): ClientCommand | Malformed {
       localAddress: address(parameters.get("lip")),
       remotePort: parseNumber(parameters.get("rport"), 65_535) || undefined,
       localPort: parseNumber(parameters.get("lport"), 65_535) || undefined,
+      ...(tls && { tls }),
       ...(channelBinding && { channelBinding: { type: "tls-exporter", data: channelBinding } }),
       ...(clientCertificateUser && { clientCertificateUser }),
       ...(offered && { offered }),
@@ -289,6 +295,7 @@ function formatAuth(id: number, parameters: AuthParameters, response: string | u
   if (localAddress !== undefined) fields.set("lip", localAddress);
   if (parameters.remotePort !== undefined) fields.set("rport", String(parameters.remotePort));
   if (parameters.localPort !== undefined) fields.set("lport", String(parameters.localPort));
+  if (parameters.tls !== undefined) fields.set("tls", parameters.tls);
   if (channelBinding !== undefined) {
     fields.set("channel_binding", `${channelBinding.type}:${base64(channelBinding.data)}`);
   }

@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { DEFAULT_CONFIG_FILE, formatFault, loadConfig } from "../config/load.ts";
 import { createLog } from "../log/log.ts";
 import { processUsers, startMaster } from "../processes/master.ts";
+import { formatTlsFault, tlsFaults } from "../processes/tls-keeper.ts";
 
 new Command("pop3-server")
   .description("POP3 server for Maildirs. Runs in the foreground and logs JSON lines to standard output.")
@@ -25,6 +26,9 @@ async function run({ config: file, check }: { config: string; check?: true }): P
     process.exit(1);
   }
   if (check) {
+    const faults = config.tls === undefined ? [] : tlsFaults(config.tls, Date.now());
+    for (const fault of faults) console.error(`${file}: ${formatTlsFault(fault)}`);
+    if (faults.length > 0) process.exit(1);
     console.log(`${file}: sound`);
     return;
   }

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { parse, TomlError } from "smol-toml";
 import type { z } from "zod";
-import { isLoopback, type ListenAddress } from "../net/address.ts";
+import { isLoopback } from "../net/address.ts";
 import { keyLines } from "./key-lines.ts";
 import { nearest } from "./nearest.ts";
 import { type Config, configSchema } from "./schema.ts";
@@ -80,21 +80,26 @@ export function formatFault({ file, line, key, message }: Fault): string {
 /** What is well-formed key by key and still can't work. */
 function contradictions(config: Config): { key: string; message: string }[] {
   const found: { key: string; message: string }[] = [];
-  if (config.server.listen.length + config.server.listen_tls.length === 0) {
-    found.push({ key: "server.listen", message: "no address to listen on" });
-  }
-  const isLocal = ({ host }: ListenAddress): boolean => isLoopback(host);
-  if (
-    config.server.run_as === "starter" &&
-    ![...config.server.listen, ...config.server.listen_tls].every(isLocal)
-  ) {
+  const { listen, listen_tls, listen_proxy, listen_tls_proxy, proxy_networks, run_as } = config.server;
+  const addresses = [...listen, ...listen_tls, ...listen_proxy, ...listen_tls_proxy];
+  if (addresses.length === 0) found.push({ key: "server.listen", message: "no address to listen on" });
+  if (run_as === "starter" && !addresses.every(({ host }) => isLoopback(host))) {
     found.push({ key: "server.run_as", message: '"starter" is for loopback addresses only' });
   }
-  const missing = (key: string, what: string): void => {
-    found.push({ key, message: `this version has no ${what} yet, take the key out` });
-  };
-  if (config.tls !== undefined) missing("tls", "TLS");
-  if (config.server.listen_tls.length > 0) missing("server.listen_tls", "POP3S");
+  for (const key of ["listen_tls", "listen_tls_proxy"] as const) {
+    if (config.server[key].length === 0 || config.tls !== undefined) continue;
+    found.push({ key: `server.${key}`, message: "POP3S needs tls.certificate and tls.private_key" });
+  }
+  for (const key of ["listen_proxy", "listen_tls_proxy"] as const) {
+    if (config.server[key].length === 0 || proxy_networks.length > 0) continue;
+    found.push({ key: `server.${key}`, message: "name the proxies' addresses in server.proxy_networks" });
+  }
+  if (config.tls !== undefined && config.tls.certificate.length !== config.tls.private_key.length) {
+    found.push({
+      key: "tls.private_key",
+      message: `expected one for each certificate, in the same order: ${config.tls.certificate.length}`,
+    });
+  }
   return found;
 }
 

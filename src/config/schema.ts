@@ -1,5 +1,6 @@
 // Every key of config.toml: its type, default, unit and reason. `load.ts` reads the file against it.
 import { availableParallelism, hostname } from "node:os";
+import { createSecureContext } from "node:tls";
 import { z } from "zod";
 import { isNetwork } from "../host/networks.ts";
 import { parseListenAddress } from "../net/address.ts";
@@ -16,6 +17,10 @@ const listenAddress = z.string().transform((text, context) => {
   });
   return z.NEVER;
 });
+
+const network = z
+  .string()
+  .refine(isNetwork, 'expected such as "192.0.2.0/24", "2001:db8::/32" or "192.0.2.1"');
 
 const duration = (fallback: string) =>
   z
@@ -72,10 +77,17 @@ const server = z
         "must not contain <, > or @: it would look like an APOP timestamp",
       )
       .default(() => hostname()),
-    /** POP3. */
+    /** POP3, with STLS where [tls] has a certificate. */
     listen: z.array(listenAddress).default([{ host: "127.0.0.1", port: 110 }]),
-    /** POP3S. */
+    /** POP3S: TLS from the first octet, which RFC 8314 prefers. */
     listen_tls: z.array(listenAddress).default([]),
+    /** The same two for a proxy such as HAProxy, whose every connection begins with a PROXY header (version 1 or 2). */
+    listen_proxy: z.array(listenAddress).default([]),
+    listen_tls_proxy: z.array(listenAddress).default([]),
+    /** Where such proxies are: others get no answer there, since whoever may send the header may name any address. */
+    proxy_networks: z.array(network).default([]),
+    /** Whether TLS that a proxy ended and tells of (PP2_TYPE_SSL) counts as TLS: its way to us must be safe, too. */
+    proxy_ends_tls: z.boolean().default(false),
     /** "separate": login and mailbox processes; "combined": one worker does both, faster, one mail uid only. */
     processes: z.enum(["separate", "combined"]).default("separate"),
     /** Sockets between the processes. */
@@ -102,7 +114,39 @@ const server = z
   })
   .prefault({});
 
-const tls = z.strictObject({ certificate: absolutePath, private_key: absolutePath }).optional();
+const oneOrMorePaths = z.union([absolutePath.transform((path) => [path]), z.array(absolutePath).min(1)]);
+
+const tls = z
+  .strictObject({
+    /** PEM files: the server's certificate, then those that lead to its authority. Each serves the names that it holds. */
+    certificate: oneOrMorePaths,
+    /** One for each certificate, in the same order. */
+    private_key: oneOrMorePaths,
+    /** RFC 8314 §4.1, RFC 8996: nothing before TLS 1.2. */
+    min_version: z.enum(["TLSv1.2", "TLSv1.3"]).default("TLSv1.2"),
+    /** In OpenSSL's notation; default: what Node.js takes of its OpenSSL. */
+    ciphers: z
+      .string()
+      .refine((ciphers) => cipherFault(ciphers) === undefined, "OpenSSL knows no such list of ciphers")
+      .optional(),
+    /** For how long a client may resume its session without a full handshake; the keys for that change as often. */
+    ticket_lifetime: duration("2h"),
+    /** Authorities (PEM files) whose certificates let clients log in with AUTH EXTERNAL; none: they are asked for none. */
+    client_ca: z.union([absolutePath.transform((path) => [path]), z.array(absolutePath)]).default([]),
+    /** Which part of a client's certificate is its user name: the e-mail address among its names, or its common name. */
+    client_certificate_user: z.enum(["email", "cn"]).default("email"),
+  })
+  .optional();
+
+/** What OpenSSL says against a list of ciphers; undefined when it takes it. */
+function cipherFault(ciphers: string): string | undefined {
+  try {
+    createSecureContext({ ciphers });
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
 
 /** As src/sasl/mechanisms.ts has them, which master, who reads the config, must not know. */
 const MECHANISMS = [

@@ -105,6 +105,27 @@ export class Connection {
     if (octets.length > 0) this.#reader.push(octets);
   }
 
+  /** Forgets everything that was read, also what the socket has not handed over yet. For a command that works. */
+  dropInput(): void {
+    this.#reader.clear();
+    this.#socket.off("data", this.#onData);
+    while (this.#socket.read() !== null);
+    this.#socket.on("data", this.#onData);
+    this.#socket.pause();
+  }
+
+  /** Resolves once the kernel has everything that was written before, or the client is gone. */
+  written(): Promise<void> {
+    this.output.flush();
+    return new Promise((resolve) => {
+      this.#socket.once("close", resolve);
+      this.#socket.write("", () => {
+        this.#socket.off("close", resolve);
+        resolve();
+      });
+    });
+  }
+
   /** Lets go of the socket, which is left paused and without listeners, for its next owner. */
   detach(): void {
     this.output.flush();

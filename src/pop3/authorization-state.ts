@@ -6,9 +6,11 @@ import { type Line, MAX_AUTH_LINE_OCTETS, MAX_LINE_OCTETS } from "./line-reader.
 import { challenge, err, ok } from "./reply.ts";
 import { unexpectedCommand } from "./unexpected-command.ts";
 
-export interface AuthorizationOptions extends Capabilities {
+export interface AuthorizationOptions extends Omit<Capabilities, "startTlsAllowed"> {
   /** Greeting and sign-off. */
   readonly serverName: string;
+  /** TLS on this connection: not yet and to be had by STLS, already there, or not at all. */
+  readonly tls: "available" | "active" | "none";
   /** Replies with -ERR before the connection is closed. */
   readonly maxUselessCommands: number;
 }
@@ -25,6 +27,11 @@ export type AuthorizationOutcome =
   | { readonly kind: "respond"; readonly response: string }
   /** The exchange under way is given up. */
   | { readonly kind: "cancel"; readonly text: string }
+  /**
+   * Drop everything that was read, say `text`, begin the handshake, and go on with a new state: RFC 2595 §4 wants nothing
+   * that came before to count.
+   */
+  | { readonly kind: "start-tls"; readonly text: string }
   | { readonly kind: "close"; readonly text: string; readonly reason: "quit" | "useless-commands" };
 
 export type Failure =
@@ -69,6 +76,8 @@ export class AuthorizationState {
         return this.#password(command);
       case "AUTH":
         return this.#auth(command);
+      case "STLS":
+        return this.#startTls(command);
       case "QUIT":
         return this.#quit(command);
       default:
@@ -106,7 +115,7 @@ export class AuthorizationState {
   }
 
   #userName(command: Command): AuthorizationOutcome {
-    if (!this.#options.passwordAllowed) return this.#refuse(NEEDS_TLS);
+    if (!this.#options.passwordAllowed) return this.#refuse(this.#needsTls());
     const [name] = command.arguments;
     if (command.arguments.length !== 1 || name === undefined || name.includes("\0")) {
       return this.#refuse(err("expected: USER name"));
@@ -117,7 +126,7 @@ export class AuthorizationState {
   }
 
   #password(command: Command): AuthorizationOutcome {
-    if (!this.#options.passwordAllowed) return this.#refuse(NEEDS_TLS);
+    if (!this.#options.passwordAllowed) return this.#refuse(this.#needsTls());
     const user = this.#user;
     if (user === undefined) return this.#refuse(err("send USER first"));
     const password = command.rest;
@@ -139,7 +148,7 @@ export class AuthorizationState {
     const name = mechanism.toUpperCase();
     if (!offered.includes(name)) {
       if (!this.#options.passwordAllowed && (name === "PLAIN" || name === "LOGIN"))
-        return this.#refuse(NEEDS_TLS);
+        return this.#refuse(this.#needsTls());
       return this.#refuse(err(`mechanism not offered, expected one of: ${offered.join(" ")}`));
     }
     if (initialResponse === undefined)
@@ -152,7 +161,22 @@ export class AuthorizationState {
 
   #capa(command: Command): AuthorizationOutcome {
     if (command.arguments.length > 0) return this.#refuse(err("expected: CAPA"));
-    return { kind: "reply", text: capabilityResponse(this.#options) };
+    const startTlsAllowed = this.#options.tls === "available";
+    return { kind: "reply", text: capabilityResponse({ ...this.#options, startTlsAllowed }) };
+  }
+
+  #startTls(command: Command): AuthorizationOutcome {
+    const { tls } = this.#options;
+    if (tls === "active") return this.#refuse(err("TLS is active already"));
+    if (tls === "none") return this.#refuse(err("this server has no certificate for TLS"));
+    if (command.arguments.length > 0) return this.#refuse(err("expected: STLS"));
+    return { kind: "start-tls", text: ok("Begin TLS negotiation") };
+  }
+
+  // RFC 3206 §4: AUTH also stands for "an attempt to authenticate in violation of policy". Clients show the text.
+  #needsTls(): string {
+    const way = this.#options.tls === "available" ? "STLS or POP3S" : "POP3S";
+    return err(`no password is taken without TLS, use ${way}`, "AUTH");
   }
 
   #quit(command: Command): AuthorizationOutcome {
@@ -184,8 +208,6 @@ export class AuthorizationState {
     };
   }
 }
-
-const NEEDS_TLS = err("no password is taken without TLS, use POP3S or STLS");
 
 function isBase64(text: string): boolean {
   return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);

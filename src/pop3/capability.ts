@@ -6,6 +6,8 @@ export interface Capabilities {
   readonly mechanisms: readonly string[];
   /** Whether USER and PASS are taken on this connection. */
   readonly passwordAllowed: boolean;
+  /** Whether STLS is taken on this connection: before login, and where TLS is still to come. */
+  readonly startTlsAllowed?: boolean;
   /** Name for IMPLEMENTATION, such as "dewey-pop3". */
   readonly implementation: string;
 }
@@ -14,8 +16,8 @@ export interface Capabilities {
 const BASE_COMMANDS = ["CAPA", "DEL", "DELE", "LIST", "NOOP", "PASS", "RETR", "RSET", "STAT", "QUIT"];
 
 /**
- * The multi-line response to CAPA, the same in both states: clients such as neomutt and JavaMail remember the first
- * one that they see, so TOP, UIDL and SASL have to be in it.
+ * The multi-line response to CAPA, but for STLS the same in both states: clients such as neomutt and JavaMail remember the
+ * first one that they see, so TOP, UIDL and SASL have to be in it.
  */
 export function capabilityResponse(capabilities: Capabilities): string {
   const lines = [
@@ -23,6 +25,7 @@ export function capabilityResponse(capabilities: Capabilities): string {
     "UIDL",
     ...(capabilities.passwordAllowed ? ["USER"] : []),
     ...(capabilities.mechanisms.length > 0 ? [`SASL ${capabilities.mechanisms.join(" ")}`] : []),
+    ...(capabilities.startTlsAllowed === true ? ["STLS"] : []),
     "PIPELINING",
     "RESP-CODES",
     "AUTH-RESP-CODE",

@@ -72,6 +72,12 @@ export class LineReader {
     return rest;
   }
 
+  /** Forgets what was pushed, the line that is being thrown away included. */
+  clear(): void {
+    this.#discarding = false;
+    this.#clear();
+  }
+
   #exceeds(start: number, length: number): boolean {
     if (length <= MAX_LINE_OCTETS) return false;
     return length > this.#maxOctets(byteString(this.#octets, start, start + 5));

@@ -15,7 +15,7 @@ export function unexpectedCommand(keyword: string, state: State): string {
       ? err(`${keyword} is a command of the TRANSACTION state, log in first`)
       : err(`unknown command, expected one of: ${AUTHORIZATION_COMMANDS.join(" ")}`);
   }
-  return AUTHORIZATION_COMMANDS.includes(keyword)
+  return AUTHORIZATION_COMMANDS.includes(keyword) || keyword === "STLS"
     ? err(`${keyword} is a command of the AUTHORIZATION state, already logged in`)
     : err(`unknown command, expected one of: ${TRANSACTION_COMMANDS.join(" ")}`);
 }

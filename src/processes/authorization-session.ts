@@ -4,17 +4,22 @@ import type * as net from "node:net";
 import type { AuthClient, AuthFailure, Exchange } from "../auth/client.ts";
 import type { AnswerOf } from "../control/questions.ts";
 import type { Log } from "../log/log.ts";
-import { isLoopback, plainAddress } from "../net/address.ts";
+import { isLoopback } from "../net/address.ts";
 import { Connection } from "../net/connection.ts";
+import type { TlsFacts } from "../net/tls-facts.ts";
 import { type AuthorizationOutcome, AuthorizationState, type Failure } from "../pop3/authorization-state.ts";
 import { LineReader } from "../pop3/line-reader.ts";
 import { err } from "../pop3/reply.ts";
+import type { Arrivals, Client } from "./arrival.ts";
 import type { HandOver } from "./hand-over.ts";
 import { type ConnectionFacts, offeredMechanisms, POP3_IMPLEMENTATION } from "./offered.ts";
 import type { LoginSettings } from "./settings.ts";
 
 export interface AuthorizationContext {
   readonly session: string;
+  readonly arrivals: Arrivals;
+  /** What is left of `limits.login_time`. */
+  readonly loginTimeMs: number;
   readonly settings: LoginSettings;
   readonly auth: AuthClient;
   readonly handOver: HandOver;
@@ -23,67 +28,85 @@ export interface AuthorizationContext {
   onOver(): void;
 }
 
+/** What begins anew when STLS has put TLS below it. */
+interface Talk {
+  readonly socket: net.Socket;
+  readonly connection: Connection;
+  readonly state: AuthorizationState;
+  readonly tls: TlsFacts | undefined;
+  readonly facts: ConnectionFacts;
+  readonly offered: readonly string[];
+}
+
 export class AuthorizationSession {
-  readonly #socket: net.Socket;
   readonly #context: AuthorizationContext;
-  readonly #connection: Connection;
-  readonly #state: AuthorizationState;
   readonly #timer: NodeJS.Timeout;
-  readonly #address: string;
-  readonly #facts: ConnectionFacts;
-  readonly #offered: readonly string[];
+  readonly #client: Client;
+  /** STLS begins a new one. */
+  #talk: Talk;
   #exchange: Exchange | undefined;
   /** Auth gave up while it was the client's turn. */
   #failure: Failure | undefined;
   #settle: (() => void) | undefined;
-  #phase: "open" | "handing-over" | "handed-over" | "over" = "open";
+  #phase: "open" | "securing" | "handing-over" | "handed-over" | "over" = "open";
   #isDraining = false;
   readonly #startedAtMs = Date.now();
   #lastLineAtMs = this.#startedAtMs;
   #failedLogins = 0;
   #reason = "disconnected";
 
-  constructor(socket: net.Socket, context: AuthorizationContext) {
-    this.#socket = socket;
+  constructor(socket: net.Socket, client: Client, context: AuthorizationContext) {
     this.#context = context;
-    this.#address = plainAddress(socket.remoteAddress);
-    const { serverName, maxUselessCommands, plaintextWithoutTls, loginTimeMs } = context.settings;
+    this.#client = client;
+    this.#timer = setTimeout(() => this.#timeOut(), context.loginTimeMs);
+    this.#talk = this.#begin(socket, client.tls);
+    this.#talk.connection.reply(this.#talk.state.greeting());
+    this.#talk.connection.start(new Uint8Array(0));
+  }
+
+  #begin(socket: net.Socket, tls: TlsFacts | undefined): Talk {
+    const { settings, auth, arrivals, log } = this.#context;
+    const { serverName, maxUselessCommands, plaintextWithoutTls } = settings;
+    const { address, isKnown } = this.#client;
     const passwordAllowed =
-      plaintextWithoutTls === "always" || (plaintextWithoutTls === "loopback" && isLoopback(this.#address));
-    this.#facts = { passwordAllowed };
-    this.#offered = offeredMechanisms(context.auth.mechanisms, this.#facts);
-    this.#state = new AuthorizationState({
+      tls !== undefined ||
+      plaintextWithoutTls === "always" ||
+      (plaintextWithoutTls === "loopback" && isKnown && isLoopback(address));
+    const { channelBinding, clientCertificateUser } = tls ?? {};
+    const facts = { passwordAllowed, channelBinding, clientCertificateUser };
+    const offered = offeredMechanisms(auth.mechanisms, facts);
+    const state = new AuthorizationState({
       serverName,
       maxUselessCommands,
       // USER and PASS are SASL PLAIN by another name.
-      passwordAllowed: this.#offered.includes("PLAIN"),
-      mechanisms: this.#offered,
+      passwordAllowed: offered.includes("PLAIN"),
+      mechanisms: offered,
       implementation: POP3_IMPLEMENTATION,
+      tls: tls !== undefined ? "active" : arrivals.canStartTls ? "available" : "none",
     });
-    this.#connection = new Connection(socket, new LineReader((start) => this.#state.maxLineOctets(start)), {
+    const connection = new Connection(socket, new LineReader((start) => state.maxLineOctets(start)), {
       onLine: (line) => {
         this.#lastLineAtMs = Date.now();
-        return this.#act(this.#state.handle(line));
+        return this.#act(state.handle(line));
       },
       onClose: () => this.#onClose(),
       onFault: (error) => {
         this.#reason = "fault";
-        context.log.error({ err: error, ...this.#identity() }, "session failed");
+        log.error({ err: error, ...this.#identity() }, "session failed");
       },
     });
-    this.#timer = setTimeout(() => this.#timeOut(), loginTimeMs);
-    this.#connection.reply(this.#state.greeting());
-    this.#connection.start(new Uint8Array(0));
+    return { socket, connection, state, tls, facts, offered };
   }
 
   /** Ends the session, unless it is on its way to the TRANSACTION state or there: that part drains itself. */
   drain(): void {
     this.#isDraining = true;
     if (this.#phase === "open") this.#shutDown();
+    else if (this.#phase === "securing") this.destroy();
   }
 
   destroy(): void {
-    this.#socket.destroy();
+    this.#talk.socket.destroy();
   }
 
   /** An administrator ends it. */
@@ -96,11 +119,11 @@ export class AuthorizationSession {
   /** For pop3-ctl; undefined once the TRANSACTION part has it. */
   describe(): AnswerOf<"sessions"> | undefined {
     if (this.#phase === "handed-over" || this.#phase === "over") return undefined;
-    const idleMs = this.#connection.isWorking ? 0 : Date.now() - this.#lastLineAtMs;
+    const idleMs = this.#talk.connection.isWorking ? 0 : Date.now() - this.#lastLineAtMs;
     return {
       ...this.#identity(),
       account: null,
-      secured: false,
+      secured: this.#talk.tls !== undefined,
       state: "AUTHORIZATION",
       startedAtMs: this.#startedAtMs,
       idleMs: Math.max(0, idleMs),
@@ -113,22 +136,24 @@ export class AuthorizationSession {
     const failure = this.#failure;
     if (failure !== undefined && (outcome.kind === "respond" || outcome.kind === "cancel")) {
       this.#failure = undefined;
-      return this.#act(this.#state.refused(failure));
+      return this.#act(this.#talk.state.refused(failure));
     }
     switch (outcome.kind) {
       case "reply":
-        this.#connection.reply(outcome.text);
+        this.#talk.connection.reply(outcome.text);
         return undefined;
       case "close":
         this.#reason = outcome.reason;
         this.#exchange?.cancel();
-        this.#connection.end(outcome.text);
+        this.#talk.connection.end(outcome.text);
         return undefined;
       case "cancel":
         this.#exchange?.cancel();
         this.#exchange = undefined;
-        this.#connection.reply(outcome.text);
+        this.#talk.connection.reply(outcome.text);
         return undefined;
+      case "start-tls":
+        return this.#startTls(outcome.text);
       case "authenticate":
         return this.#exchangeStep(() => this.#authenticate(outcome.mechanism, outcome.initialResponse));
       case "respond":
@@ -136,6 +161,26 @@ export class AuthorizationSession {
       default:
         return outcome satisfies never;
     }
+  }
+
+  // RFC 2595 §4: what was read before counts for nothing, and the session begins anew; only its time goes on. Octets that
+  // come behind our reply are the handshake's: plain commands among them make it fail.
+  async #startTls(text: string): Promise<void> {
+    const { socket, connection } = this.#talk;
+    this.#phase = "securing";
+    connection.dropInput();
+    connection.reply(text);
+    await connection.written();
+    connection.detach();
+    const handshake = await this.#context.arrivals.startTls(socket);
+    if (handshake.kind === "failed") {
+      if (this.#reason === "disconnected") this.#reason = `handshake: ${handshake.reason}`;
+      this.#onClose();
+      return;
+    }
+    this.#phase = "open";
+    this.#talk = this.#begin(handshake.socket, handshake.tls);
+    this.#talk.connection.start(new Uint8Array(0));
   }
 
   /** One round with auth: the command works until auth has answered and the answer was dealt with. */
@@ -148,24 +193,27 @@ export class AuthorizationSession {
 
   #authenticate(mechanism: string, initialResponse: string | undefined): void {
     const { session, auth } = this.#context;
+    const { tls, facts, offered } = this.#talk;
+    const { address, port, localAddress, localPort } = this.#client;
     this.#exchange = auth.start(
       {
         mechanism,
         initialResponse,
         service: "pop3",
-        secured: false,
+        secured: tls !== undefined,
+        tls: tls?.tls,
         session,
-        remoteAddress: this.#address,
-        localAddress: plainAddress(this.#socket.localAddress),
-        remotePort: this.#socket.remotePort,
-        localPort: this.#socket.localPort,
-        channelBinding: this.#facts.channelBinding,
-        clientCertificateUser: this.#facts.clientCertificateUser,
-        offered: this.#offered,
+        remoteAddress: address,
+        localAddress,
+        remotePort: port,
+        localPort,
+        channelBinding: facts.channelBinding,
+        clientCertificateUser: facts.clientCertificateUser,
+        offered,
       },
       {
         challenge: (base64) => {
-          this.#connection.reply(this.#state.challenged(base64));
+          this.#talk.connection.reply(this.#talk.state.challenged(base64));
           this.#settle?.();
         },
         ok: (fields) => {
@@ -176,7 +224,7 @@ export class AuthorizationSession {
           this.#exchange = undefined;
           if (!failure.temporary) this.#failedLogins++;
           // While a challenge is out, the client owes a line: the failure answers that one, or replies would slip.
-          if (this.#connection.isWorking) this.#refuse(failureOf(failure));
+          if (this.#talk.connection.isWorking) this.#refuse(failureOf(failure));
           else this.#failure = failureOf(failure);
           this.#settle?.();
         },
@@ -195,10 +243,8 @@ export class AuthorizationSession {
     if (this.#phase !== "open") return;
     this.#phase = "handing-over";
     try {
-      const result = await this.#context.handOver(
-        { socket: this.#socket, connection: this.#connection },
-        { ticket, account },
-        () => this.#context.onOver(),
+      const result = await this.#context.handOver(this.#talk, { ticket, account }, () =>
+        this.#context.onOver(),
       );
       if (result.kind === "taken") {
         this.#phase = "handed-over";
@@ -220,7 +266,7 @@ export class AuthorizationSession {
   }
 
   #refuse(failure: Failure): void {
-    if (this.#phase === "open") void this.#act(this.#state.refused(failure));
+    if (this.#phase === "open") void this.#act(this.#talk.state.refused(failure));
   }
 
   #shutDown(): void {
@@ -230,13 +276,13 @@ export class AuthorizationSession {
 
   #close(reason: string): void {
     this.#exchange?.cancel();
-    this.#connection.end(err(reason, "SYS/TEMP"));
+    this.#talk.connection.end(err(reason, "SYS/TEMP"));
   }
 
   // RFC 1939 §3: the autologout timer closes the connection without a reply.
   #timeOut(): void {
     this.#reason = "login-time";
-    this.#connection.destroy();
+    this.#talk.connection.destroy();
   }
 
   #onClose(): void {
@@ -254,7 +300,7 @@ export class AuthorizationSession {
   }
 
   #identity(): { session: string; address: string } {
-    return { session: this.#context.session, address: this.#address };
+    return { session: this.#context.session, address: this.#client.address };
   }
 }
 

@@ -10,7 +10,9 @@ runChild("combined", async (settings, { log, listenerFds, fellows }) => {
   const logins = new LoginService(settings.login, handOverByCall(mailboxes), log);
   await logins.ready;
   const servers = await Promise.all(
-    listenerFds.map((fd) => serveFd(fd, { allowHalfOpen: true }, (socket) => logins.accept(socket))),
+    listenerFds.map((fd, index) =>
+      serveFd(fd, { allowHalfOpen: true }, (socket) => logins.accept(socket, index)),
+    ),
   );
   return {
     answers: [mailboxes.answers, logins.answers],

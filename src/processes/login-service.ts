@@ -5,6 +5,8 @@ import type * as net from "node:net";
 import { AuthClient, type AuthClientEvent } from "../auth/client.ts";
 import type { Handlers } from "../control/questions.ts";
 import type { Log } from "../log/log.ts";
+import { TlsEndpoint } from "../net/tls-endpoint.ts";
+import { Arrivals, type Client, plainClient } from "./arrival.ts";
 import { AuthorizationSession } from "./authorization-session.ts";
 import type { HandOver } from "./hand-over.ts";
 import { authSocket } from "./placement.ts";
@@ -14,14 +16,19 @@ export class LoginService {
   readonly #log: Log;
   readonly #auth: AuthClient;
   readonly #handOver: HandOver;
+  /** On their way through PROXY header and handshake. */
+  readonly #arriving = new Set<net.Socket>();
   readonly #sessions = new Set<AuthorizationSession>();
   /** Resolves once auth has told its mechanisms, since earlier clients would be offered none; or when it takes too long. */
   readonly ready: Promise<void>;
   #settings: LoginSettings;
+  #arrivals: Arrivals;
+  #isDraining = false;
   #onEmpty: (() => void) | undefined;
 
   constructor(settings: LoginSettings, handOver: HandOver, log: Log) {
     this.#settings = settings;
+    this.#arrivals = arrivalsOf(settings);
     this.#handOver = handOver;
     this.#log = log;
     let connected = (): void => {};
@@ -44,11 +51,43 @@ export class LoginService {
 
   configure(settings: LoginSettings): void {
     this.#settings = settings;
+    this.#arrivals = arrivalsOf(settings);
   }
 
-  accept(socket: net.Socket): void {
-    const session = new AuthorizationSession(socket, {
+  /** @param index of the listener, in the order of the settings */
+  accept(socket: net.Socket, index: number): void {
+    const listener = this.#settings.listeners[index];
+    if (listener === undefined) throw new Error(`listener ${index} is not in the settings`);
+    const { loginTimeMs } = this.#settings;
+    const arrivals = this.#arrivals;
+    if (!listener.tls && !listener.proxy) {
+      this.#serve(socket, plainClient(socket), loginTimeMs);
+      return;
+    }
+    const acceptedAtMs = performance.now();
+    const timer = setTimeout(() => socket.destroy(), loginTimeMs);
+    this.#arriving.add(socket);
+    void arrivals.receive(socket, listener).then((arrival) => {
+      clearTimeout(timer);
+      this.#arriving.delete(socket);
+      if (arrival.kind === "arrived") {
+        this.#serve(arrival.socket, arrival.client, loginTimeMs - (performance.now() - acceptedAtMs));
+        return;
+      }
+      const { reason, address } = arrival;
+      // A stranger who talks no TLS is nothing special; a proxy that is not let in is a fault in somebody's config.
+      this.#log[listener.proxy && reason !== undefined ? "warn" : "debug"](
+        { address, ...listener, reason },
+        "connection did not arrive",
+      );
+    });
+  }
+
+  #serve(socket: net.Socket, client: Client, loginTimeMs: number): void {
+    const session = new AuthorizationSession(socket, client, {
       session: randomBytes(8).toString("hex"),
+      arrivals: this.#arrivals,
+      loginTimeMs,
       settings: this.#settings,
       auth: this.#auth,
       handOver: this.#handOver,
@@ -59,6 +98,7 @@ export class LoginService {
       },
     });
     this.#sessions.add(session);
+    if (this.#isDraining) session.drain();
   }
 
   readonly answers: Handlers = {
@@ -80,6 +120,8 @@ export class LoginService {
 
   /** Resolves when no client is left, those in the TRANSACTION state included. */
   async drain(): Promise<void> {
+    this.#isDraining = true;
+    for (const socket of this.#arriving) socket.destroy();
     if (this.#sessions.size > 0) {
       const empty = new Promise<void>((resolve) => {
         this.#onEmpty = resolve;
@@ -93,6 +135,10 @@ export class LoginService {
     }
     this.#auth.close();
   }
+}
+
+function arrivalsOf(settings: LoginSettings): Arrivals {
+  return new Arrivals(settings, settings.tls && new TlsEndpoint(settings.tls));
 }
 
 /** Auth listens before login starts; it may be slow to come back where both died. */

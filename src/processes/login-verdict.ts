@@ -95,7 +95,7 @@ async function authenticate(
 }
 
 function ticketFor(
-  { session, mechanism, secured, offered, remoteAddress }: VerifyRequest,
+  { session, mechanism, secured, tls, offered, remoteAddress }: VerifyRequest,
   account: string,
   maildir: string,
 ): Ticket {
@@ -106,6 +106,7 @@ function ticketFor(
     address: remoteAddress ?? "",
     mechanism,
     secured,
+    tls,
     offered: [...(offered ?? [])],
     nonce: randomBytes(16).toString("base64url"),
     issuedAtMs: Date.now(),

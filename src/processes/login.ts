@@ -12,7 +12,9 @@ runChild("login", async (settings, { log, listenerFds }) => {
   );
   await service.ready;
   const servers = await Promise.all(
-    listenerFds.map((fd) => serveFd(fd, { allowHalfOpen: true }, (socket) => service.accept(socket))),
+    listenerFds.map((fd, index) =>
+      serveFd(fd, { allowHalfOpen: true }, (socket) => service.accept(socket, index)),
+    ),
   );
   return {
     answers: [service.answers],

@@ -9,6 +9,7 @@ import { serveControl } from "../control/server.ts";
 import { findGroup, findUser, type HostUser } from "../host/user-database.ts";
 import type { Log } from "../log/log.ts";
 import { type BindResult, type BoundSocket, bindTcp, bindUnix, serveUnix } from "../net/listen.ts";
+import type { TlsSettings } from "../net/tls-endpoint.ts";
 import { passOn } from "./fellow-workers.ts";
 import { Inquiries, OwnRespondent } from "./inquiries.ts";
 import { type MtaSockets, mtaSockets } from "./mta-sockets.ts";
@@ -18,10 +19,12 @@ import {
   type AuthInheritance,
   authSettingsOf,
   type CombinedSettings,
+  listenersOf,
   loginSettingsOf,
   mailboxSettingsOf,
 } from "./settings.ts";
 import { type ChildDescription, SupervisedChild } from "./supervision.ts";
+import { formatTlsFault, TlsKeeper } from "./tls-keeper.ts";
 
 /** Who each kind of process runs as; undefined: the starter itself. */
 export interface ProcessUsers {
@@ -106,7 +109,7 @@ export async function startMaster(
 
   // The public addresses first: a second server on the same port stops here and disturbs nothing.
   const listeners: BoundSocket[] = [];
-  for (const address of config.server.listen) {
+  for (const { address } of listenersOf(config)) {
     const socket = keep(bindTcp(address, config.limits.stall_time + VANISHED_GRACE_MS));
     if (typeof socket === "string") return abandon(socket);
     listeners.push(socket);
@@ -132,6 +135,13 @@ export async function startMaster(
     const socket = keep(bindUnix(mailboxSocket(runtime_dir, index), owner));
     if (typeof socket === "string") return abandon(socket);
     mailboxListeners.push(socket);
+  }
+
+  const tls = new TlsKeeper({ log, onChange: () => master.tellLogins() });
+  const [fault] = tls.configure(config.tls);
+  if (fault !== undefined) {
+    await tls.close();
+    return abandon(`${configFile}: ${formatTlsFault(fault)}`);
   }
 
   const inquiries = new Inquiries();
@@ -178,7 +188,7 @@ export async function startMaster(
               name: `worker ${index}`,
               sockets: listeners,
               user: users.mail,
-              settings: () => combinedSettingsOf(current.config, ticketKey),
+              settings: () => combinedSettingsOf(current.config, ticketKey, tls.settings()),
               onFellowMessage: (message) => passOn(`worker ${index}`, message, workers),
             }
           : {
@@ -186,13 +196,13 @@ export async function startMaster(
               name: `login ${index}`,
               sockets: listeners,
               user: users.login,
-              settings: () => loginSettingsOf(current.config),
+              settings: () => loginSettingsOf(current.config, tls.settings()),
             },
     ),
   ].map((description) => new SupervisedChild(description, inquiries, log));
   if (isCombined) workers.push(...children.slice(1));
 
-  const master = new Master({ configFile, current, children, bound, claim, log });
+  const master: Master = new Master({ configFile, current, children, bound, claim, tls, log });
   inquiries.joined(new OwnRespondent(inquiries, { reload: (_, reply) => reply(master.reload()) }));
   // Auth first: whoever asks it finds it listening.
   const [auth, ...others] = children;
@@ -215,6 +225,7 @@ interface MasterParts {
   readonly children: readonly SupervisedChild[];
   readonly bound: readonly { close(): void }[];
   readonly claim: RuntimeDirClaim;
+  readonly tls: TlsKeeper;
   readonly log: Log;
 }
 
@@ -228,7 +239,7 @@ export class Master {
 
   /** Reads the config again and tells every process. A faulty config changes nothing. */
   reload(): AnswerOf<"reload"> {
-    const { configFile, current, children, log } = this.#parts;
+    const { configFile, current, children, tls, log } = this.#parts;
     const result = loadConfig(configFile);
     if (result.kind === "faulty") {
       const faults = result.faults.map(formatFault);
@@ -266,9 +277,16 @@ export class Master {
     }
     current.config = { ...result.config, server: { ...current.config.server, name } };
     log.level = current.config.log.level;
+    const faults = tls.configure(current.config.tls).map(formatTlsFault);
+    for (const fault of faults) log.error({ fault }, "[tls] is refused, the old one stays");
     for (const child of children) child.reload();
     log.info({ configFile }, "reloaded");
-    return { faults: [], later };
+    return { faults, later };
+  }
+
+  /** Hands certificates and ticket keys to those who serve with them. */
+  tellLogins(): void {
+    for (const child of this.#parts.children) if (child.servesClients) child.reload();
   }
 
   /** Stops accepting, lets running commands finish, ends every process. */
@@ -278,7 +296,8 @@ export class Master {
   }
 
   async #drainOnce(): Promise<void> {
-    const { current, children, bound, claim } = this.#parts;
+    const { current, children, bound, claim, tls } = this.#parts;
+    await tls.close();
     for (const socket of bound) socket.close();
     const patienceMs = current.config.limits.drain_time + DRAIN_GRACE_MS;
     // Auth lives until nobody can ask it any more.
@@ -297,10 +316,14 @@ function starter(): HostUser {
 /** Beyond what the processes give their sessions, for the processes themselves, ms. */
 const DRAIN_GRACE_MS = 3_000;
 
-function combinedSettingsOf(config: Config, ticketKey: string): CombinedSettings {
+function combinedSettingsOf(
+  config: Config,
+  ticketKey: string,
+  tls: TlsSettings | undefined,
+): CombinedSettings {
   // A worker opens any account's maildrop, and only with tickets that it has just been given: it is process 0 of 1.
   const mailbox = { ...mailboxSettingsOf(config, ticketKey, 0), mailboxProcesses: 1 };
-  return { login: loginSettingsOf(config), mailbox };
+  return { login: loginSettingsOf(config, tls), mailbox };
 }
 
 function cannotListen(name: string, code: string): string {

@@ -5,6 +5,8 @@ import { hashPolicyOf } from "../config/hash-policy.ts";
 import { POSTFIX_MAP_TYPES } from "../config/postfix-map-types.ts";
 import { type Config, PASSWORD_SCHEMES } from "../config/schema.ts";
 import { question } from "../control/questions.ts";
+import type { ListenAddress } from "../net/address.ts";
+import type { TlsSettings } from "../net/tls-endpoint.ts";
 import { askHolder, tellHolder } from "./fellow-workers.ts";
 
 const logLevel = z.enum(["debug", "info", "warn", "error"]);
@@ -56,10 +58,34 @@ const mailboxSettings = z.strictObject({
   drainTimeMs: milliseconds,
 });
 
+const listener = z.strictObject({
+  /** TLS from the first octet. */
+  tls: z.boolean(),
+  /** Each connection begins with a PROXY header. */
+  proxy: z.boolean(),
+});
+
+/** Secrets: never to be logged. */
+const tlsSettings = z.strictObject({
+  keyPairs: z.array(z.strictObject({ certificate: z.string(), privateKey: z.string() })).min(1),
+  minVersion: z.enum(["TLSv1.2", "TLSv1.3"]),
+  ciphers: z.string().optional(),
+  clientAuthorities: z.array(z.string()),
+  ticketKeys: z.array(z.base64().length(64)).min(1).max(2),
+  ticketLifetimeMs: milliseconds,
+});
+
 const loginSettings = z.strictObject({
   logLevel,
   serverName: z.string(),
   runtimeDir: z.string(),
+  /** What the inherited sockets are, in their order. */
+  listeners: z.array(listener),
+  proxyNetworks: z.array(z.string()),
+  proxyEndsTls: z.boolean(),
+  certificateUserField: z.enum(["email", "cn"]),
+  /** Undefined: no certificate. */
+  tls: tlsSettings.optional(),
   mailboxProcesses: z.int().positive(),
   plaintextWithoutTls: z.enum(["never", "loopback", "always"]),
   loginTimeMs: milliseconds,
@@ -70,6 +96,7 @@ const loginSettings = z.strictObject({
 
 const combinedSettings = z.strictObject({ login: loginSettings, mailbox: mailboxSettings });
 
+export type Listener = z.infer<typeof listener>;
 export type AuthSettings = z.infer<typeof authSettings>;
 export type MailboxSettings = z.infer<typeof mailboxSettings>;
 export type LoginSettings = z.infer<typeof loginSettings>;
@@ -155,11 +182,33 @@ export function mailboxSettingsOf(config: Config, ticketKey: string, index: numb
   };
 }
 
-export function loginSettingsOf(config: Config): LoginSettings {
+/** What `server.listen` and its like open, in the order in which login processes inherit their sockets. */
+export function listenersOf({ server }: Config): readonly (Listener & { readonly address: ListenAddress })[] {
+  const { listen, listen_tls, listen_proxy, listen_tls_proxy } = server;
+  return [
+    ...listen.map((address) => ({ address, tls: false, proxy: false })),
+    ...listen_tls.map((address) => ({ address, tls: true, proxy: false })),
+    ...listen_proxy.map((address) => ({ address, tls: false, proxy: true })),
+    ...listen_tls_proxy.map((address) => ({ address, tls: true, proxy: true })),
+  ];
+}
+
+/** @param tls with private keys and ticket keys, for login processes alone */
+export function loginSettingsOf(config: Config, tls: TlsSettings | undefined): LoginSettings {
   return {
     logLevel: config.log.level,
     serverName: config.server.name,
     runtimeDir: config.server.runtime_dir,
+    listeners: listenersOf(config).map(({ tls, proxy }) => ({ tls, proxy })),
+    proxyNetworks: config.server.proxy_networks,
+    proxyEndsTls: config.server.proxy_ends_tls,
+    certificateUserField: config.tls?.client_certificate_user ?? "email",
+    tls: tls && {
+      ...tls,
+      keyPairs: [...tls.keyPairs],
+      clientAuthorities: [...tls.clientAuthorities],
+      ticketKeys: [...tls.ticketKeys],
+    },
     mailboxProcesses: config.server.mailbox_processes,
     plaintextWithoutTls: config.auth.plaintext_without_tls,
     loginTimeMs: config.limits.login_time,

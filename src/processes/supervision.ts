@@ -67,6 +67,11 @@ export class SupervisedChild implements Respondent {
     });
   }
 
+  /** Whether it has the private keys, and the clients' connections. */
+  get servesClients(): boolean {
+    return this.#description.role === "login" || this.#description.role === "combined";
+  }
+
   reload(): void {
     this.send({ kind: "configure", settings: this.#description.settings() });
   }

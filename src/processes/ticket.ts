@@ -14,6 +14,8 @@ const ticketSchema = z.strictObject({
   address: z.string().max(64),
   mechanism: z.string().max(32),
   secured: z.boolean(),
+  /** TLS version and cipher suite, for the log. */
+  tls: z.string().max(160).optional(),
   /** The SASL mechanisms that the connection was offered: both states announce the same. */
   offered: z.array(z.string().max(20)).max(16),
   /** Drawn by auth for each ticket; a mailbox process accepts it once. */

@@ -313,6 +313,7 @@ export class TransactionSession {
       {
         ...this.#identity(),
         mechanism: this.#context.ticket.mechanism,
+        tls: this.#context.ticket.tls,
         messages: maildrop.count,
         retrieved: this.#messagesSent,
         deleted: this.#removed,

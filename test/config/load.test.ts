@@ -94,14 +94,26 @@ useless_commands = 0`),
     ]);
   });
 
-  it("refuses what can't work: no address, a name that looks like APOP's, a socket path too long, TLS before it is there", () => {
+  it("refuses what can't work: no address, a name that looks like APOP's, a socket path too long, TLS without a certificate", () => {
     expect(faults("[server]\nlisten = []\n")).toEqual([
       "config.toml:2: server.listen: no address to listen on",
     ]);
     expect(faults('[server]\nname = "<a@b>"\n')[0]).toContain("server.name");
     expect(faults(`[server]\nruntime_dir = "/${"d".repeat(90)}"\n`)[0]).toContain("too long for the sockets");
-    expect(faults('[tls]\ncertificate = "/a"\nprivate_key = "/b"\n')).toEqual([
-      "config.toml:1: tls: this version has no TLS yet, take the key out",
+    expect(faults('[server]\nlisten_tls = ["127.0.0.1:995"]\n')).toEqual([
+      "config.toml:2: server.listen_tls: POP3S needs tls.certificate and tls.private_key",
+    ]);
+    expect(faults('[tls]\ncertificate = ["/a", "/b"]\nprivate_key = "/c"\nciphers = "none:such"\n')).toEqual([
+      "config.toml:4: tls.ciphers: OpenSSL knows no such list of ciphers",
+    ]);
+    expect(faults('[tls]\ncertificate = ["/a", "/b"]\nprivate_key = "/c"\n')).toEqual([
+      "config.toml:3: tls.private_key: expected one for each certificate, in the same order: 2",
+    ]);
+    expect(faults('[server]\nlisten_proxy = ["127.0.0.1:1110"]\n')).toEqual([
+      "config.toml:2: server.listen_proxy: name the proxies' addresses in server.proxy_networks",
+    ]);
+    expect(faults('[server]\nproxy_networks = ["10.0.0.0/33"]\n')).toEqual([
+      'config.toml:2: server.proxy_networks: expected such as "192.0.2.0/24", "2001:db8::/32" or "192.0.2.1"',
     ]);
     expect(faults('[server]\nlisten = ["*:110"]\nrun_as = "starter"\n')).toEqual([
       'config.toml:3: server.run_as: "starter" is for loopback addresses only',

@@ -12,6 +12,7 @@
 //   S: + {scram-challenge}     the server's first message; {scram-proof} is its last one, and must prove the password
 //   S-                         the server closes the connection
 //   C-                         the client closes the connection
+//   TLS                        both sides make the TLS handshake; what follows goes through it
 //   ---                        a new connection to the same maildrop
 //   M= UID2                    the maildrop now holds exactly these messages
 import { readdirSync, readFileSync } from "node:fs";
@@ -21,6 +22,7 @@ export type Step =
   | { readonly kind: "expect"; readonly line: string }
   | { readonly kind: "expect-close" }
   | { readonly kind: "close" }
+  | { readonly kind: "secure" }
   | { readonly kind: "connect" }
   | { readonly kind: "maildrop"; readonly names: readonly string[] };
 
@@ -66,6 +68,7 @@ export function parseDialogue(name: string, text: string): Dialogue {
 }
 
 function parseStep(line: string): Step | undefined {
+  if (line === "TLS") return { kind: "secure" };
   if (line === "---") return { kind: "connect" };
   if (line === "S-") return { kind: "expect-close" };
   if (line === "C-") return { kind: "close" };

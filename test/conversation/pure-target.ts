@@ -54,6 +54,7 @@ export class PureTarget implements Target {
         for (const piece of this.#cut(octets(text))) session.receive(piece);
       },
       line: async () => session.takeLine(),
+      secure: async () => session.secure(),
       close: async () => session.close(),
     };
   }
@@ -61,6 +62,15 @@ export class PureTarget implements Target {
   async messageNames(): Promise<readonly string[]> {
     return [...this.#messages.keys()];
   }
+}
+
+function authorization(tls: "available" | "active"): AuthorizationState {
+  const offered = [...capabilities.mechanisms, ...(tls === "active" ? ["SCRAM-SHA-256-PLUS"] : [])];
+  return new AuthorizationState({
+    ...{ serverName: "dewey", maxUselessCommands: 10, ...capabilities },
+    mechanisms: offered,
+    tls,
+  });
 }
 
 interface Store {
@@ -71,11 +81,7 @@ interface Store {
 
 class PureSession {
   readonly #store: Store;
-  readonly #authorization = new AuthorizationState({
-    serverName: "dewey",
-    maxUselessCommands: 10,
-    ...capabilities,
-  });
+  #authorization = authorization("available");
   readonly #reader = new LineReader((start) =>
     this.#transaction === undefined ? this.#authorization.maxLineOctets(start) : 255,
   );
@@ -84,6 +90,7 @@ class PureSession {
   #mechanism: ServerMechanism | undefined;
   #output: string;
   #isClosed = false;
+  #isSecuring = false;
 
   constructor(store: Store) {
     this.#store = store;
@@ -91,11 +98,19 @@ class PureSession {
   }
 
   receive(chunk: Uint8Array): void {
+    if (this.#isSecuring) return;
     this.#reader.push(chunk);
     for (let line = this.#reader.next(); line !== undefined && !this.#isClosed; line = this.#reader.next()) {
       if (this.#transaction === undefined) this.#authorize(this.#authorization.handle(line));
       else this.#transact(this.#transaction, line);
     }
+  }
+
+  /** Between the two, octets are the handshake's: there is none here, so none may come. */
+  secure(): void {
+    if (!this.#isSecuring) throw new Error("no handshake was begun");
+    this.#isSecuring = false;
+    this.#authorization = authorization("active");
   }
 
   takeLine(): string | undefined {
@@ -119,6 +134,11 @@ class PureSession {
       case "reply":
       case "cancel":
         this.#output += outcome.text;
+        return;
+      case "start-tls":
+        this.#output += outcome.text;
+        this.#reader.clear();
+        this.#isSecuring = true;
         return;
       case "close":
         this.#output += outcome.text;

@@ -8,6 +8,8 @@ export interface Wire {
   send(octets: string): void;
   /** The next line without its CRLF; undefined when the server closed the connection before it. */
   line(): Promise<string | undefined>;
+  /** The client's side of the handshake, checking the server's certificate; rejects when it fails. */
+  secure(): Promise<void>;
   /** The client's side goes away; resolves when the server has let go of the session. */
   close(): Promise<void>;
 }
@@ -41,6 +43,9 @@ export async function runDialogue(dialogue: Dialogue, target: Target): Promise<v
       }
       case "expect-close":
         expect(await wire.line(), where).toBeUndefined();
+        break;
+      case "secure":
+        await wire.secure();
         break;
       case "close":
         await wire.close();

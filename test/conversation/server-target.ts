@@ -1,8 +1,11 @@
 // The built server, as separate processes, with mrose's Maildir laid out anew for each dialogue.
+import { once } from "node:events";
 import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
+import { makeCertificate } from "../../scripts/certificate.mjs";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
 import { scramField } from "../support/scram-client.ts";
@@ -13,8 +16,10 @@ import type { Target, Wire } from "./run-dialogue.ts";
 export class ServerTarget implements Target {
   readonly #server: TestServer;
   readonly #home: string;
+  readonly #authority: string;
 
-  private constructor(server: TestServer, home: string) {
+  private constructor(server: TestServer, home: string, authority: string) {
+    this.#authority = authority;
     this.#server = server;
     this.#home = home;
   }
@@ -23,6 +28,7 @@ export class ServerTarget implements Target {
     const owner = mailOwner();
     const home = mkdtempSync(join(tmpdir(), "dewey-conversation-"));
     if (process.getuid?.() === 0) chownSync(home, owner.uid, owner.gid);
+    const certificate = await makeCertificate({ names: [{ type: "dns", value: "pop.example.org" }] });
     const server = await startServer({
       accounts: [
         { user: "mrose", password: "secret", uid: owner.uid, gid: owner.gid, home },
@@ -37,9 +43,10 @@ export class ServerTarget implements Target {
         },
       ],
       owner,
+      certificates: [certificate],
       settings: { server: { name: "dewey", processes }, auth: { failure_delay: "10ms" } },
     });
-    return new ServerTarget(server, home);
+    return new ServerTarget(server, home, certificate.certificate);
   }
 
   async stop(): Promise<void> {
@@ -68,6 +75,7 @@ export class ServerTarget implements Target {
     return {
       send: (octets) => wire.send(octets),
       line: () => wire.line(),
+      secure: () => wire.secure(this.#authority),
       close: async () => {
         await wire.close();
         // A login ended a session only if it had begun: then the log says so once its lock is free.
@@ -92,7 +100,7 @@ export class ServerTarget implements Target {
 class SocketWire {
   /** True once the server has accepted a password on this connection. */
   isLoggedIn = false;
-  readonly #socket: Socket;
+  #socket: Socket;
   readonly #closed: Promise<void>;
   #received = "";
   #isClosed = false;
@@ -101,10 +109,7 @@ class SocketWire {
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.setNoDelay(true);
-    socket.on("data", (octets: Buffer) => {
-      this.#received += octets.toString("latin1");
-      this.#wake();
-    });
+    socket.on("data", this.#onData);
     socket.on("error", () => this.#wake());
     this.#closed = new Promise((resolve) => {
       socket.on("close", () => {
@@ -113,6 +118,21 @@ class SocketWire {
         resolve();
       });
     });
+  }
+
+  readonly #onData = (octets: Buffer): void => {
+    this.#received += octets.toString("latin1");
+    this.#wake();
+  };
+
+  async secure(authority: string): Promise<void> {
+    this.#socket.off("data", this.#onData);
+    const plain = this.#socket;
+    const secured = connectTls({ socket: plain, ca: authority, servername: "pop.example.org" });
+    await once(secured, "secureConnect");
+    secured.on("error", () => this.#wake());
+    secured.on("data", this.#onData);
+    this.#socket = secured;
   }
 
   send(octets: string): void {

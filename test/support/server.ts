@@ -4,6 +4,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { MadeCertificate } from "../../scripts/certificate.mjs";
 import { type TestAccount, writePasswdFile } from "./accounts.ts";
 import { runnableProgram } from "./checkout.ts";
 import { freePort } from "./free-port.ts";
@@ -17,6 +18,8 @@ type Value = string | number | boolean | readonly Value[] | { readonly [key: str
 export interface ServerOptions {
   readonly accounts: readonly TestAccount[];
   readonly owner: MailOwner;
+  /** With them it also serves POP3S on `tlsPort`, and STLS. */
+  readonly certificates?: readonly MadeCertificate[];
   /** Added to the harness's own settings, key by key. */
   readonly settings?: Settings;
 }
@@ -29,6 +32,8 @@ export interface LogLine {
 
 export interface TestServer {
   readonly port: number;
+  /** Serves POP3S where there are certificates. */
+  readonly tlsPort: number;
   /** The master process. */
   readonly pid: number;
   /** Holds config.toml, passwd and the sockets between the processes. */
@@ -48,12 +53,19 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
   try {
     chmodSync(folder, 0o755);
     const port = await freePort();
+    const tlsPort = await freePort();
     const passwdFile = join(folder, "passwd");
     await writePasswdFile(passwdFile, options.accounts);
     const configFile = join(folder, "config.toml");
     writeFileSync(
       configFile,
-      toml(merge(baseSettings(folder, port, passwdFile, options.owner), options.settings)),
+      toml(
+        [
+          baseSettings(folder, port, passwdFile, options.owner),
+          tlsSettings(folder, tlsPort, options.certificates ?? []),
+          options.settings ?? {},
+        ].reduce(merge),
+      ),
     );
     const { path, env } = runnableProgram("pop3-server");
     const program = await startProgram(path, ["--config", configFile], { env });
@@ -70,6 +82,7 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
     }
     return {
       port,
+      tlsPort,
       pid: program.pid,
       folder,
       log,
@@ -104,7 +117,25 @@ function baseSettings(folder: string, port: number, passwdFile: string, owner: M
   };
 }
 
-function merge(base: Settings, added: Settings = {}): Settings {
+function tlsSettings(folder: string, port: number, certificates: readonly MadeCertificate[]): Settings {
+  if (certificates.length === 0) return {};
+  const files = certificates.map((made, index) => {
+    const certificate = join(folder, `certificate-${index}.pem`);
+    const privateKey = join(folder, `private-key-${index}.pem`);
+    writeFileSync(certificate, made.certificate);
+    writeFileSync(privateKey, made.privateKey, { mode: 0o600 });
+    return { certificate, privateKey };
+  });
+  return {
+    server: { listen_tls: [`127.0.0.1:${port}`] },
+    tls: {
+      certificate: files.map(({ certificate }) => certificate),
+      private_key: files.map(({ privateKey }) => privateKey),
+    },
+  };
+}
+
+function merge(base: Settings, added: Settings): Settings {
   const sections = new Set([...Object.keys(base), ...Object.keys(added)]);
   return Object.fromEntries([...sections].map((name) => [name, { ...base[name], ...added[name] }]));
 }

@@ -1,6 +1,8 @@
 // A POP3 client that shows a server's replies octet for octet. It knows RFC 1939's framing and nothing else: lines go
 // out as they are given, replies come back raw.
+import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 
 export interface Pop3Reply {
   /** "+" is a challenge (RFC 5034 §4). */
@@ -12,6 +14,12 @@ export interface Pop3Reply {
    * removed. Undefined for a single-line reply.
    */
   readonly body?: Buffer;
+}
+
+export interface TlsPop3 {
+  readonly connection: Pop3Connection;
+  readonly socket: TLSSocket;
+  readonly greeting: Pop3Reply;
 }
 
 const responseTimeoutMs = 60_000;
@@ -56,6 +64,14 @@ export class Pop3Connection {
   ): Promise<{ connection: Pop3Connection; greeting: Pop3Reply }> {
     const connection = new Pop3Connection(connect({ host: "127.0.0.1", port, localAddress: from }));
     return { connection, greeting: await connection.reply() };
+  }
+
+  /** The same with TLS from the first octet. */
+  static async openTls(port: number, options: ConnectionOptions): Promise<TlsPop3> {
+    const socket = connectTls({ host: "127.0.0.1", port, ...options });
+    await once(socket, "secureConnect");
+    const connection = new Pop3Connection(socket);
+    return { connection, socket, greeting: await connection.reply() };
   }
 
   /** Opens and logs in with USER and PASS; throws when that is refused. */
