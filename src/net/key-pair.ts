@@ -43,9 +43,8 @@ export function examineKeyPair({ certificate, privateKey }: KeyPair): KeyPairRes
   let key: KeyObject;
   try {
     key = createPrivateKey(privateKey);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return code === "ERR_MISSING_PASSPHRASE"
+  } catch {
+    return /^-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m.test(privateKey)
       ? faulty("privateKey", "is locked by a passphrase, store it without (openssl pkey -in FILE -out FILE)")
       : faulty("privateKey", 'holds no private key, expected PEM text with "-----BEGIN PRIVATE KEY-----"');
   }

@@ -110,18 +110,22 @@ export function plainClient(socket: net.Socket): Client {
   };
 }
 
-/** Undefined: the client left, or took too long and was cut off. */
+/** Undefined: the client left. */
 async function readProxyHeader(
   socket: net.Socket,
 ): Promise<Exclude<ProxyHeader, { kind: "incomplete" }> | undefined> {
-  const timer = setTimeout(() => socket.destroy(), PROXY_HEADER_TIME_MS);
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    socket.destroy();
+  }, PROXY_HEADER_TIME_MS);
   const header = await readStart(socket, (octets) => {
     const value = parseProxyHeader(octets);
     if (value.kind === "incomplete") return undefined;
     return { value, taken: value.kind === "header" ? value.length : octets.length };
   });
   clearTimeout(timer);
-  return header;
+  return isLate ? { kind: "invalid", reason: "no PROXY header in time" } : header;
 }
 
 /** A proxy sends it at once; three seconds are for a lost packet (its specification, section 2). */

@@ -57,6 +57,11 @@ export class Pop3Connection {
     });
   }
 
+  /** Speaks on a connection that somebody else has made; the greeting is still to be read. */
+  static over(socket: Socket): Pop3Connection {
+    return new Pop3Connection(socket);
+  }
+
   /** Connects to 127.0.0.1 and reads the greeting. @param from another address of 127.0.0.0/8 to come from */
   static async open(
     port: number,
