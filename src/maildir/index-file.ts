@@ -2,7 +2,8 @@
 // the maildrop's lock: nobody else writes it.
 import { constants } from "node:fs";
 import { codeOf, type Files } from "./files.ts";
-import { formatIndex, parseIndex } from "./index-format.ts";
+import { type FolderStamps, sameStamps } from "./folders.ts";
+import { formatIndex, MAX_HEADER_OCTETS, parseIndex, parseStamps } from "./index-format.ts";
 import type { MaildropSettings } from "./maildrop-options.ts";
 import type { MessageList } from "./message-list.ts";
 import { readWholeFile } from "./read-whole-file.ts";
@@ -13,7 +14,7 @@ export const INDEX_FILE = "dewey-pop3.index";
 const MAX_ENTRY_BYTES = 300;
 
 export type ReadIndex =
-  | { readonly kind: "index"; readonly list: MessageList }
+  | { readonly kind: "index"; readonly list: MessageList; readonly stamps: FolderStamps | undefined }
   | { readonly kind: "missing" }
   /** It is made anew. `reason`: "damaged", "another version's", an errno's name … */
   | { readonly kind: "unusable"; readonly reason: string };
@@ -26,6 +27,29 @@ export async function readIndex(files: Files, maildir: string, maxEntries: numbe
   const read = await readWholeFile(files, `${maildir}/${INDEX_FILE}`, maxEntries * MAX_ENTRY_BYTES);
   return read.kind === "octets" ? parseIndex(read.octets) : read;
 }
+
+/**
+ * The messages as the index lists them, if it was written for folders of these very times: no folder need be read.
+ * Undefined for whatever other reason there is none; `readIndex` tells it.
+ */
+export async function readListing(
+  files: Files,
+  maildir: string,
+  stamps: FolderStamps,
+): Promise<MessageList | undefined> {
+  const path = `${maildir}/${INDEX_FILE}`;
+  const begin = await readWholeFile(files, path, MAX_LISTING_BYTES, MAX_HEADER_OCTETS);
+  const told = begin.kind === "octets" ? parseStamps(begin.octets) : undefined;
+  if (told === undefined || !sameStamps(told, stamps)) return undefined;
+  const read = await readWholeFile(files, path, MAX_LISTING_BYTES);
+  const index = read.kind === "octets" ? parseIndex(read.octets) : read;
+  // The file may have been replaced meanwhile.
+  if (index.kind !== "index" || index.stamps === undefined) return undefined;
+  return sameStamps(index.stamps, stamps) ? index.list : undefined;
+}
+
+/** Some 500,000 entries: more than one process remembers. */
+const MAX_LISTING_BYTES = 64 * 1024 * 1024;
 
 /** Writes a maildrop's index: at the session's end if anything changed, and meanwhile while many sizes are counted. */
 export class IndexWriter {
@@ -65,17 +89,18 @@ export class IndexWriter {
     });
   }
 
-  async finish(): Promise<void> {
+  /** @param stamps of the folders, when the list is all that is in them */
+  async finish(stamps: FolderStamps | undefined): Promise<void> {
     await this.#writing;
-    if (this.#isStale && !this.#hasFailed) await this.#write();
+    if (this.#isStale && !this.#hasFailed) await this.#write(stamps);
   }
 
-  async #write(): Promise<void> {
+  async #write(stamps?: FolderStamps): Promise<void> {
     const { files, now, onEvent } = this.#settings;
     this.#isStale = false;
     this.#countedSince = 0;
     const unique = `${Math.floor(now() / 1000)}.P${process.pid}Q${++indexesWritten}`;
-    const code = await writeIndex(files, this.#maildir, this.#list, unique);
+    const code = await writeIndex(files, this.#maildir, this.#list, stamps, unique);
     if (code === undefined) return;
     this.#hasFailed = true;
     onEvent({ kind: "index-not-written", path: this.#maildir, code });
@@ -94,6 +119,7 @@ async function writeIndex(
   files: Files,
   maildir: string,
   list: MessageList,
+  stamps: FolderStamps | undefined,
   unique: string,
 ): Promise<string | undefined> {
   const temporary = `${maildir}/tmp/${unique}.${INDEX_FILE}`;
@@ -104,7 +130,7 @@ async function writeIndex(
       0o600,
     );
     try {
-      for (const piece of formatIndex(list)) {
+      for (const piece of formatIndex(list, stamps)) {
         for (let written = 0; written < piece.length; ) {
           written += await files.write(fd, piece, written, piece.length - written);
         }

@@ -2,30 +2,38 @@
 // It belongs to the mail's owner, who may write anything into it: whatever does not fit is worth nothing and is made anew.
 import { crc32 } from "node:zlib";
 import { isPlausible } from "./filename.ts";
-import { COUNTED, type Knowledge, MessageList, TOLD } from "./message-list.ts";
+import { CUR, type FolderStamp, type FolderStamps, NEW } from "./folders.ts";
+import { COUNTED, type Knowledge, MessageList, TOLD, UNKNOWN } from "./message-list.ts";
 
 // dewey-pop3.index 1
-// 2481 2433 c 1276533073.M242911P3632.kurkku,S=2433
+// listing 64768 2301 1276533073000000000 1276533073000000000 1276530000000000000 64768 2302 …
+// 2481 2433 c n 1276533073.M242911P3632.kurkku,S=2433
 // …
 // end 1 5d41402a
 //
-// Octets as sent, bytes as stored (0 when not known), c(ounted by us) or t(old by a name or another server's list), base
-// name; in order of delivery. The last line has the number of entries and the CRC-32 of all before it.
+// The second line tells the times of new/ and cur/ (dev, ino, mtime, ctime, birth time in ns) for which the entries are all
+// that is in them; "sizes" alone, when they are not. An entry: octets as sent, bytes as stored (0 when not known), c(ounted
+// by us), t(old by a name or another server's list) or u(nknown), n(ew) or c(ur), name; in order of delivery. The last line
+// has the number of entries and the CRC-32 of all before it.
 const HEADER = "dewey-pop3.index 1\n";
 
 export type ParsedIndex =
-  | { readonly kind: "index"; readonly list: MessageList }
+  /** `stamps`: as long as the folders have them, the list is what is in them. */
+  | { readonly kind: "index"; readonly list: MessageList; readonly stamps: FolderStamps | undefined }
   /** For the log. */
   | { readonly kind: "unusable"; readonly reason: string };
 
 /**
- * The index in pieces, so that writing a large one keeps nobody waiting. Entries whose base name would not survive the
- * format are left out: they are counted each time.
+ * The index in pieces, so that writing a large one keeps nobody waiting. Entries whose name would not survive the format
+ * are left out: they are counted each time.
+ *
+ * @param stamps of the folders, when the list is all that is in them
  */
-export function* formatIndex(list: MessageList): Generator<Buffer, void> {
+export function* formatIndex(list: MessageList, stamps?: FolderStamps): Generator<Buffer, void> {
   let checksum = 0;
   let count = 0;
-  let text = HEADER;
+  const isListing = stamps !== undefined && list.duplicates.length === 0 && !list.hasLineEnds;
+  let text = `${HEADER}${isListing ? formatStamps(stamps) : "sizes"}\n`;
   for (let index = 0; index < list.count; index++) {
     if (text.length > PIECE_OCTETS) {
       const piece = Buffer.from(text, "latin1");
@@ -33,11 +41,14 @@ export function* formatIndex(list: MessageList): Generator<Buffer, void> {
       text = "";
       yield piece;
     }
-    const knowledge = list.knowledge(index);
-    if (knowledge !== COUNTED && knowledge !== TOLD) continue;
-    const base = list.baseName(index);
-    if (base.includes("\n")) continue;
-    text += `${list.octets(index)} ${list.bytes(index)} ${knowledge === COUNTED ? "c" : "t"} ${base}\n`;
+    const counted = list.counted(index);
+    const isTold = list.knowledge(index) === TOLD;
+    if (counted === undefined && !isTold && !isListing) continue;
+    const name = list.name(index);
+    if (name.includes("\n")) continue;
+    const sizes = counted !== undefined || isTold ? `${list.octets(index)} ${list.bytes(index)}` : "0 0";
+    const kind = counted !== undefined ? "c" : isTold ? "t" : "u";
+    text += `${sizes} ${kind} ${list.folder(index) === NEW ? "n" : "c"} ${name}\n`;
     count++;
   }
   const last = Buffer.from(text, "latin1");
@@ -45,55 +56,94 @@ export function* formatIndex(list: MessageList): Generator<Buffer, void> {
   yield Buffer.concat([last, Buffer.from(`end ${count} ${checksum.toString(16).padStart(8, "0")}\n`)]);
 }
 
+/** The folders' times in an index's first octets, if they are there: whether reading the rest of it is worth while. */
+export function parseStamps(begin: Buffer): FolderStamps | undefined {
+  const [header, listing] = begin.toString("latin1", 0, MAX_HEADER_OCTETS).split("\n");
+  if (`${header}\n` !== HEADER || listing === undefined) return undefined;
+  const fields = /^listing((?: [0-9]{1,20}){10})$/.exec(listing)?.[1]?.slice(1).split(" ").map(BigInt);
+  if (fields === undefined) return undefined;
+  const stamp = ([dev, ino, mtimeNs, ctimeNs, birthtimeNs]: readonly bigint[]): FolderStamp => {
+    return { dev: dev!, ino: ino!, mtimeNs: mtimeNs!, ctimeNs: ctimeNs!, birthtimeNs: birthtimeNs! };
+  };
+  return [stamp(fields.slice(0, 5)), stamp(fields.slice(5))];
+}
+
+/** What `parseStamps` looks at. */
+export const MAX_HEADER_OCTETS = 256;
+
 /** Read octet by octet, without a string for each entry: 100,000 of them are read within a login. */
 export function parseIndex(octets: Buffer): ParsedIndex {
   const unusable = (reason: string): ParsedIndex => ({ kind: "unusable", reason });
-  if (!octets.toString("latin1", 0, HEADER.length).startsWith("dewey-pop3.index "))
-    return unusable("not an index");
-  if (octets.toString("latin1", 0, HEADER.length) !== HEADER) return unusable("another version's");
+  const header = octets.toString("latin1", 0, HEADER.length);
+  if (!header.startsWith("dewey-pop3.index ")) return unusable("not an index");
+  if (header !== HEADER) return unusable("another version's");
   const end = octets.length < 2 ? -1 : octets.lastIndexOf(LF, octets.length - 2) + 1;
   const [, endCount, checksum] =
     /^end ([0-9]{1,9}) ([0-9a-f]{8})\n$/.exec(octets.toString("latin1", end)) ?? [];
   if (endCount === undefined || checksum === undefined) return unusable("truncated");
   if (crc32(octets.subarray(0, end)) !== Number.parseInt(checksum, 16)) return unusable("damaged");
-  const count = Number(endCount);
-  // Each entry has eight octets at least: a lie about their number costs no memory.
-  if (count * 8 > end) return unusable("malformed");
+  const entries = parseEntries(octets.subarray(0, end), Number(endCount));
+  if (entries === undefined) return unusable("malformed");
+  return { kind: "index", list: entries, stamps: parseStamps(octets) };
+}
 
+/** Undefined when anything does not fit. */
+function parseEntries(octets: Buffer, count: number): MessageList | undefined {
+  const end = octets.length;
+  // Each entry has ten octets at least: a lie about their number costs no memory.
+  if (count * 10 > end) return undefined;
   const names = Buffer.allocUnsafeSlow(end);
   const offsets = new Uint32Array(count + 1);
+  const baseLengths = new Uint8Array(count);
+  const folders = new Uint8Array(count);
   const sizes = new Float64Array(2 * count);
   const knowledges = new Uint8Array(count);
   let entry = 0;
   let namesEnd = 0;
-  for (let position = HEADER.length; position < end; entry++) {
-    if (entry === count) return unusable("malformed");
+  for (let position = octets.indexOf(LF, HEADER.length) + 1; position < end; entry++) {
+    if (entry === count) return undefined;
     for (const field of [0, 1]) {
       const begin = position;
       let value = 0;
       for (; isDigit(octets[position]!); position++) value = value * 10 + octets[position]! - ZERO;
-      if (position === begin || position - begin > 15 || octets[position++] !== SPACE)
-        return unusable("malformed");
+      if (position === begin || position - begin > 15 || octets[position++] !== SPACE) return undefined;
       sizes[2 * entry + field] = value;
     }
-    const kind = octets[position++];
-    if ((kind !== C && kind !== T) || octets[position++] !== SPACE) return unusable("malformed");
-    knowledges[entry] = kind === C ? COUNTED : TOLD;
+    const knowledge = KNOWLEDGE.get(octets[position++]!);
+    if (knowledge === undefined || octets[position++] !== SPACE) return undefined;
+    if (knowledge === COUNTED && !isPlausible(sizes[2 * entry]!, sizes[2 * entry + 1]!)) return undefined;
+    knowledges[entry] = knowledge;
+    const folder = octets[position++];
+    if ((folder !== N && folder !== C) || octets[position++] !== SPACE) return undefined;
+    folders[entry] = folder === N ? NEW : CUR;
     const begin = namesEnd;
+    let baseEnd = -1;
+    // A name that begins with a dot is no message, and none can leave its folder.
+    if (octets[position] === DOT) return undefined;
     for (let octet = octets[position++]!; octet !== LF; octet = octets[position++]!) {
-      if (octet === SLASH || octet === NUL || octet === COLON) return unusable("malformed");
+      if (octet === SLASH || octet === NUL) return undefined;
+      if (octet === COLON && baseEnd === -1) baseEnd = namesEnd;
       names[namesEnd++] = octet;
     }
-    if (namesEnd === begin || namesEnd - begin > 255) return unusable("malformed");
+    if (baseEnd === -1) baseEnd = namesEnd;
+    if (baseEnd === begin || namesEnd - begin > 255) return undefined;
+    baseLengths[entry] = baseEnd - begin;
     offsets[entry + 1] = namesEnd;
-    if (kind === C && !isPlausible(sizes[2 * entry]!, sizes[2 * entry + 1]!)) return unusable("implausible");
   }
-  if (entry !== count) return unusable("malformed");
-  const list = MessageList.fromBaseNames(names, offsets);
+  if (entry !== count) return undefined;
+  const list = MessageList.fromColumns({ names, offsets, baseLengths, folders });
   for (let index = 0; index < count; index++) {
-    list.setOctets(index, knowledges[index] as Knowledge, sizes[2 * index]!, sizes[2 * index + 1]!);
+    const knowledge = knowledges[index] as Knowledge;
+    if (knowledge !== UNKNOWN) list.setOctets(index, knowledge, sizes[2 * index]!, sizes[2 * index + 1]!);
   }
-  return { kind: "index", list };
+  return list;
+}
+
+function formatStamps(stamps: FolderStamps): string {
+  const numbers = stamps.flatMap((stamp) =>
+    stamp === undefined ? [] : [stamp.dev, stamp.ino, stamp.mtimeNs, stamp.ctimeNs, stamp.birthtimeNs],
+  );
+  return `listing ${numbers.join(" ")}`;
 }
 
 function isDigit(octet: number): boolean {
@@ -104,8 +154,14 @@ const PIECE_OCTETS = 128 * 1024;
 const NUL = 0;
 const LF = 10;
 const SPACE = 32;
+const DOT = 46;
 const SLASH = 47;
 const ZERO = 48;
 const COLON = 58;
 const C = 99;
-const T = 116;
+const N = 110;
+const KNOWLEDGE: ReadonlyMap<number, Knowledge> = new Map([
+  [C, COUNTED],
+  [116, TOLD],
+  [117, UNKNOWN],
+]);

@@ -9,7 +9,7 @@ import {
   sameStamps,
   stampFolders,
 } from "./folders.ts";
-import { INDEX_FILE, readIndex } from "./index-file.ts";
+import { INDEX_FILE, readIndex, readListing } from "./index-file.ts";
 import { makeFolder } from "./maildir-folders.ts";
 import type { MaildropEvent } from "./maildrop-event.ts";
 import type { MaildropSettings } from "./maildrop-options.ts";
@@ -29,6 +29,8 @@ export async function listMessages(path: string, settings: MaildropSettings): Pr
   const remembered = snapshots?.take(path);
   const snapshot = remembered && areSameFolders(remembered.stamps, stamps) ? remembered : undefined;
   if (snapshot?.isExact && sameStamps(snapshot.stamps, stamps)) return { ...snapshot, isIndexStale: false };
+  const listed = snapshot === undefined ? await readListing(files, path, stamps) : undefined;
+  if (listed !== undefined) return { list: listed, stamps, isExact: true, isIndexStale: false };
   await makeMissingFolders(
     path,
     stamps.map((stamp) => stamp !== undefined),
@@ -37,7 +39,8 @@ export async function listMessages(path: string, settings: MaildropSettings): Pr
   const listing = await listFolders(files, path, now);
   const list = MessageList.fromListing(listing.names, listing.folders);
   tellOddities(path, listing, list, onEvent);
-  let isIndexStale = false;
+  // The next process need not list these; few are listed as quickly as they are read.
+  let isIndexStale = listing.isExact && list.count >= LARGE_MAILDROP;
   if (snapshot !== undefined) list.learnFrom(snapshot.list);
   // For a few new messages the whole index is not worth reading: they are not in it, or soon counted.
   if (list.unknownCount > (snapshot === undefined ? 0 : FEW_MESSAGES)) {
@@ -56,6 +59,7 @@ export async function listMessages(path: string, settings: MaildropSettings): Pr
 }
 
 const FEW_MESSAGES = 100;
+const LARGE_MAILDROP = 1_000;
 /** An index may have as many entries more than the maildrop has messages, and once again as many as it has. */
 const SPARE_ENTRIES = 10_000;
 const MAX_EXAMPLES = 5;

@@ -244,7 +244,7 @@ export class Maildrop {
 
   async #finishLater(): Promise<void> {
     await this.#measuring;
-    await this.#index.finish();
+    await this.#index.finish(this.#isExact ? this.#stamps : undefined);
     this.#keepSnapshot();
     await this.#lock.release();
   }
@@ -286,6 +286,9 @@ export class Maildrop {
     const { files, now } = this.#settings;
     const { names, folders } = await listFolders(files, this.path, now);
     for (const index of this.#list.relocate(names, folders)) this.#gone.add(index);
+    // The list was not what is in the folders: perhaps because the index that it came from lied.
+    this.#isExact = false;
+    this.#index.learned();
   }
 }
 

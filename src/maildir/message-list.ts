@@ -23,7 +23,7 @@ export interface Duplicate {
 }
 
 /** What a list is made of. */
-interface Columns {
+export interface Columns {
   /** All names, one after the other. */
   readonly names: Buffer;
   /** Where each begins; where the last one ends stands behind it. */
@@ -101,14 +101,14 @@ export class MessageList {
     return new MessageList(columns, duplicates);
   }
 
-  /** Base names that are in order of delivery already, as an index has them; which folder they stand in is not known. */
-  static fromBaseNames(names: Buffer, offsets: Uint32Array): MessageList {
-    const count = offsets.length - 1;
-    const baseLengths = Uint8Array.from(
-      { length: count },
-      (_, index) => offsets[index + 1]! - offsets[index]!,
-    );
-    return new MessageList({ names, offsets, baseLengths, folders: new Uint8Array(count) }, []);
+  /** Names that are in order of delivery already, as an index has them. */
+  static fromColumns(columns: Columns): MessageList {
+    return new MessageList(columns, []);
+  }
+
+  /** A name with a line end in it: such things are. */
+  get hasLineEnds(): boolean {
+    return this.#names.includes("\n");
   }
 
   /** Messages whose size nobody knows yet. */

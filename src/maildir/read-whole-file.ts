@@ -9,14 +9,20 @@ export type ReadFile =
   /** `reason`: "too large", an errno's name … */
   | { readonly kind: "unusable"; readonly reason: string };
 
-export async function readWholeFile(files: Files, path: string, maxBytes: number): Promise<ReadFile> {
+/** @param atMost bytes that are read of it; all where nothing is said */
+export async function readWholeFile(
+  files: Files,
+  path: string,
+  maxBytes: number,
+  atMost = maxBytes,
+): Promise<ReadFile> {
   let fd: number | undefined;
   try {
     const opened = await openRegularFile(files, path);
     if (opened.kind === "not-a-file") return { kind: "unusable", reason: "not a regular file" };
     fd = opened.fd;
     if (opened.bytes > maxBytes) return { kind: "unusable", reason: "too large" };
-    const octets = Buffer.allocUnsafe(opened.bytes);
+    const octets = Buffer.allocUnsafe(Math.min(opened.bytes, atMost));
     let length = 0;
     while (length < octets.length) {
       const bytes = await files.read(fd, octets, length, octets.length - length, length);
