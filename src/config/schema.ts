@@ -213,6 +213,11 @@ const auth = z
     argon2_memory: memory("19MiB", 8),
     argon2_time: z.int().min(1).max(100).default(2),
     argon2_parallelism: z.int().min(1).max(16).default(1),
+    /**
+     * Replaces a weak hash after a login that showed the password. Off: it takes server.auth_user the right to replace the
+     * passwd file, and with it whoever takes that process over; and Exim, where it reads the file itself, checks crypt alone.
+     */
+    rehash_on_login: z.boolean().default(false),
   })
   .refine((auth) => auth.argon2_memory <= auth.verification_memory, {
     path: ["argon2_memory"],

@@ -4,6 +4,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { Devices } from "../accounts/devices.ts";
 import { PasswdFile } from "../accounts/passwd-file.ts";
+import { rehashReason, replaceHash } from "../accounts/rehash.ts";
 import { saslprep } from "../accounts/saslprep.ts";
 import { scramHashesOf } from "../accounts/scram-accounts.ts";
 import { Verifier } from "../accounts/verifier.ts";
@@ -16,6 +17,7 @@ import type { ScramHash } from "../sasl/mechanism.ts";
 import { logAuthEvent, logPasswdFileEvent, logSocketmapEvent } from "./auth-log.ts";
 import { mechanismsToOffer } from "./auth-mechanisms.ts";
 import { runChild, serveFd } from "./child.ts";
+import { LoginRehasher } from "./login-rehasher.ts";
 import { LoginThrottle } from "./login-throttle.ts";
 import { reachVerdict } from "./login-verdict.ts";
 import { MtaLookups } from "./mta-lookups.ts";
@@ -25,6 +27,7 @@ import type { AuthSettings } from "./settings.ts";
 runChild("auth", async (given, { log, listenerFds }) => {
   let settings = given;
   const throttle = new LoginThrottle(settings);
+  let rehasher = rehasherOf(settings, log);
   const keeper = new PostfixMapKeeper(log);
   keeper.configure(settings);
   let offerMechanisms = (): void => {};
@@ -45,7 +48,7 @@ runChild("auth", async (given, { log, listenerFds }) => {
       randomBytes,
       findVerifier: (user, hash) => accounts.verifier.findScramVerifier(user, hash),
       verify: (request) =>
-        reachVerdict(request, { verifier: accounts.verifier, throttle, settings, log, client }),
+        reachVerdict(request, { verifier: accounts.verifier, throttle, rehasher, settings, log, client }),
       onEvent: (event: AuthServerEvent) => logAuthEvent(log, event),
     });
   const forLogin = serverFor("login");
@@ -94,6 +97,7 @@ runChild("auth", async (given, { log, listenerFds }) => {
       settings = changed;
       keeper.configure(settings);
       throttle.configure(changed);
+      rehasher = rehasherOf(changed, log);
       if (isSame) return offerMechanisms();
       const opened = await openAccounts(changed, log, onReloaded);
       if (!opened.passwdFile.isLoaded) {
@@ -151,6 +155,19 @@ async function openAccounts(
     decoySecret,
   });
   return { passwdFile, devices, verifier };
+}
+
+function rehasherOf(
+  { rehashOnLogin, passwdFile: path, hashPolicy }: AuthSettings,
+  log: Log,
+): LoginRehasher | undefined {
+  if (!rehashOnLogin) return undefined;
+  return new LoginRehasher({
+    path,
+    log,
+    reasonFor: (account) => rehashReason(account, hashPolicy),
+    replace: (account, password) => replaceHash(path, account, password, hashPolicy),
+  });
 }
 
 /** Of this host, so that a restart changes nothing: see ScramAccounts. */

@@ -5,6 +5,7 @@ import { maildirPath } from "../accounts/maildir-path.ts";
 import type { Authentication, Verifier } from "../accounts/verifier.ts";
 import type { Verdict, VerifyRequest } from "../auth/server.ts";
 import type { Log } from "../log/log.ts";
+import type { LoginRehasher } from "./login-rehasher.ts";
 import type { Guess, LoginThrottle } from "./login-throttle.ts";
 import type { AuthSettings } from "./settings.ts";
 import { sealTicket, type Ticket } from "./ticket.ts";
@@ -12,6 +13,8 @@ import { sealTicket, type Ticket } from "./ticket.ts";
 export interface VerdictContext {
   readonly verifier: Verifier;
   readonly throttle: LoginThrottle;
+  /** `auth.rehash_on_login`. */
+  readonly rehasher: LoginRehasher | undefined;
   readonly settings: AuthSettings;
   readonly log: Log;
   /** Only a login process is given a ticket. */
@@ -20,7 +23,7 @@ export interface VerdictContext {
 
 export async function reachVerdict(
   request: VerifyRequest,
-  { verifier, throttle, settings, log, client }: VerdictContext,
+  { verifier, throttle, rehasher, settings, log, client }: VerdictContext,
 ): Promise<Verdict> {
   const { user, credentials, service, session, mechanism, remoteAddress, isAwaited } = request;
   const who = { session, user, address: remoteAddress, service, mechanism };
@@ -55,6 +58,8 @@ export async function reachVerdict(
       return result satisfies never;
   }
   const { account, device } = result;
+  // A device's password is not the one that the account's hash is of.
+  if (password !== undefined && device === undefined) rehasher?.consider(account, password);
   if (client === "mta") {
     log.info(device === undefined ? who : { ...who, device }, "login accepted");
     return { kind: "ok", user: account.user };

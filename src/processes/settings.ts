@@ -22,6 +22,7 @@ const authSettings = z.strictObject({
   throttleExemptNets: z.array(z.string()),
   parallelVerifications: z.int().positive(),
   verificationMemoryKib: z.int().positive(),
+  rehashOnLogin: z.boolean(),
   hashPolicy: z.strictObject({
     scheme: z.enum(PASSWORD_SCHEMES),
     argon2: z.strictObject({
@@ -159,6 +160,7 @@ export function authSettingsOf(config: Config, inheritance: AuthInheritance): Au
     localDomains: config.mta.local_domains,
     postfixMaps: config.mta.postfix_maps,
     verificationMemoryKib: config.auth.verification_memory,
+    rehashOnLogin: config.auth.rehash_on_login,
     hashPolicy: hashPolicyOf(config),
     ...inheritance,
   };
