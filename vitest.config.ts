@@ -3,7 +3,13 @@ import { defineConfig } from "vitest/config";
 // unit: pure logic and single modules. conversation: C:/S: dialogues. server: the built commands as real processes.
 // peers: real programs from Debian's packages (scripts/install-peers).
 const project = (name: string, include: string[], timeoutMs: number) => ({
-  test: { name, include, testTimeout: timeoutMs, hookTimeout: timeoutMs },
+  test: {
+    name,
+    include,
+    testTimeout: timeoutMs,
+    hookTimeout: timeoutMs,
+    setupFiles: name === "unit" ? ["test/support/fuzz.ts"] : [],
+  },
 });
 
 export default defineConfig({

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Attempt, type RunningAttempt, Throttle } from "../../src/accounts/throttle.ts";
+import { atLeast } from "../support/fuzz.ts";
 
 const options = { firstDelayMs: 2_000, longestDelayMs: 15_000 };
 const owner: Attempt = { account: "mrose", network: "192.0.2.1", isShared: false };
@@ -210,7 +211,7 @@ describe("Throttle", () => {
           expect(checked).toBeLessThanOrEqual(10 + Math.ceil(nowMs / 2_000));
         },
       ),
-      { numRuns: 50 },
+      atLeast(50),
     );
   });
 

@@ -12,6 +12,7 @@ import {
   type ServerReply,
 } from "../../src/auth/codec.ts";
 import { LineSplitter } from "../../src/octets/line-splitter.ts";
+import { atLeast } from "../support/fuzz.ts";
 import { chunkings } from "./chunkings.ts";
 
 const NOTHING_SAID: AuthParameters = {
@@ -366,7 +367,7 @@ describe("formatClientCommand", () => {
   it("writes what parseClientCommand reads", () => {
     fc.assert(
       fc.property(clientCommand, (command) => roundTrip(command, formatClientCommand, parseClientCommand)),
-      { numRuns: 500 },
+      atLeast(500),
     );
   });
 
@@ -414,7 +415,7 @@ describe("formatServerReply", () => {
   it("writes what parseServerReply reads", () => {
     fc.assert(
       fc.property(serverReply, (reply) => roundTrip(reply, formatServerReply, parseServerReply)),
-      { numRuns: 500 },
+      atLeast(500),
     );
   });
 
@@ -462,7 +463,7 @@ describe("the parsers", () => {
           expect(parseServerReply(formatServerReply(reply).slice(0, -1))).toEqual(reply);
         }
       }),
-      { numRuns: 1_000 },
+      atLeast(1_000),
     );
   });
 });

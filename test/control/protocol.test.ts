@@ -1,6 +1,7 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatLine, readAnswer, readQuestion, readToClient } from "../../src/control/protocol.ts";
-import type { Question } from "../../src/control/questions.ts";
+import { type Question, questions } from "../../src/control/questions.ts";
 
 describe("the control protocol", () => {
   it.each<Question>([
@@ -38,5 +39,27 @@ describe("the control protocol", () => {
       kind: "malformed",
       reason: expect.stringMatching(/^session: /),
     });
+  });
+
+  it("meets any line with a reason or with a question that it would write the same, and never throws", () => {
+    const kind = fc.constantFrom(...Object.keys(questions), "__proto__", "toString");
+    const question = fc.record(
+      { kind, sessions: fc.jsonValue(), whom: fc.jsonValue(), answer: fc.jsonValue(), from: fc.string() },
+      { requiredKeys: [] },
+    );
+    const line = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.jsonValue().map((value) => JSON.stringify(value)),
+      question.map((value) => JSON.stringify(value)),
+    );
+    fc.assert(
+      fc.property(line, (text) => {
+        const read = readQuestion(text);
+        if (read.kind === "malformed") expect(read.reason).not.toBe("");
+        else expect(JSON.parse(formatLine(read.value))).toEqual(JSON.parse(text));
+        readToClient(text);
+        for (const asked of Object.keys(questions) as (keyof typeof questions)[]) readAnswer(asked, text);
+      }),
+    );
   });
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MessageEncoder, TopLimiter } from "../../src/pop3/multi-line-response.ts";
+import { atLeast } from "../support/fuzz.ts";
 import { inPieces, octets } from "../support/in-pieces.ts";
 
 function encode(pieces: readonly Uint8Array[]): { sent: string; octets: number } {
@@ -66,7 +67,7 @@ describe("MessageEncoder", () => {
         expect(body).toBe(withCrlf === "" || withCrlf.endsWith("\n") ? withCrlf : `${withCrlf}\r\n`);
         expect(/(?:^|\r\n)\.\r\n./s.test(sent)).toBe(false);
       }),
-      { numRuns: 500 },
+      atLeast(500),
     );
   });
 });

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { sealTicket, TICKET_LIFETIME_MS, type Ticket, TicketCounter } from "../../src/processes/ticket.ts";
 
@@ -53,6 +54,22 @@ describe("TicketCounter", () => {
     });
     for (const text of ["", ".", "a.b", "a.b.c", "mrose", "{}"])
       expect(counter().redeem(text, nowMs).kind).toBe("refused");
+  });
+
+  it("refuses any octets that auth did not seal, and never throws", () => {
+    const sealed = sealTicket(ticket, key);
+    const part = fc.oneof(
+      fc.string({ unit: "binary", maxLength: 80 }),
+      fc.constantFrom(...sealed.split("."), sealed),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(part, { maxLength: 4 }).map((parts) => parts.join(".")),
+        (text) => {
+          expect(counter().redeem(text, nowMs).kind).toBe(text === sealed ? "accepted" : "refused");
+        },
+      ),
+    );
   });
 
   it("refuses a ticket with fields that are not a ticket's, even well sealed", () => {

@@ -36,6 +36,12 @@ export function residentKib(pid: number): number {
   return Number.parseInt(statusOf(pid, "VmRSS"), 10);
 }
 
+/** Memory in KiB, pages shared with others counted by share (PSS): the sum over processes is what they take together. */
+export function proportionalKib(pid: number): number {
+  const [, kib] = /^Pss: +(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8")) ?? [];
+  return Number(kib);
+}
+
 /** How many descriptors a process has open. */
 export function openDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
