@@ -172,11 +172,16 @@ export class Maildrop {
    * @param buffer takes the bytes; at least MAX_QUICK_BYTES
    */
   readMessageNow(index: number, buffer: Uint8Array): Uint8Array | undefined {
+    const read = this.#readNow(index, buffer);
+    if (read !== undefined) this.#openedBytes.set(index, read.length);
+    return read;
+  }
+
+  #readNow(index: number, buffer: Uint8Array): Uint8Array | undefined {
     if (this.#settings.files !== systemFiles || !this.#quickReads.allows()) return undefined;
     const begin = performance.now();
     const read = readShortFile(pathOf(this.path, this.#places.place(index)), buffer);
     this.#quickReads.took(performance.now() - begin);
-    if (read !== undefined) this.#openedBytes.set(index, read.length);
     return read;
   }
 
@@ -264,6 +269,7 @@ export class Maildrop {
       list: this.#list,
       places: this.#places,
       settings: this.#settings,
+      readNow: (index, buffer) => this.#readNow(index, buffer),
       shouldStop: () => this.#isClosed,
       onCounted: (bytes) => {
         this.#index.counted();

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { type Files, systemFiles } from "../../src/maildir/files.ts";
 import { Maildrop } from "../../src/maildir/maildrop.ts";
 import type { MaildropEvent } from "../../src/maildir/maildrop-event.ts";
@@ -256,6 +256,34 @@ describe("Maildrop.measure", () => {
     await Promise.all([maildrop.measure(), maildrop.measure()]);
     expect(maildrop.measured).toBe(true);
     expect(odd.map((_, index) => maildrop.octets(index))).toEqual(odd.map(([, octets]) => octets));
+  });
+
+  it("counts short messages at once where that keeps nobody waiting, and gives others their turn", async () => {
+    const maildir = ScratchMaildir.make();
+    const stored = ["", "a\nb\n", "a\r\nb", "x".repeat(MAX_QUICK_BYTES), `${"y".repeat(MAX_QUICK_BYTES)}\n`];
+    for (let i = 0; i < 1000; i++) maildir.write("cur", `${1000 + i}.1.host:2,`, stored[i % stored.length]!);
+    const slow = new QuickReads(true);
+    // Each read takes up a whole turn, as far as the clock tells.
+    let clock = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => (clock += 11));
+    onTestFinished(() => void vi.restoreAllMocks());
+    vi.spyOn(slow, "took").mockImplementation(() => {});
+    const { maildrop } = await open(maildir, { quickReads: () => slow });
+    let turns = 0;
+    const turn = (): void => {
+      turns++;
+      if (!maildrop.measured) setImmediate(turn);
+    };
+    setImmediate(turn);
+    await maildrop.measure();
+    expect(turns).toBeGreaterThan(50);
+    expect([0, 1, 2, 3, 4].map((index) => maildrop.octets(index))).toEqual([
+      0,
+      6,
+      6,
+      MAX_QUICK_BYTES + 2,
+      MAX_QUICK_BYTES + 2,
+    ]);
   });
 
   it("takes what ,W= in the name says", async () => {
