@@ -3,7 +3,8 @@
 import { Command } from "commander";
 import { DEFAULT_CONFIG_FILE, formatFault, loadConfig } from "../config/load.ts";
 import { createLog } from "../log/log.ts";
-import { processUsers, startMaster } from "../processes/master.ts";
+import { startMaster } from "../processes/master.ts";
+import { processUsers } from "../processes/process-users.ts";
 import { formatTlsFault, tlsFaults } from "../processes/tls-keeper.ts";
 
 new Command("pop3-server")

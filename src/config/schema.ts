@@ -66,6 +66,9 @@ const socketFolder = absolutePath.refine(
 /** A name or a number, as in chown(1). */
 const userOrGroup = z.union([z.string().min(1), z.int().nonnegative().transform(String)]);
 
+/** 4294967295, (uid_t)-1, means "no change" to chown(2). */
+const id = z.int().min(1).max(4_294_967_294);
+
 const server = z
   .strictObject({
     /** Greeting and sign-off. */
@@ -229,6 +232,16 @@ const auth = z
   })
   .prefault({});
 
+const accounts = z
+  .strictObject({
+    /**
+     * Where uid, gid and home of an account come from when its line in the passwd file leaves them empty: "passwd-file":
+     * nowhere; "system": from the host's user of the same name (getent(1): /etc/passwd, LDAP, sssd).
+     */
+    source: z.enum(["passwd-file", "system"]).default("passwd-file"),
+  })
+  .prefault({});
+
 const mail = z
   .strictObject({
     /** "~" is the account's home, %u user@domain, %n user, %d domain; absolute or under "~". */
@@ -237,7 +250,10 @@ const mail = z
       .regex(/^(?:~(?:\/|$)|\/)/, 'expected an absolute path or one under "~"')
       .refine((path) => !path.includes("\0") && !/%[^und%]/.test(path), "only %u, %n, %d and %% are replaced")
       .default("~/Maildir"),
-    /** Whose uid and gid all mail belongs to. */
+    /**
+     * Whose uid and gid all mail belongs to. Without it, started as root, each account's mail belongs to the account's own
+     * uid and gid, which get a mailbox process of their own, with no other groups than that gid.
+     */
     user: userOrGroup.optional(),
     group: userOrGroup.optional(),
     /**
@@ -245,6 +261,16 @@ const mail = z
      * "dotlock" by a file, for file systems that cannot lock; "none" where something else sees to it.
      */
     lock: z.enum(["flock", "dotlock", "none"]).default("flock"),
+    /** Whose mail is served where mail.user is not set; never root's. Debian's people begin at 1000, and 65534 is nobody. */
+    first_uid: id.default(1000),
+    last_uid: id.default(59_999),
+    /** Debian's groups for people begin at 100 (users); disk, shadow, docker's like and adm lie elsewhere or need thought. */
+    first_gid: id.default(100),
+    last_gid: id.default(59_999),
+    /** A user's mailbox process ends so long after its last session: starting one costs a login a moment, keeping it memory. */
+    process_idle: duration("5m"),
+    /** Mailbox processes at one time, each some 25 MB of its own; at the limit an idle one ends, else logins are refused. */
+    max_user_processes: z.int().min(1).max(10_000).default(100),
   })
   .prefault({});
 
@@ -330,6 +356,8 @@ const limits = z
     /** Unknown, malformed or misplaced commands, and failed logins, before the connection is closed. */
     useless_commands_before_login: z.int().min(1).default(10),
     useless_commands: z.int().min(1).default(30),
+    /** A process that gives master no sign of life for so long is killed and started again. */
+    hang_time: duration("30s"),
     /** How long SIGTERM waits for commands that are running. */
     drain_time: duration("10s"),
   })
@@ -339,7 +367,7 @@ const log = z
   .strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") })
   .prefault({});
 
-export const configSchema = z.strictObject({ server, tls, auth, mail, mta, limits, log });
+export const configSchema = z.strictObject({ server, tls, auth, accounts, mail, mta, limits, log });
 
 /** The whole config with its defaults; durations in ms. */
 export type Config = z.infer<typeof configSchema>;

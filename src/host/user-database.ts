@@ -4,12 +4,15 @@ import { execFileSync } from "node:child_process";
 export interface HostUser {
   readonly uid: number;
   readonly gid: number;
+  /** An absolute path, where the host has one. */
+  readonly home?: string | undefined;
 }
 
 /** A user's uid and primary group; a number that the host does not know stands for itself. Undefined: no such user. */
 export function findUser(nameOrUid: string): HostUser | undefined {
-  const [, , uid, gid] = getent("passwd", nameOrUid) ?? [];
-  if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid) };
+  const [, , uid, gid, , home] = getent("passwd", nameOrUid) ?? [];
+  if (uid !== undefined && gid !== undefined)
+    return { uid: Number(uid), gid: Number(gid), home: home?.startsWith("/") ? home : undefined };
   return isNumber(nameOrUid) ? { uid: Number(nameOrUid), gid: Number(nameOrUid) } : undefined;
 }
 

@@ -1,5 +1,7 @@
 // "host:port" as the config writes it. Pure.
 
+import { SocketAddress } from "node:net";
+
 export interface ListenAddress {
   /** An IP address literal; "*" in the config is "::", every address of the host. */
   readonly host: string;
@@ -20,6 +22,15 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
 
 export function formatListenAddress({ host, port }: ListenAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Whether both mean the same socket, however their IPv6 addresses are written. */
+export function isSameAddress(a: ListenAddress, b: ListenAddress): boolean {
+  return a.port === b.port && canonical(a.host) === canonical(b.host);
+}
+
+function canonical(host: string): string {
+  return new SocketAddress({ address: host, family: host.includes(":") ? "ipv6" : "ipv4" }).address;
 }
 
 /** An IPv4 client on an IPv6 socket shows as "::ffff:192.0.2.1"; people and rules mean "192.0.2.1". */

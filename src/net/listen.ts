@@ -30,7 +30,7 @@ export function bindTcp(address: ListenAddress, vanishedMs: number): BindResult 
   if (typeof handle === "number") return { kind: "failed", name, code: getSystemErrorName(handle) };
   // libuv reports EADDRINUSE late: asking for the name brings it out.
   const bound: { address?: string; port?: number } = {};
-  const error = handle.getsockname(bound);
+  const error = handle.getsockname?.(bound) ?? 0;
   if (error !== 0) {
     handle.close();
     return { kind: "failed", name, code: getSystemErrorName(error) };
@@ -41,6 +41,35 @@ export function bindTcp(address: ListenAddress, vanishedMs: number): BindResult 
     kind: "bound",
     socket: { fd: handle.fd, name: formatListenAddress(actual), close: () => handle.close() },
   };
+}
+
+export type PassedResult =
+  | { readonly kind: "passed"; readonly sockets: readonly PassedSocket[] }
+  /** What stands behind this descriptor is no TCP socket. */
+  | { readonly kind: "failed"; readonly fd: number; readonly code: string };
+
+/** A listening socket that somebody else opened for us. */
+export interface PassedSocket extends BoundSocket {
+  readonly address: ListenAddress;
+}
+
+/** The sockets that a service manager opened, which is how a server without rights gets its ports below 1024. */
+export function passedSockets(fds: readonly number[], vanishedMs: number): PassedResult {
+  const sockets: PassedSocket[] = [];
+  for (const fd of fds) {
+    const handle = createHandle(null, 0, -1, fd);
+    if (typeof handle === "number") return { kind: "failed", fd, code: getSystemErrorName(handle) };
+    const bound: { address?: string; port?: number } = {};
+    const error = handle.getsockname?.(bound);
+    if (error !== 0) {
+      handle.close();
+      return { kind: "failed", fd, code: error === undefined ? "ENOTSUP" : getSystemErrorName(error) };
+    }
+    noticeVanishedPeers(fd, vanishedMs);
+    const address = { host: bound.address ?? "", port: bound.port ?? 0 };
+    sockets.push({ fd, address, name: formatListenAddress(address), close: () => handle.close() });
+  }
+  return { kind: "passed", sockets };
 }
 
 export interface UnixSocketOwner {
@@ -121,7 +150,8 @@ function makeSocketFile<T>(path: string, mode: number, make: () => T): T {
 
 interface BoundHandle {
   readonly fd: number;
-  getsockname(out: { address?: string; port?: number }): number;
+  /** TCP sockets have it. */
+  getsockname?(out: { address?: string; port?: number }): number;
   close(): void;
 }
 
@@ -129,6 +159,11 @@ interface BoundHandle {
 // `server.listen`, also accepts, and a socket that the master accepts from can't be served by its children alone.
 const createHandle = (
   net as unknown as {
-    _createServerHandle(address: string, port: number, addressType: number): BoundHandle | number;
+    _createServerHandle(
+      address: string | null,
+      port: number,
+      addressType: number,
+      fd?: number,
+    ): BoundHandle | number;
   }
 )._createServerHandle;

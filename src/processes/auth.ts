@@ -14,6 +14,7 @@ import { SocketmapServer } from "../auth/socketmap-server.ts";
 import { readMachineId } from "../host/machine-id.ts";
 import type { Log } from "../log/log.ts";
 import type { ScramHash } from "../sasl/mechanism.ts";
+import { AccountPlacement } from "./account-placement.ts";
 import { logAuthEvent, logPasswdFileEvent, logSocketmapEvent } from "./auth-log.ts";
 import { mechanismsToOffer } from "./auth-mechanisms.ts";
 import { runChild, serveFd } from "./child.ts";
@@ -21,13 +22,16 @@ import { LoginRehasher } from "./login-rehasher.ts";
 import { LoginThrottle } from "./login-throttle.ts";
 import { reachVerdict } from "./login-verdict.ts";
 import { MtaLookups } from "./mta-lookups.ts";
+import { PlaceRequests } from "./place-requests.ts";
 import { PostfixMapKeeper } from "./postfix-map-keeper.ts";
 import type { AuthSettings } from "./settings.ts";
 
-runChild("auth", async (given, { log, listenerFds }) => {
+runChild("auth", async (given, { log, listenerFds, send }) => {
   let settings = given;
   const throttle = new LoginThrottle(settings);
   let rehasher = rehasherOf(settings, log);
+  const requests = new PlaceRequests(send);
+  const placement = new AccountPlacement(requests, () => settings);
   const keeper = new PostfixMapKeeper(log);
   keeper.configure(settings);
   let offerMechanisms = (): void => {};
@@ -48,7 +52,14 @@ runChild("auth", async (given, { log, listenerFds }) => {
       randomBytes,
       findVerifier: (user, hash) => accounts.verifier.findScramVerifier(user, hash),
       verify: (request) =>
-        reachVerdict(request, { verifier: accounts.verifier, throttle, rehasher, settings, log, client }),
+        reachVerdict(request, {
+          verifier: accounts.verifier,
+          throttle,
+          rehasher,
+          settings,
+          log,
+          placement: client === "login" ? placement : undefined,
+        }),
       onEvent: (event: AuthServerEvent) => logAuthEvent(log, event),
     });
   const forLogin = serverFor("login");
@@ -110,6 +121,7 @@ runChild("auth", async (given, { log, listenerFds }) => {
       await previous.devices.close();
       await previous.passwdFile.close();
     },
+    placed: (id, answer) => requests.answered(id, answer),
     drain: async () => {
       for (const server of servers) server.close();
       forLogin.close();

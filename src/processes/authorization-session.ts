@@ -13,6 +13,7 @@ import { err } from "../pop3/reply.ts";
 import type { Arrivals, Client } from "./arrival.ts";
 import type { HandOver } from "./hand-over.ts";
 import { type ConnectionFacts, offeredMechanisms, POP3_IMPLEMENTATION } from "./offered.ts";
+import { PLACE } from "./placement.ts";
 import type { LoginSettings } from "./settings.ts";
 
 export interface AuthorizationContext {
@@ -234,16 +235,16 @@ export class AuthorizationSession {
 
   async #handOver(fields: ReadonlyMap<string, string>): Promise<void> {
     const ticket = fields.get("ticket");
-    const account = fields.get("user");
-    if (ticket === undefined || account === undefined) {
-      this.#context.log.error(this.#identity(), "auth gave no ticket");
+    const place = fields.get("place");
+    if (ticket === undefined || place === undefined || !PLACE.test(place)) {
+      this.#context.log.error(this.#identity(), "auth gave no ticket, or none for a mailbox process");
       this.#refuse({ kind: "temporary" });
       return;
     }
     if (this.#phase !== "open") return;
     this.#phase = "handing-over";
     try {
-      const result = await this.#context.handOver(this.#talk, { ticket, account }, () =>
+      const result = await this.#context.handOver(this.#talk, { ticket, place }, () =>
         this.#context.onOver(),
       );
       if (result.kind === "taken") {

@@ -2,10 +2,13 @@
 // gone. Runs in auth, login and mailbox processes, as their final user.
 import * as net from "node:net";
 import type { Handlers, Question } from "../control/questions.ts";
+import { harden } from "../host/harden.ts";
 import { createLog, type Log } from "../log/log.ts";
+import { Channel } from "./channel.ts";
 import { FellowWorkers } from "./fellow-workers.ts";
 import { Answering } from "./inquiries.ts";
 import { type Role, type SettingsOf, settingsSchemas, type ToMaster, toChild } from "./settings.ts";
+import type { PlaceAnswer } from "./user-mailboxes.ts";
 
 export interface ChildService<Settings> {
   /** After a reload; sessions that begin from now on follow the new settings. */
@@ -14,24 +17,38 @@ export interface ChildService<Settings> {
   drain(): Promise<void>;
   /** What it can tell pop3-ctl, part by part. */
   readonly answers?: readonly Handlers[];
+  /** In auth: what came of a request for a mailbox process. */
+  placed?(id: number, answer: PlaceAnswer): void;
 }
 
-/** Descriptors of the sockets that master opened for this process; 3 is the channel to master. */
-export const FIRST_LISTENER_FD = 4;
+/** An argument of processes that do not run as the starter. */
+export const OWN_USER = "own-user";
+
+const CHANNEL_FD = 3;
+
+/** Descriptors of the sockets that master opened for this process come behind the channel to master. */
+const FIRST_LISTENER_FD = 4;
 
 /**
  * Runs this process as a child of master.
  *
- * @param listeners how many sockets were inherited is told by the argument after the script's name
+ * The arguments after the script's name tell how many sockets were inherited, and whether the user is one of our own.
+ *
  * @param start begins to serve; the process says `ready` once it resolves
  */
 export function runChild<R extends Role>(
   role: R,
   start: (
     settings: SettingsOf<R>,
-    context: { log: Log; listenerFds: readonly number[]; fellows: FellowWorkers },
+    context: {
+      log: Log;
+      listenerFds: readonly number[];
+      fellows: FellowWorkers;
+      send(message: ToMaster): void;
+    },
   ) => Promise<ChildService<SettingsOf<R>>>,
 ): void {
+  harden(process.argv[3] === OWN_USER);
   const listenerFds = Array.from(
     { length: Number(process.argv[2] ?? 0) },
     (_, index) => FIRST_LISTENER_FD + index,
@@ -40,7 +57,7 @@ export function runChild<R extends Role>(
   let service: Promise<ChildService<SettingsOf<R>>> | undefined;
   let answering: Answering | undefined;
   let isDraining = false;
-  const fellows = new FellowWorkers(send);
+  const fellows = new FellowWorkers((message) => send(message));
 
   const fail = (cause: unknown, what: string): never => {
     log.fatal({ err: cause }, what);
@@ -68,12 +85,18 @@ export function runChild<R extends Role>(
       .finally(() => send({ kind: "answered", id }));
   };
 
-  process.on("message", (raw) => {
+  const onMessage = (raw: unknown) => {
     const message = toChild.safeParse(raw);
     if (!message.success) return fail(message.error, "malformed message from master");
     if (message.data.kind === "drain") return drain();
     if (message.data.kind === "ask") return answer(message.data.id, message.data.question);
     if (message.data.kind === "cancel") return answering?.cancel(message.data.id);
+    if (message.data.kind === "ping") return send({ kind: "pong" });
+    if (message.data.kind === "placed") {
+      const { id, answer } = message.data;
+      void service?.then(({ placed }) => placed?.(id, answer));
+      return;
+    }
     if (message.data.kind !== "configure") return fellows.handle(message.data);
     const settings = settingsSchemas[role].safeParse(message.data.settings);
     if (!settings.success) return fail(settings.error, "malformed settings from master");
@@ -87,7 +110,7 @@ export function runChild<R extends Role>(
       return;
     }
     log = createLog(role, logLevel);
-    service = start(given, { log, listenerFds, fellows });
+    service = start(given, { log, listenerFds, fellows, send });
     service.then(
       ({ answers = [] }) => {
         answering = new Answering(answers);
@@ -95,20 +118,22 @@ export function runChild<R extends Role>(
       },
       (error: unknown) => fail(error, "cannot start"),
     );
-  });
+  };
 
-  // Master is gone, by whatever way: serve nobody that it does not know of.
-  process.on("disconnect", drain);
+  const channel = new Channel(new net.Socket({ fd: CHANNEL_FD }), {
+    onMessage,
+    onBroken: (reason) => fail(new Error(`master ${reason}`), "malformed message from master"),
+    // Master is gone, by whatever way: serve nobody that it does not know of.
+    onClose: drain,
+  });
+  const send = (message: ToMaster): void => channel.send(message);
+
   process.on("SIGTERM", drain);
   // Ctrl-C reaches the whole process group; master tells us when it is time.
   process.on("SIGINT", () => {});
   process.on("SIGHUP", () => {});
   process.on("uncaughtException", (error) => fail(error, "uncaught fault"));
   process.on("unhandledRejection", (error) => fail(error, "uncaught fault"));
-}
-
-function send(message: ToMaster): void {
-  process.send?.(message);
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Connection } from "../net/connection.ts";
 import { Upstream } from "../net/relay.ts";
 import { err } from "../pop3/reply.ts";
 import type { MailboxService } from "./mailbox-service.ts";
-import { mailboxProcessOf, mailboxSocket } from "./placement.ts";
+import { mailboxSocket } from "./placement.ts";
 
 export type HandOverResult =
   /** The client is served by its TRANSACTION part; this part is over and must not touch the socket again. */
@@ -17,13 +17,14 @@ export type HandOverResult =
  */
 export type HandOver = (
   client: { readonly socket: net.Socket; readonly connection: Connection },
-  login: { readonly ticket: string; readonly account: string },
+  /** `place`: the mailbox process that accepts the ticket. */
+  login: { readonly ticket: string; readonly place: string },
   onOver: () => void,
 ) => Promise<HandOverResult>;
 
 /** Hands over to a mailbox process and relays from then on. */
-export function handOverByRelay(runtimeDir: string, mailboxProcesses: number, stallTimeMs: number): HandOver {
-  return ({ socket, connection }, { ticket, account }, onOver) =>
+export function handOverByRelay(runtimeDir: string, stallTimeMs: number): HandOver {
+  return ({ socket, connection }, { ticket, place }, onOver) =>
     new Promise((resolve) => {
       const read = connection.takeRest();
       let reply = "";
@@ -36,8 +37,7 @@ export function handOverByRelay(runtimeDir: string, mailboxProcesses: number, st
         upstream.destroy();
         resolve({ kind: "refused", reply: text });
       };
-      const path = mailboxSocket(runtimeDir, mailboxProcessOf(account, mailboxProcesses));
-      const upstream = new Upstream(path, {
+      const upstream = new Upstream(mailboxSocket(runtimeDir, place), {
         onReply: (octets) => {
           reply += octets.toString("latin1");
           if (!reply.includes("\n")) return false;

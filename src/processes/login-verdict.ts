@@ -1,10 +1,10 @@
 // From credentials to a verdict, for the auth process: asks the verifier, logs, holds refusals back, and seals the
 // ticket for our login processes.
 import { randomBytes } from "node:crypto";
-import { maildirPath } from "../accounts/maildir-path.ts";
 import type { Authentication, Verifier } from "../accounts/verifier.ts";
 import type { Verdict, VerifyRequest } from "../auth/server.ts";
 import type { Log } from "../log/log.ts";
+import type { AccountPlace, AccountPlacement } from "./account-placement.ts";
 import type { LoginRehasher } from "./login-rehasher.ts";
 import type { Guess, LoginThrottle } from "./login-throttle.ts";
 import type { AuthSettings } from "./settings.ts";
@@ -17,18 +17,18 @@ export interface VerdictContext {
   readonly rehasher: LoginRehasher | undefined;
   readonly settings: AuthSettings;
   readonly log: Log;
-  /** Only a login process is given a ticket. */
-  readonly client: "login" | "mta";
+  /** For our login processes; the MTA is given no ticket, and its login needs no mailbox process. */
+  readonly placement: AccountPlacement | undefined;
 }
 
 export async function reachVerdict(
   request: VerifyRequest,
-  { verifier, throttle, rehasher, settings, log, client }: VerdictContext,
+  { verifier, throttle, rehasher, settings, log, placement }: VerdictContext,
 ): Promise<Verdict> {
   const { user, credentials, service, session, mechanism, remoteAddress, isAwaited } = request;
   const who = { session, user, address: remoteAddress, service, mechanism };
   const longestMs = Math.max(settings.failureDelayMs, settings.maxFailureDelayMs);
-  const maxDelayMs = client === "mta" ? Math.min(longestMs, MAX_MTA_DELAY_MS) : longestMs;
+  const maxDelayMs = placement === undefined ? Math.min(longestMs, MAX_MTA_DELAY_MS) : longestMs;
   const guess = throttle.guess({ account: user, address: remoteAddress, maxDelayMs, isAwaited });
   const password = credentials.kind === "password" ? credentials.password : undefined;
   const result = await authenticate(request, verifier, guess).catch((error: unknown) => {
@@ -60,23 +60,33 @@ export async function reachVerdict(
   const { account, device } = result;
   // A device's password is not the one that the account's hash is of.
   if (password !== undefined && device === undefined) rehasher?.consider(account, password);
-  if (client === "mta") {
+  if (placement === undefined) {
     log.info(device === undefined ? who : { ...who, device }, "login accepted");
     return { kind: "ok", user: account.user };
   }
-  const maildir = maildirPath(settings.maildir, account);
-  if (maildir.kind === "unusable") {
-    log.error({ ...who, line: account.lineNumber, reason: maildir.reason }, "account cannot be used");
-    return { kind: "refused", code: "unusable" };
+  const placed = await placement.place(account);
+  switch (placed.kind) {
+    case "unavailable":
+      return { kind: "temporary-failure" };
+    case "unusable":
+      log.error({ ...who, line: account.lineNumber, reason: placed.reason }, "account cannot be used");
+      return { kind: "refused", code: "unusable" };
+    case "placed":
+      return {
+        kind: "ok",
+        user: account.user,
+        fields: () => {
+          const ticket = ticketFor(request, account.user, placed);
+          const sealed = sealTicket(ticket, Buffer.from(settings.ticketKey, "base64"));
+          return new Map([
+            ["ticket", sealed],
+            ["place", placed.place],
+          ]);
+        },
+      };
+    default:
+      return placed satisfies never;
   }
-  return {
-    kind: "ok",
-    user: account.user,
-    fields: () => {
-      const ticket = ticketFor(request, account.user, maildir.path);
-      return new Map([["ticket", sealTicket(ticket, Buffer.from(settings.ticketKey, "base64"))]]);
-    },
-  };
 }
 
 async function authenticate(
@@ -102,11 +112,12 @@ async function authenticate(
 function ticketFor(
   { session, mechanism, secured, tls, offered, remoteAddress }: VerifyRequest,
   account: string,
-  maildir: string,
+  { place, maildir }: Extract<AccountPlace, { kind: "placed" }>,
 ): Ticket {
   return {
     session: session ?? "",
     account,
+    place,
     maildir,
     address: remoteAddress ?? "",
     mechanism,

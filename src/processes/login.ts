@@ -5,11 +5,7 @@ import { handOverByRelay } from "./hand-over.ts";
 import { LoginService } from "./login-service.ts";
 
 runChild("login", async (settings, { log, listenerFds }) => {
-  const service = new LoginService(
-    settings,
-    handOverByRelay(settings.runtimeDir, settings.mailboxProcesses, settings.stallTimeMs),
-    log,
-  );
+  const service = new LoginService(settings, handOverByRelay(settings.runtimeDir, settings.stallTimeMs), log);
   await service.ready;
   const servers = await Promise.all(
     listenerFds.map((fd, index) =>

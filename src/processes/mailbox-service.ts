@@ -10,7 +10,6 @@ import { err } from "../pop3/reply.ts";
 import type { FellowWorkers, Holder } from "./fellow-workers.ts";
 import { logMaildropEvent } from "./maildrop-log.ts";
 import { POP3_IMPLEMENTATION } from "./offered.ts";
-import { mailboxProcessOf } from "./placement.ts";
 import type { MailboxSettings } from "./settings.ts";
 import { type Ticket, TicketCounter } from "./ticket.ts";
 import { TransactionSession } from "./transaction-session.ts";
@@ -32,6 +31,8 @@ export class MailboxService {
   #settings: MailboxSettings;
   #isDraining = false;
   #onEmpty: (() => void) | undefined;
+  /** Told after each session's end. */
+  onSessionOver: (() => void) | undefined;
 
   /** @param fellows other processes that serve the same accounts, if there are any */
   constructor(
@@ -44,9 +45,11 @@ export class MailboxService {
     if (fellows !== undefined) fellows.onAsked = (maildir) => this.#tellFellow(maildir);
     this.#log = log;
     this.#now = now;
-    this.#tickets = new TicketCounter(Buffer.from(settings.ticketKey, "base64"), now(), (account) => {
-      return mailboxProcessOf(account, settings.mailboxProcesses) === settings.index;
-    });
+    this.#tickets = new TicketCounter(Buffer.from(settings.ticketKey, "base64"), now(), settings.place);
+  }
+
+  get openSessions(): number {
+    return this.#sessions.size;
   }
 
   configure(settings: MailboxSettings): void {
@@ -110,6 +113,7 @@ export class MailboxService {
       onOver: () => {
         this.#sessions.delete(session);
         if (this.#holders.get(ticket.maildir) === session) this.#holders.delete(ticket.maildir);
+        this.onSessionOver?.();
         if (this.#sessions.size === 0) this.#onEmpty?.();
       },
     });

@@ -1,30 +1,32 @@
 // A mailbox process, run as the mail's owner: TRANSACTION and UPDATE states on that owner's Maildirs. It never sees a
 // password and serves nobody without a ticket. Its one socket is for our login processes.
 import type * as net from "node:net";
+import type { Log } from "../log/log.ts";
 import { endGently } from "../net/end-gently.ts";
 import { runChild, serveFd } from "./child.ts";
 import { MailboxService } from "./mailbox-service.ts";
+import type { MailOwner } from "./settings.ts";
 import { MAX_TICKET_OCTETS } from "./ticket.ts";
 
-runChild("mailbox", async (settings, { log, listenerFds }) => {
+runChild("mailbox", async (settings, { log, listenerFds, send }) => {
+  if (settings.owner !== undefined) holdTo(settings.owner);
   const service = new MailboxService(settings, log);
+  let admitting = 0;
+  // Master ends the process of one owner when it is idle.
+  const report = (presented: number): void => {
+    if (settings.owner === undefined) return;
+    send({ kind: "sessions", open: service.openSessions + admitting, presented });
+  };
+  service.onSessionOver = () => report(0);
   const servers = await Promise.all(
     listenerFds.map((fd) =>
       serveFd(fd, { allowHalfOpen: true }, (socket) => {
-        readTicket(socket, (ticket, read) => {
-          service.admit(ticket).then(
-            (admission) => {
-              if (admission.kind === "refused") {
-                socket.write(admission.reply, "latin1");
-                endGently(socket);
-              } else if (socket.destroyed) admission.maildrop.close();
-              else service.serve(socket, read, admission);
-            },
-            (error: unknown) => {
-              log.error({ err: error }, "cannot admit session");
-              socket.destroy();
-            },
-          );
+        readTicket(socket, async (ticket, read) => {
+          admitting++;
+          report(1);
+          await begin(service, log, socket, ticket, read);
+          admitting--;
+          report(0);
         });
       }),
     ),
@@ -39,8 +41,36 @@ runChild("mailbox", async (settings, { log, listenerFds }) => {
   };
 });
 
+/** @throws when this process does not run as the owner, or has more rights than the owner's one group gives */
+function holdTo({ uid, gid }: MailOwner): void {
+  const [ownUid, ownGid] = [process.getuid!(), process.getgid!()];
+  const groups = process.getgroups!().filter((group) => group !== gid);
+  if (ownUid === uid && ownGid === gid && groups.length === 0) return;
+  throw new Error(`started for ${uid}:${gid}, but runs as ${ownUid}:${ownGid} with groups [${groups}]`);
+}
+
+async function begin(
+  service: MailboxService,
+  log: Log,
+  socket: net.Socket,
+  ticket: string,
+  read: Uint8Array,
+): Promise<void> {
+  try {
+    const admission = await service.admit(ticket);
+    if (admission.kind === "refused") {
+      socket.write(admission.reply, "latin1");
+      endGently(socket);
+    } else if (socket.destroyed) admission.maildrop.close();
+    else service.serve(socket, read, admission);
+  } catch (error) {
+    log.error({ err: error }, "cannot admit session");
+    socket.destroy();
+  }
+}
+
 /** The first line is the ticket; what follows is the client's. The socket is paused when the ticket is complete. */
-function readTicket(socket: net.Socket, onTicket: (ticket: string, read: Uint8Array) => void): void {
+function readTicket(socket: net.Socket, onTicket: (ticket: string, read: Uint8Array) => Promise<void>): void {
   let received: Buffer = Buffer.alloc(0);
   const onData = (chunk: Buffer): void => {
     received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
@@ -53,7 +83,7 @@ function readTicket(socket: net.Socket, onTicket: (ticket: string, read: Uint8Ar
     socket.off("data", onData);
     socket.off("end", onEnd);
     socket.pause();
-    onTicket(received.toString("latin1", 0, end), received.subarray(end + 1));
+    void onTicket(received.toString("latin1", 0, end), received.subarray(end + 1));
   };
   const onEnd = (): void => {
     socket.destroy();

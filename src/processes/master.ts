@@ -6,14 +6,23 @@ import { type Config, configSchema } from "../config/schema.ts";
 import { controlSocket } from "../control/protocol.ts";
 import type { AnswerOf } from "../control/questions.ts";
 import { serveControl } from "../control/server.ts";
-import { findGroup, findUser, type HostUser } from "../host/user-database.ts";
+import { passedDescriptors, type ServiceManager, serviceManager, watchdogMs } from "../host/systemd.ts";
 import type { Log } from "../log/log.ts";
-import { type BindResult, type BoundSocket, bindTcp, bindUnix, serveUnix } from "../net/listen.ts";
+import { isSameAddress, type ListenAddress } from "../net/address.ts";
+import {
+  type BindResult,
+  type BoundSocket,
+  bindTcp,
+  bindUnix,
+  passedSockets,
+  serveUnix,
+} from "../net/listen.ts";
 import type { TlsSettings } from "../net/tls-endpoint.ts";
 import { passOn } from "./fellow-workers.ts";
 import { Inquiries, OwnRespondent } from "./inquiries.ts";
-import { type MtaSockets, mtaSockets } from "./mta-sockets.ts";
-import { authSocket, mailboxSocket } from "./placement.ts";
+import { Liveness } from "./liveness.ts";
+import { authSocket, mailboxSocket, nthPlace } from "./placement.ts";
+import type { ProcessUsers } from "./process-users.ts";
 import { claimRuntimeDir, type RuntimeDirClaim } from "./runtime-dir.ts";
 import {
   type AuthInheritance,
@@ -21,68 +30,12 @@ import {
   type CombinedSettings,
   listenersOf,
   loginSettingsOf,
+  type MailOwner,
   mailboxSettingsOf,
 } from "./settings.ts";
 import { type ChildDescription, SupervisedChild } from "./supervision.ts";
 import { formatTlsFault, TlsKeeper } from "./tls-keeper.ts";
-
-/** Who each kind of process runs as; undefined: the starter itself. */
-export interface ProcessUsers {
-  /** Who may connect to the MTA's sockets. */
-  readonly sockets: MtaSockets;
-  readonly auth: HostUser | undefined;
-  readonly login: HostUser | undefined;
-  readonly mail: HostUser | undefined;
-}
-
-export type UsersResult =
-  | { readonly kind: "users"; readonly users: ProcessUsers }
-  /** `key` of the config that is to blame. */
-  | { readonly kind: "unknown"; readonly key: string; readonly message: string };
-
-/** Finds the users that the config names. Without root, or with `server.run_as = "starter"`, all keep the starter's uid. */
-export function processUsers(config: Config, isRoot: boolean): UsersResult {
-  const unknown = (key: string, message: string): UsersResult => ({ kind: "unknown", key, message });
-  const sockets = mtaSockets(config.mta);
-  if (sockets.kind === "unknown") return sockets;
-  if (!isRoot || config.server.run_as === "starter") {
-    return { kind: "users", users: { auth: undefined, login: undefined, mail: undefined, sockets } };
-  }
-  const { login_user, auth_user } = config.server;
-  const login = findUser(login_user);
-  if (login === undefined) return unknown("server.login_user", noSuchUser(login_user));
-  const auth = findUser(auth_user);
-  if (auth === undefined) return unknown("server.auth_user", noSuchUser(auth_user));
-  if (config.mail.user === undefined) {
-    return unknown(
-      "mail.user",
-      "set it to the owner of the mail: started as root, mail is never touched as root",
-    );
-  }
-  const owner = findUser(config.mail.user);
-  if (owner === undefined) return unknown("mail.user", noSuchUser(config.mail.user));
-  const gid = config.mail.group === undefined ? owner.gid : findGroup(config.mail.group);
-  if (gid === undefined) return unknown("mail.group", `no group "${config.mail.group}" on this host`);
-  const mail = { uid: owner.uid, gid };
-  for (const [key, user] of Object.entries({
-    "mail.user": mail,
-    "server.login_user": login,
-    "server.auth_user": auth,
-  })) {
-    if (user.uid === 0 || user.gid === 0) return unknown(key, "must not be root, nor in root's group");
-  }
-  if (new Set([login.uid, auth.uid, mail.uid]).size < 3) {
-    return unknown(
-      "mail.user",
-      "server.login_user, server.auth_user and mail.user must be three different users",
-    );
-  }
-  return { kind: "users", users: { auth, login, mail, sockets } };
-}
-
-function noSuchUser(name: string): string {
-  return `no user "${name}" on this host, make it with: useradd --system --no-create-home --shell /usr/sbin/nologin ${name}`;
-}
+import { type PlaceAnswer, type UserLimits, UserMailboxes } from "./user-mailboxes.ts";
 
 export type StartResult =
   | { readonly kind: "running"; readonly master: Master }
@@ -107,20 +60,39 @@ export async function startMaster(
     return result.socket;
   };
 
+  const vanishedMs = config.limits.stall_time + VANISHED_GRACE_MS;
+  const passed = passedSockets(passedDescriptors(), vanishedMs);
+  if (passed.kind === "failed") {
+    return abandon(`descriptor ${passed.fd}, passed by systemd, is no TCP socket (${passed.code})`);
+  }
+  const unclaimed = new Set(passed.sockets);
+  const openTcp = (address: ListenAddress): BoundSocket | string => {
+    const socket = [...unclaimed].find((each) => isSameAddress(each.address, address));
+    if (socket === undefined) return keep(bindTcp(address, vanishedMs));
+    unclaimed.delete(socket);
+    bound.push(socket);
+    return socket;
+  };
   // The public addresses first: a second server on the same port stops here and disturbs nothing.
   const listeners: BoundSocket[] = [];
   for (const { address } of listenersOf(config)) {
-    const socket = keep(bindTcp(address, config.limits.stall_time + VANISHED_GRACE_MS));
+    const socket = openTcp(address);
     if (typeof socket === "string") return abandon(socket);
     listeners.push(socket);
+  }
+  for (const { name } of unclaimed) {
+    return abandon(
+      `systemd passed a socket on ${name} that no key of [server] names: add it there, or take it out of the .socket unit`,
+    );
   }
   const claim = claimRuntimeDir(config.server.runtime_dir);
   if (claim.kind === "failed") return abandon(claim.message);
 
   const { runtime_dir, processes, mailbox_processes, login_processes } = config.server;
   const isCombined = processes === "combined";
+  const sharedOwner = users.mail === "each-account" ? undefined : users.mail;
   // Only login processes may connect; they are the only ones with this uid.
-  const clientUser = isCombined ? users.mail : users.login;
+  const clientUser = isCombined ? sharedOwner : users.login;
   const owner = { uid: clientUser?.uid, gid: clientUser?.gid, mode: 0o600 };
   const authListener = keep(bindUnix(authSocket(runtime_dir), owner));
   if (typeof authListener === "string") return abandon(authListener);
@@ -131,8 +103,9 @@ export async function startMaster(
     mtaListeners.push(socket);
   }
   const mailboxListeners: BoundSocket[] = [];
-  for (let index = 0; !isCombined && index < mailbox_processes; index++) {
-    const socket = keep(bindUnix(mailboxSocket(runtime_dir, index), owner));
+  const sharedProcesses = isCombined || users.mail === "each-account" ? 0 : mailbox_processes;
+  for (let index = 0; index < sharedProcesses; index++) {
+    const socket = keep(bindUnix(mailboxSocket(runtime_dir, nthPlace(index)), owner));
     if (typeof socket === "string") return abandon(socket);
     mailboxListeners.push(socket);
   }
@@ -154,17 +127,36 @@ export async function startMaster(
   const ticketKey = randomBytes(32).toString("base64");
   const inheritance: AuthInheritance = {
     ticketKey,
-    mailOwner: users.mail ?? starter(),
+    mailOwner: users.mail === "each-account" ? undefined : (users.mail ?? starter()),
+    // Any worker opens any account's maildrop, and only with tickets that it has just been given: each is process 0.
+    mailboxProcesses: isCombined ? 1 : mailbox_processes,
     saslSockets: users.sockets.sasl.length,
     socketmapSockets: users.sockets.socketmap.length,
   };
   const current = { config };
   const workers: SupervisedChild[] = [];
-  const children = [
+  const userMailboxes = new UserMailboxes({
+    runtimeDir: runtime_dir,
+    socketOwner: owner,
+    reservedUids: [users.auth, users.login].flatMap((user) => user?.uid ?? []),
+    limits: () => userLimitsOf(current.config),
+    settings: (mailOwner) => mailboxSettingsOf(current.config, ticketKey, mailOwner),
+    makeChild: (description) => new SupervisedChild(description, inquiries, log),
+    log,
+  });
+  const children: SupervisedChild[] = [
     ...[
       {
         role: "auth" as const,
         name: "auth",
+        // Where one user has all mail, auth has no reason to ask.
+        onPlace: (id: number, mailOwner: MailOwner): void => {
+          const answer: PlaceAnswer | Promise<PlaceAnswer> =
+            users.mail === "each-account" ? userMailboxes.place(mailOwner) : "not-allowed";
+          void Promise.resolve(answer).then((placed) =>
+            children[0]!.send({ kind: "placed", id, answer: placed }),
+          );
+        },
         sockets: [authListener, ...mtaListeners],
         user: users.auth,
         // Each verification keeps a thread busy; file access must not wait behind them.
@@ -176,7 +168,7 @@ export async function startMaster(
       role: "mailbox" as const,
       name: `mailbox ${index}`,
       sockets: [socket],
-      user: users.mail,
+      user: sharedOwner,
       settings: () => mailboxSettingsOf(current.config, ticketKey, index),
     })),
     ...Array.from(
@@ -187,7 +179,7 @@ export async function startMaster(
               role: "combined",
               name: `worker ${index}`,
               sockets: listeners,
-              user: users.mail,
+              user: sharedOwner,
               settings: () => combinedSettingsOf(current.config, ticketKey, tls.settings()),
               onFellowMessage: (message) => passOn(`worker ${index}`, message, workers),
             }
@@ -202,7 +194,33 @@ export async function startMaster(
   ].map((description) => new SupervisedChild(description, inquiries, log));
   if (isCombined) workers.push(...children.slice(1));
 
-  const master: Master = new Master({ configFile, current, children, bound, claim, tls, log });
+  const manager = serviceManager();
+  const status = (): string => {
+    const { running } = userMailboxes.counts();
+    const forUsers = users.mail === "each-account" ? `, ${running} users' mailbox processes` : "";
+    return `serving on ${listeners.map(({ name }) => name).join(", ")}${forUsers}`;
+  };
+  const liveness = new Liveness({
+    children,
+    others: () => userMailboxes.children(),
+    hangMs: () => current.config.limits.hang_time,
+    watchdogMs: watchdogMs(),
+    manager,
+    status,
+  });
+  const master: Master = new Master({
+    configFile,
+    current,
+    children,
+    userMailboxes,
+    bound,
+    claim,
+    tls,
+    liveness,
+    manager,
+    status,
+    log,
+  });
   inquiries.joined(new OwnRespondent(inquiries, { reload: (_, reply) => reply(master.reload()) }));
   // Auth first: whoever asks it finds it listening.
   const [auth, ...others] = children;
@@ -213,6 +231,8 @@ export async function startMaster(
     return { kind: "failed", message: failed.message };
   }
   log.info({ listen: listeners.map(({ name }) => name), processes, children: children.length }, "ready");
+  manager.ready(status());
+  liveness.start();
   return { kind: "running", master };
 }
 
@@ -223,9 +243,13 @@ interface MasterParts {
   readonly configFile: string;
   readonly current: { config: Config };
   readonly children: readonly SupervisedChild[];
+  readonly userMailboxes: UserMailboxes;
   readonly bound: readonly { close(): void }[];
   readonly claim: RuntimeDirClaim;
   readonly tls: TlsKeeper;
+  readonly liveness: Liveness;
+  readonly manager: ServiceManager;
+  status(): string;
   readonly log: Log;
 }
 
@@ -239,7 +263,14 @@ export class Master {
 
   /** Reads the config again and tells every process. A faulty config changes nothing. */
   reload(): AnswerOf<"reload"> {
-    const { configFile, current, children, tls, log } = this.#parts;
+    this.#parts.manager.reloading();
+    const answer = this.#reload();
+    this.#parts.manager.ready(this.#parts.status());
+    return answer;
+  }
+
+  #reload(): AnswerOf<"reload"> {
+    const { configFile, current, children, userMailboxes, tls, log } = this.#parts;
     const result = loadConfig(configFile);
     if (result.kind === "faulty") {
       const faults = result.faults.map(formatFault);
@@ -280,6 +311,7 @@ export class Master {
     const faults = tls.configure(current.config.tls).map(formatTlsFault);
     for (const fault of faults) log.error({ fault }, "[tls] is refused, the old one stays");
     for (const child of children) child.reload();
+    userMailboxes.reload();
     log.info({ configFile }, "reloaded");
     return { faults, later };
   }
@@ -296,20 +328,33 @@ export class Master {
   }
 
   async #drainOnce(): Promise<void> {
-    const { current, children, bound, claim, tls } = this.#parts;
+    const { current, children, userMailboxes, bound, claim, liveness, manager, tls } = this.#parts;
+    liveness.stop();
+    manager.stopping();
     await tls.close();
     for (const socket of bound) socket.close();
     const patienceMs = current.config.limits.drain_time + DRAIN_GRACE_MS;
     // Auth lives until nobody can ask it any more.
     const [auth, ...others] = children;
-    await Promise.all(others.map((child) => child.drain(patienceMs)));
+    await Promise.all([...others.map((child) => child.drain(patienceMs)), userMailboxes.drain(patienceMs)]);
     await auth?.drain(patienceMs);
     claim.release();
   }
 }
 
+function userLimitsOf({ mail }: Config): UserLimits {
+  return {
+    firstUid: mail.first_uid,
+    lastUid: mail.last_uid,
+    firstGid: mail.first_gid,
+    lastGid: mail.last_gid,
+    maxProcesses: mail.max_user_processes,
+    idleMs: mail.process_idle,
+  };
+}
+
 /** Without users of their own, all processes are the starter's, and so is the mail. */
-function starter(): HostUser {
+function starter(): MailOwner {
   return { uid: process.getuid!(), gid: process.getgid!() };
 }
 
@@ -321,9 +366,7 @@ function combinedSettingsOf(
   ticketKey: string,
   tls: TlsSettings | undefined,
 ): CombinedSettings {
-  // A worker opens any account's maildrop, and only with tickets that it has just been given: it is process 0 of 1.
-  const mailbox = { ...mailboxSettingsOf(config, ticketKey, 0), mailboxProcesses: 1 };
-  return { login: loginSettingsOf(config, tls), mailbox };
+  return { login: loginSettingsOf(config, tls), mailbox: mailboxSettingsOf(config, ticketKey, 0) };
 }
 
 function cannotListen(name: string, code: string): string {

@@ -71,21 +71,31 @@ interface Index {
   readonly delivery: DeliverySettings;
 }
 
-/** Asks the host for each name of a user or group once; make new ones when the accounts have changed. */
-export function deliverySettings({ maildir, mailOwner, localDomains }: AuthSettings): DeliverySettings {
+/** Asks the host for each name of a user or group once a minute; make new ones when the accounts have changed. */
+export function deliverySettings({
+  maildir,
+  mailOwner,
+  localDomains,
+  accountsSource,
+}: AuthSettings): DeliverySettings {
   return {
     maildir,
     owner: mailOwner,
     localDomains,
-    findUid: once((name) => findUser(name)?.uid),
-    findGid: once(findGroup),
+    source: accountsSource,
+    findUser: onceAMinute(findUser),
+    findGid: onceAMinute(findGroup),
   };
 }
 
-function once<T>(find: (name: string) => T): (name: string) => T {
-  const known = new Map<string, T>();
+/** The host's users may be an LDAP server's, and change without a sign. */
+function onceAMinute<T>(find: (name: string) => T): (name: string) => T {
+  const known = new Map<string, { readonly found: T; readonly untilMs: number }>();
   return (name) => {
-    if (!known.has(name)) known.set(name, find(name));
-    return known.get(name)!;
+    const answer = known.get(name);
+    if (answer !== undefined && Date.now() < answer.untilMs) return answer.found;
+    const found = find(name);
+    known.set(name, { found, untilMs: Date.now() + 60_000 });
+    return found;
   };
 }

@@ -8,10 +8,13 @@ import { question } from "../control/questions.ts";
 import type { ListenAddress } from "../net/address.ts";
 import type { TlsSettings } from "../net/tls-endpoint.ts";
 import { askHolder, tellHolder } from "./fellow-workers.ts";
+import { nthPlace, PLACE, placeOf } from "./placement.ts";
 
 const logLevel = z.enum(["debug", "info", "warn", "error"]);
 const milliseconds = z.int().nonnegative();
 const key = z.base64().length(44);
+const hostId = z.int().min(0).max(4_294_967_294);
+const mailOwner = z.strictObject({ uid: hostId, gid: hostId });
 
 const authSettings = z.strictObject({
   logLevel,
@@ -34,7 +37,10 @@ const authSettings = z.strictObject({
   mechanisms: z.array(z.string()).optional(),
   ticketKey: key,
   /** Whose all mail is; left out where each account has an owner of its own. */
-  mailOwner: z.strictObject({ uid: z.int().nonnegative(), gid: z.int().nonnegative() }).optional(),
+  mailOwner: mailOwner.optional(),
+  /** How many processes share the accounts where all mail has one owner. */
+  mailboxProcesses: z.int().positive(),
+  accountsSource: z.enum(["passwd-file", "system"]),
   /** How many sockets of each kind were inherited, in this order behind the login processes' own. */
   saslSockets: z.int().nonnegative(),
   socketmapSockets: z.int().nonnegative(),
@@ -47,8 +53,10 @@ const authSettings = z.strictObject({
 const mailboxSettings = z.strictObject({
   logLevel,
   serverName: z.string(),
-  index: z.int().nonnegative(),
-  mailboxProcesses: z.int().positive(),
+  /** The process's name, as tickets have it. */
+  place: z.string().regex(PLACE),
+  /** Whose mail it serves, where each account has an owner of its own. */
+  owner: mailOwner.optional(),
   ticketKey: key,
   idleTimeMs: milliseconds,
   stallTimeMs: milliseconds,
@@ -87,7 +95,6 @@ const loginSettings = z.strictObject({
   certificateUserField: z.enum(["email", "cn"]),
   /** Undefined: no certificate. */
   tls: tlsSettings.optional(),
-  mailboxProcesses: z.int().positive(),
   plaintextWithoutTls: z.enum(["never", "loopback", "always"]),
   loginTimeMs: milliseconds,
   stallTimeMs: milliseconds,
@@ -98,6 +105,7 @@ const loginSettings = z.strictObject({
 const combinedSettings = z.strictObject({ login: loginSettings, mailbox: mailboxSettings });
 
 export type Listener = z.infer<typeof listener>;
+export type MailOwner = z.infer<typeof mailOwner>;
 export type AuthSettings = z.infer<typeof authSettings>;
 export type MailboxSettings = z.infer<typeof mailboxSettings>;
 export type LoginSettings = z.infer<typeof loginSettings>;
@@ -113,7 +121,7 @@ export const settingsSchemas = {
 export type Role = keyof typeof settingsSchemas;
 export type SettingsOf<R extends Role> = z.infer<(typeof settingsSchemas)[R]>;
 
-/** Which of pop3-ctl's questions an answer belongs to. */
+/** Which question an answer belongs to. */
 const id = z.int().positive();
 
 /** Master to child. `configure` comes first, and again after a reload. */
@@ -125,6 +133,14 @@ export const toChild = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("ask"), id, question }),
   /** Nobody waits for the answers any more. */
   z.strictObject({ kind: z.literal("cancel"), id }),
+  /** Asks for a sign of life. */
+  z.strictObject({ kind: z.literal("ping") }),
+  /** To auth: what came of its request. */
+  z.strictObject({
+    kind: z.literal("placed"),
+    id: id,
+    answer: z.enum(["serves", "not-allowed", "unavailable"]),
+  }),
 ]);
 
 /** Child to master. */
@@ -135,6 +151,15 @@ export const toMaster = z.discriminatedUnion("kind", [
   /** One of any number of answers; pop3-ctl checks it, master only passes it on. */
   z.strictObject({ kind: z.literal("answer"), id, answer: z.unknown() }),
   z.strictObject({ kind: z.literal("answered"), id }),
+  z.strictObject({ kind: z.literal("pong") }),
+  /** From auth: the mailbox process for this owner is about to be needed. */
+  z.strictObject({ kind: z.literal("place"), id: id, owner: mailOwner }),
+  /** From the mailbox process of one owner: how many sessions it has, and how many tickets it was shown since it last told. */
+  z.strictObject({
+    kind: z.literal("sessions"),
+    open: z.int().nonnegative(),
+    presented: z.int().nonnegative(),
+  }),
 ]);
 
 export type ToChild = z.infer<typeof toChild>;
@@ -142,7 +167,7 @@ export type ToMaster = z.infer<typeof toMaster>;
 
 /** What auth is given that does not change while master runs. */
 export interface AuthInheritance
-  extends Pick<AuthSettings, "mailOwner" | "saslSockets" | "socketmapSockets"> {
+  extends Pick<AuthSettings, "mailOwner" | "mailboxProcesses" | "saslSockets" | "socketmapSockets"> {
   /** 32 random bytes in base64. */
   readonly ticketKey: string;
 }
@@ -157,6 +182,7 @@ export function authSettingsOf(config: Config, inheritance: AuthInheritance): Au
     throttleExemptNets: config.auth.throttle_exempt_nets,
     parallelVerifications: config.auth.parallel_verifications,
     mechanisms: config.auth.mechanisms,
+    accountsSource: config.accounts.source,
     localDomains: config.mta.local_domains,
     postfixMaps: config.mta.postfix_maps,
     verificationMemoryKib: config.auth.verification_memory,
@@ -166,13 +192,16 @@ export function authSettingsOf(config: Config, inheritance: AuthInheritance): Au
   };
 }
 
-/** @param index of this process among `server.mailbox_processes` */
-export function mailboxSettingsOf(config: Config, ticketKey: string, index: number): MailboxSettings {
+/** @param whose the process's index among `server.mailbox_processes`, or the one owner that it is for */
+export function mailboxSettingsOf(
+  config: Config,
+  ticketKey: string,
+  whose: number | MailOwner,
+): MailboxSettings {
   return {
     logLevel: config.log.level,
     serverName: config.server.name,
-    index,
-    mailboxProcesses: config.server.mailbox_processes,
+    ...(typeof whose === "number" ? { place: nthPlace(whose) } : { place: placeOf(whose), owner: whose }),
     ticketKey,
     idleTimeMs: config.limits.idle_time,
     stallTimeMs: config.limits.stall_time,
@@ -211,7 +240,6 @@ export function loginSettingsOf(config: Config, tls: TlsSettings | undefined): L
       clientAuthorities: [...tls.clientAuthorities],
       ticketKeys: [...tls.ticketKeys],
     },
-    mailboxProcesses: config.server.mailbox_processes,
     plaintextWithoutTls: config.auth.plaintext_without_tls,
     loginTimeMs: config.limits.login_time,
     stallTimeMs: config.limits.stall_time,

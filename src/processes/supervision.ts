@@ -2,14 +2,18 @@
 // back-off when it ends, drains it. Runs in master; restarting loses no connection that waits in a backlog, because
 // the listening sockets stay open in master.
 import { type ChildProcess, spawn } from "node:child_process";
+import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { Question } from "../control/questions.ts";
 import type { HostUser } from "../host/user-database.ts";
 import type { Log } from "../log/log.ts";
 import type { BoundSocket } from "../net/listen.ts";
+import { Channel } from "./channel.ts";
+import { OWN_USER } from "./child.ts";
 import type { FellowMessage } from "./fellow-workers.ts";
 import type { Inquiries, Respondent } from "./inquiries.ts";
-import { type Role, type ToChild, toMaster } from "./settings.ts";
+import type { Probed } from "./liveness.ts";
+import { type MailOwner, type Role, type ToChild, toMaster } from "./settings.ts";
 
 export interface ChildDescription {
   readonly role: Role;
@@ -24,6 +28,12 @@ export interface ChildDescription {
   settings(): unknown;
   /** A worker says something to its fellows. */
   readonly onFellowMessage?: (message: FellowMessage) => void;
+  /** Auth: a mailbox process is needed for this owner. */
+  onPlace?(id: number, owner: MailOwner): void;
+  /** The mailbox process of one owner: sessions it has, tickets it was shown since it last told. */
+  onSessions?(open: number, presented: number): void;
+  /** For a child that is started on demand: it ended without having been told to, and is not started again. */
+  onGone?(): void;
 }
 
 export type ChildStart = { readonly kind: "serves" } | { readonly kind: "failed"; readonly message: string };
@@ -34,13 +44,20 @@ const LONGEST_BACK_OFF_MS = 10_000;
 /** A child that lived this long was well: the next failure starts with the shortest back-off again. */
 const WELL_AFTER_MS = 30_000;
 
-export class SupervisedChild implements Respondent {
+/** Node starts within a second on an idle machine; login waits a minute for auth's answer. */
+const START_PATIENCE_MS = 30_000;
+
+export class SupervisedChild implements Respondent, Probed {
   readonly #description: ChildDescription;
   readonly #log: Log;
   readonly #inquiries: Inquiries;
   #process: ChildProcess | undefined;
+  #channel: Channel | undefined;
   #startedAtMs = 0;
+  /** Questions for a sign of life since the last answer. */
+  #unanswered = 0;
   #backOffMs = FIRST_BACK_OFF_MS;
+  #startTimer: NodeJS.Timeout | undefined;
   #restart: NodeJS.Timeout | undefined;
   #isDraining = false;
   #onStarted: ((result: ChildStart) => void) | undefined;
@@ -70,6 +87,19 @@ export class SupervisedChild implements Respondent {
   /** Whether it has the private keys, and the clients' connections. */
   get servesClients(): boolean {
     return this.#description.role === "login" || this.#description.role === "combined";
+  }
+
+  probe(patience: number): boolean {
+    // While it starts, its start has a time of its own.
+    if (this.#process === undefined || this.#startTimer !== undefined) return false;
+    if (this.#unanswered >= patience) {
+      this.#log.error({ childPid: this.#process.pid }, "child gives no sign of life, ending it");
+      this.#process.kill("SIGKILL");
+      return false;
+    }
+    this.#unanswered++;
+    this.send({ kind: "ping" });
+    return this.#unanswered === 1;
   }
 
   reload(): void {
@@ -109,22 +139,38 @@ export class SupervisedChild implements Respondent {
     const { role, sockets, user, threads } = this.#description;
     const script = fileURLToPath(new URL(`./${role}${import.meta.url.slice(-3)}`, import.meta.url));
     this.#startedAtMs = Date.now();
+    this.#unanswered = 0;
+    this.#startTimer = setTimeout(() => this.#process?.kill("SIGKILL"), START_PATIENCE_MS);
     let child: ChildProcess;
     try {
-      child = spawn(process.execPath, [script, `${sockets.length}`], {
-        stdio: ["ignore", "inherit", "inherit", "ipc", ...sockets.map(({ fd }) => fd)],
-        env: childEnvironment(threads),
-        cwd: "/",
-        // With a uid given, libuv also drops all supplementary groups.
-        ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
-      });
+      child = spawn(
+        process.execPath,
+        [script, `${sockets.length}`, ...(user === undefined ? [] : [OWN_USER])],
+        {
+          stdio: ["ignore", "inherit", "inherit", "pipe", ...sockets.map(({ fd }) => fd)],
+          env: childEnvironment(threads),
+          cwd: "/",
+          // With a uid given, libuv also drops all supplementary groups.
+          ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
+        },
+      );
     } catch (error) {
       // Node throws what it does not tell by event, such as EPERM (no right to change the user) or ENOMEM.
       this.#onExit(undefined, (error as Error).message);
       return;
     }
     this.#process = child;
-    child.on("message", (message) => this.#onMessage(message));
+    this.#channel = new Channel(child.stdio[3] as Socket, {
+      onMessage: (message) => {
+        if (this.#process === child) this.#onMessage(message);
+      },
+      onBroken: (reason) => {
+        this.#log.error({ childPid: child.pid }, `child ${reason}, ending it`);
+        child.kill("SIGKILL");
+      },
+      // A child that cannot be told to end any more has no reason to go on; one that has ended is not there to be killed.
+      onClose: () => child.kill("SIGKILL"),
+    });
     child.on("error", (error) => this.#onExit(child, error.message));
     child.on("exit", (code, signal) => this.#onExit(child, signal ?? `exit ${code}`));
     this.send({ kind: "configure", settings: this.#description.settings() });
@@ -137,35 +183,67 @@ export class SupervisedChild implements Respondent {
       this.#process?.kill("SIGKILL");
       return;
     }
-    switch (message.data.kind) {
+    const said = message.data;
+    switch (said.kind) {
       case "ready":
         this.#log.debug({ childPid: this.#process?.pid }, "child serves");
-        this.#onStarted?.({ kind: "serves" });
-        this.#onStarted = undefined;
+        this.#endStart();
+        this.#settleStart({ kind: "serves" });
         this.#inquiries.joined(this);
         return;
+      case "pong":
+        this.#unanswered = 0;
+        return;
       case "answer":
-        this.#inquiries.answer(this, message.data.id, message.data.answer);
+        this.#inquiries.answer(this, said.id, said.answer);
         return;
       case "answered":
-        this.#inquiries.answered(this, message.data.id);
+        this.#inquiries.answered(this, said.id);
+        return;
+      case "place":
+        this.#description.onPlace?.(said.id, said.owner);
+        return;
+      case "sessions":
+        this.#description.onSessions?.(said.open, said.presented);
+        return;
+      case "ask-holder":
+      case "tell-holder":
+        this.#description.onFellowMessage?.(said);
         return;
       default:
-        this.#description.onFellowMessage?.(message.data);
+        said satisfies never;
     }
+  }
+
+  #settleStart(start: ChildStart): void {
+    this.#onStarted?.(start);
+    this.#onStarted = undefined;
+  }
+
+  #endStart(): void {
+    clearTimeout(this.#startTimer);
+    this.#startTimer = undefined;
   }
 
   #onExit(child: ChildProcess | undefined, how: string): void {
     if (this.#process !== child) return;
     this.#process = undefined;
     this.#inquiries.left(this);
+    this.#channel = undefined;
+    this.#endStart();
     if (this.#isDraining) {
+      this.#settleStart({ kind: "failed", message: "the server is shutting down" });
       this.#onEnded?.();
       return;
     }
     if (this.#onStarted !== undefined) {
       const message = `the ${this.#description.name} process ended before it served (${how}), its reason stands above`;
-      this.#onStarted({ kind: "failed", message });
+      this.#settleStart({ kind: "failed", message });
+      return;
+    }
+    if (this.#description.onGone !== undefined) {
+      this.#log.error({ childPid: child?.pid, how }, "child ended");
+      this.#description.onGone();
       return;
     }
     if (Date.now() - this.#startedAtMs > WELL_AFTER_MS) this.#backOffMs = FIRST_BACK_OFF_MS;
@@ -179,7 +257,7 @@ export class SupervisedChild implements Respondent {
 
   send(message: ToChild): void {
     // A child that has just ended gets its settings when it is started again.
-    if (this.#process?.connected) this.#process.send(message, () => {});
+    this.#channel?.send(message);
   }
 }
 

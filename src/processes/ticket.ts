@@ -3,11 +3,14 @@
 // login process that was taken over can name no user whose password it has not got.
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
+import { PLACE } from "./placement.ts";
 
 const ticketSchema = z.strictObject({
   /** Session id, for the log. */
   session: z.string().min(1).max(64),
   account: z.string().min(1).max(255),
+  /** The one mailbox process that may accept it; where mail belongs to users of the host, it names uid and gid. */
+  place: z.string().regex(PLACE),
   /** Absolute path of the Maildir. */
   maildir: z.string().startsWith("/").max(4096),
   /** The client's address, for the log. */
@@ -45,18 +48,18 @@ export type Redemption =
 export class TicketCounter {
   readonly #key: Uint8Array;
   readonly #startedAtMs: number;
-  readonly #isOurs: (account: string) => boolean;
+  readonly #place: string;
   /** Nonce → when it can be forgotten. In order of arrival, so the oldest come first. */
   readonly #used = new Map<string, number>();
 
   /**
    * @param startedAtMs tickets issued before are refused: whether they were used is not known any more
-   * @param isOurs whether this process serves the account; each account has one, so that "once" means once in all
+   * @param place this process's name; each account has one process, so that "once" means once in all
    */
-  constructor(key: Uint8Array, startedAtMs: number, isOurs: (account: string) => boolean) {
+  constructor(key: Uint8Array, startedAtMs: number, place: string) {
     this.#key = key;
     this.#startedAtMs = startedAtMs;
-    this.#isOurs = isOurs;
+    this.#place = place;
   }
 
   redeem(sealed: string, nowMs: number): Redemption {
@@ -70,7 +73,7 @@ export class TicketCounter {
     }
     const ticket = parse(payload);
     if (ticket === undefined) return { kind: "refused", reason: "malformed" };
-    if (!this.#isOurs(ticket.account)) return { kind: "refused", reason: "not-ours" };
+    if (ticket.place !== this.#place) return { kind: "refused", reason: "not-ours" };
     const expiresAtMs = ticket.issuedAtMs + TICKET_LIFETIME_MS;
     if (
       ticket.issuedAtMs < this.#startedAtMs ||

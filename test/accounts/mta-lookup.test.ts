@@ -7,7 +7,8 @@ const settings: DeliverySettings = {
   maildir: "~/Maildir",
   owner: undefined,
   localDomains: ["local.example"],
-  findUid: (name) => ({ vmail: 5000 })[name],
+  source: "passwd-file",
+  findUser: (name) => ({ vmail: { uid: 5000, gid: 5000 } })[name],
   findGid: (name) => ({ vmail: 5000 })[name],
 };
 

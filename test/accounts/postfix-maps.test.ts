@@ -9,7 +9,8 @@ const settings: DeliverySettings = {
   maildir: "/var/mail/%d/%n",
   owner: { uid: 5000, gid: 5001 },
   localDomains: [],
-  findUid: () => undefined,
+  source: "passwd-file",
+  findUser: () => undefined,
   findGid: () => undefined,
 };
 

@@ -14,7 +14,8 @@ const settings = {
   maildir: "~/Mail dir",
   owner: { uid: 5000, gid: 5001 },
   localDomains: [],
-  findUid: () => undefined,
+  source: "passwd-file" as const,
+  findUser: () => undefined,
   findGid: () => undefined,
 };
 const accounts = accountsOf(

@@ -8,6 +8,7 @@ const startedAtMs = 1_000_000;
 const ticket: Ticket = {
   session: "c0ffee",
   account: "mrose",
+  place: "mailbox-1000-100",
   maildir: "/home/mrose/Maildir",
   address: "192.0.2.1",
   mechanism: "PLAIN",
@@ -17,8 +18,7 @@ const ticket: Ticket = {
   issuedAtMs: startedAtMs + 5,
 };
 const nowMs = ticket.issuedAtMs + 10;
-const counter = (isOurs = (_: string): boolean => true): TicketCounter =>
-  new TicketCounter(key, startedAtMs, isOurs);
+const counter = (place = ticket.place): TicketCounter => new TicketCounter(key, startedAtMs, place);
 
 describe("TicketCounter", () => {
   it("accepts what auth sealed, once", () => {
@@ -89,8 +89,16 @@ describe("TicketCounter", () => {
     expect(counter().redeem(before, startedAtMs)).toEqual(expired);
   });
 
-  it("refuses an account that another process serves", () => {
-    const tickets = counter((account) => account !== "mrose");
-    expect(tickets.redeem(sealTicket(ticket, key), nowMs)).toEqual({ kind: "refused", reason: "not-ours" });
+  it.each(["mailbox-1001-100", "mailbox-1000-101", "mailbox-1000", "mailbox-0"])(
+    "refuses a ticket for another process: in %s",
+    (place) => {
+      const refused = { kind: "refused", reason: "not-ours" };
+      expect(counter(place).redeem(sealTicket(ticket, key), nowMs)).toEqual(refused);
+    },
+  );
+
+  it.each(["mailbox-", "../x", "mailbox-1-2-3", "mailbox-a"])("refuses %s as a process's name", (place) => {
+    const refused = { kind: "refused", reason: "malformed" };
+    expect(counter(place).redeem(sealTicket({ ...ticket, place }, key), nowMs)).toEqual(refused);
   });
 });

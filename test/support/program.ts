@@ -9,6 +9,8 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Written to standard input, which is then closed. */
   readonly input?: string | Buffer;
+  /** Become descriptors 3, 4 … of the program. */
+  readonly passedFds?: readonly number[];
   readonly uid?: number;
   readonly gid?: number;
 }
@@ -184,7 +186,7 @@ export async function startProgram(
 function spawnGroup(program: string, args: readonly string[], options: ProgramOptions): ChildProcess {
   return spawn(program, args, {
     detached: true,
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe", ...(options.passedFds ?? [])],
     env: { ...process.env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.uid === undefined ? {} : { uid: options.uid }),

@@ -9,7 +9,7 @@ import { type TestAccount, writePasswdFile } from "./accounts.ts";
 import { runnableProgram } from "./checkout.ts";
 import { freePort } from "./free-port.ts";
 import { type MailOwner, runsAsRoot } from "./mail-owner.ts";
-import { startProgram } from "./program.ts";
+import { type RunningProgram, startProgram } from "./program.ts";
 
 /** config.toml as section → key → value. */
 export type Settings = Readonly<Record<string, Readonly<Record<string, Value>>>>;
@@ -17,11 +17,17 @@ type Value = string | number | boolean | readonly Value[] | { readonly [key: str
 
 export interface ServerOptions {
   readonly accounts: readonly TestAccount[];
-  readonly owner: MailOwner;
+  /** Of all mail; "each-account": each account's own uid and gid, which takes root. */
+  readonly owner: MailOwner | "each-account";
   /** With them it also serves POP3S on `tlsPort`, and STLS. */
   readonly certificates?: readonly MadeCertificate[];
   /** Added to the harness's own settings, key by key. */
   readonly settings?: Settings;
+  /** Listening sockets that the server gets as systemd passes them (sd_listen_fds(3)). */
+  readonly passedFds?: readonly number[];
+  /** Puts another program before the server's, such as `setpriv`; and variables into its environment. */
+  readonly wrapper?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface LogLine {
@@ -68,7 +74,8 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
       ),
     );
     const { path, env } = runnableProgram("pop3-server");
-    const program = await startProgram(path, ["--config", configFile], { env });
+    const command = [...(options.wrapper ?? []), path, "--config", configFile];
+    const program = await startAsService(command, { ...env, ...options.env }, options.passedFds ?? []);
     const parsed: LogLine[] = [];
     const log = (): readonly LogLine[] => {
       for (const line of program.lines().slice(parsed.length)) parsed.push(parseLogLine(line));
@@ -104,7 +111,25 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
   }
 }
 
-function baseSettings(folder: string, port: number, passwdFile: string, owner: MailOwner): Settings {
+/** LISTEN_PID has to be the server's own, which the shell has until it becomes the server. */
+function startAsService(
+  command: readonly string[],
+  env: Readonly<Record<string, string>>,
+  passedFds: readonly number[],
+): Promise<RunningProgram> {
+  const [program, ...args] = command;
+  if (passedFds.length === 0) return startProgram(program!, args, { env });
+  const script = 'LISTEN_PID=$$; export LISTEN_PID; exec "$@"';
+  const variables = { ...env, LISTEN_FDS: `${passedFds.length}` };
+  return startProgram("sh", ["-c", script, "sh", ...command], { env: variables, passedFds });
+}
+
+function baseSettings(
+  folder: string,
+  port: number,
+  passwdFile: string,
+  owner: ServerOptions["owner"],
+): Settings {
   return {
     server: {
       name: "dewey",
@@ -113,7 +138,10 @@ function baseSettings(folder: string, port: number, passwdFile: string, owner: M
       ...(runsAsRoot() ? { login_user: loginUser, auth_user: authUser } : {}),
     },
     auth: { passwd_file: passwdFile, failure_delay: "10ms" },
-    mail: { maildir: "~/Maildir", ...(runsAsRoot() ? { user: owner.user, group: owner.group } : {}) },
+    mail: {
+      maildir: "~/Maildir",
+      ...(runsAsRoot() && owner !== "each-account" ? { user: owner.user, group: owner.group } : {}),
+    },
   };
 }
 

@@ -276,10 +276,9 @@ function planMaildirOf(
   options: AddOptions,
 ): PlannedMaildir | undefined {
   if (options.makeMaildir === undefined) return undefined;
-  const planned = planMaildir(
-    { ...account, lineNumber: 0 },
-    configOf(options)?.mail ?? { maildir: "~/Maildir" },
-  );
+  const config = configOf(options);
+  const mail = { maildir: "~/Maildir", ...config?.mail, source: config?.accounts.source };
+  const planned = planMaildir({ ...account, lineNumber: 0 }, mail);
   if (typeof planned === "string") throw new Refusal(`--make-maildir: ${planned}`);
   return planned;
 }

@@ -22,6 +22,8 @@ export interface MailSettings {
   readonly maildir: string;
   readonly user?: string | undefined;
   readonly group?: string | undefined;
+  /** `accounts.source`. */
+  readonly source?: "passwd-file" | "system" | undefined;
 }
 
 /** Where the Maildir will be and whose, or what is missing for making it. */
@@ -52,20 +54,22 @@ export async function makeMaildir({ path, home, owner }: PlannedMaildir): Promis
 function ownerOf(account: Account, mail: MailSettings): MailOwner | string {
   const owner = commonOwner(mail);
   if (typeof owner === "string") return owner;
-  // The account's own group may be left out where the host knows its user's.
-  const gid = account.gid ?? (account.uid === undefined ? undefined : findUser(account.uid)?.gid.toString());
-  const delivery = deliveryOf(gid === undefined ? account : { ...account, gid }, {
+  const delivery = deliveryOf(account, {
     maildir: mail.maildir,
     owner,
     localDomains: [],
-    findUid: (name) => findUser(name)?.uid,
+    source: mail.source ?? "passwd-file",
+    findUser,
     findGid: findGroup,
   });
   return delivery.kind === "delivery" ? { uid: delivery.uid, gid: delivery.gid } : delivery.reason;
 }
 
 /** mail.user and mail.group of the config, as numbers. */
-export function commonOwner({ user, group }: Omit<MailSettings, "maildir">): MailOwner | undefined | string {
+export function commonOwner({
+  user,
+  group,
+}: Pick<MailSettings, "user" | "group">): MailOwner | undefined | string {
   if (user === undefined) return undefined;
   const found = findUser(user);
   if (found === undefined) return `mail.user: no user ${user} on this host`;

@@ -172,7 +172,8 @@ async function exportMaps(
     maildir: config?.mail.maildir ?? "~/Maildir",
     owner,
     localDomains: config?.mta.local_domains ?? [],
-    findUid: (name) => findUser(name)?.uid,
+    source: config?.accounts.source ?? "passwd-file",
+    findUser,
     findGid: findGroup,
   });
   for (const { user, lineNumber, reason } of maps.leftOut)

@@ -1,0 +1,75 @@
+// Who each kind of process runs as, found from the config's names. Runs in master, and for `pop3-server --check`.
+import type { Config } from "../config/schema.ts";
+import { findGroup, findUser, type HostUser } from "../host/user-database.ts";
+import { type MtaSockets, mtaSockets } from "./mta-sockets.ts";
+
+export interface ProcessUsers {
+  /** Who may connect to the MTA's sockets. */
+  readonly sockets: MtaSockets;
+  /** Undefined: the starter itself, as are the others. */
+  readonly auth: HostUser | undefined;
+  readonly login: HostUser | undefined;
+  /** The owner of all mail; "each-account": it belongs to the accounts' own users, who get processes of their own. */
+  readonly mail: HostUser | "each-account" | undefined;
+}
+
+export type UsersResult =
+  | { readonly kind: "users"; readonly users: ProcessUsers }
+  /** `key` of the config that is to blame. */
+  | { readonly kind: "unknown"; readonly key: string; readonly message: string };
+
+/** Without root, or with `server.run_as = "starter"`, all keep the starter's uid. */
+export function processUsers(config: Config, isRoot: boolean): UsersResult {
+  const unknown = (key: string, message: string): UsersResult => ({ kind: "unknown", key, message });
+  const sockets = mtaSockets(config.mta);
+  if (sockets.kind === "unknown") return sockets;
+  if (!isRoot || config.server.run_as === "starter") {
+    return { kind: "users", users: { auth: undefined, login: undefined, mail: undefined, sockets } };
+  }
+  const { login_user, auth_user } = config.server;
+  const login = findUser(login_user);
+  if (login === undefined) return unknown("server.login_user", noSuchUser(login_user));
+  const auth = findUser(auth_user);
+  if (auth === undefined) return unknown("server.auth_user", noSuchUser(auth_user));
+  const mail = mailUser(config);
+  if (mail !== "each-account" && "kind" in mail) return mail;
+  for (const [key, user] of Object.entries({
+    ...(mail === "each-account" ? {} : { "mail.user": mail }),
+    "server.login_user": login,
+    "server.auth_user": auth,
+  })) {
+    if (user.uid === 0 || user.gid === 0) return unknown(key, "must not be root, nor in root's group");
+  }
+  if (login.uid === auth.uid)
+    return unknown("server.auth_user", "must be another user than server.login_user");
+  if (mail !== "each-account" && [login.uid, auth.uid].includes(mail.uid)) {
+    return unknown("mail.user", "must be another user than server.login_user and server.auth_user");
+  }
+  return { kind: "users", users: { auth, login, mail, sockets } };
+}
+
+function mailUser({
+  mail,
+  server,
+}: Config): HostUser | "each-account" | Extract<UsersResult, { kind: "unknown" }> {
+  if (mail.user === undefined) {
+    if (server.processes === "separate") return "each-account";
+    return {
+      kind: "unknown",
+      key: "server.processes",
+      message:
+        '"combined" needs all mail to belong to one user: set mail.user, or processes = "separate" where each account has a uid of its own',
+    };
+  }
+  const owner = findUser(mail.user);
+  if (owner === undefined) return { kind: "unknown", key: "mail.user", message: noSuchUser(mail.user) };
+  const gid = mail.group === undefined ? owner.gid : findGroup(mail.group);
+  if (gid === undefined) {
+    return { kind: "unknown", key: "mail.group", message: `no group "${mail.group}" on this host` };
+  }
+  return { uid: owner.uid, gid };
+}
+
+function noSuchUser(name: string): string {
+  return `no user "${name}" on this host, make it with: useradd --system --no-create-home --shell /usr/sbin/nologin ${name}`;
+}
