@@ -2,13 +2,18 @@ import { describe, expect, it } from "vitest";
 import {
   accountFault,
   addAccount,
+  changeDetails,
+  type DetailField,
   deleteAccount,
+  deleteDomain,
   findAccount,
   importAccounts,
+  inTurn,
   lockAccount,
   type NewAccount,
   setPassword,
   unlockAccount,
+  usersOfDomain,
 } from "../../src/accounts/account-edits.ts";
 import type { EditChange } from "../../src/accounts/edit.ts";
 import { joinLines, splitLines } from "../../src/accounts/passwd-lines.ts";
@@ -172,5 +177,94 @@ describe("accountFault", () => {
     expect(
       accountFault({ ...newAccount("mrose"), extra: new Map([["userdb_mail", "maildir:~/M"]]) }),
     ).toBeUndefined();
+  });
+});
+
+describe("setPassword with what hangs on a password", () => {
+  const before =
+    "mrose:old:1:2::/h::nodelay scram_sha_256=old rehash password_changed=2020-01-01 scram_sha_1=old\njoe:x\n";
+
+  it("takes away what was made from the old one, or the old one would go on letting in by SCRAM", () => {
+    expect(written(setPassword(lines(before), "mrose", { field: "new", date: "2026-11-25" }))).toBe(
+      "mrose:new:1:2::/h::nodelay password_changed=2026-11-25\njoe:x\n",
+    );
+  });
+
+  it("puts there what was made from the new one", () => {
+    const stored = { field: "new", extra: new Map([["scram_sha_256", "new"]]), date: "2026-11-25" };
+    expect(written(setPassword(lines("mrose:!old\n"), "mrose", stored))).toBe(
+      "mrose:!new::::::scram_sha_256=new\n",
+    );
+  });
+});
+
+describe("changeDetails", () => {
+  const change = (fields: [string, string][], extra: [string, string | true | undefined][] = []) =>
+    changeDetails(lines("# c\nmrose:x:1:2:M:/home/m:/bin/sh:a=b c\n"), "mrose", {
+      fields: new Map(fields) as ReadonlyMap<DetailField, string>,
+      extra: new Map(extra),
+    });
+
+  it("changes those fields of the line and no other", () => {
+    expect(
+      written(
+        change(
+          [
+            ["home", "/srv/m"],
+            ["gid", "vmail"],
+          ],
+          [
+            ["nologin", true],
+            ["c", undefined],
+          ],
+        ),
+      ),
+    ).toBe("# c\nmrose:x:1:vmail:M:/srv/m:/bin/sh:a=b nologin\n");
+  });
+
+  it.each([
+    [[["home", "srv"]], "home is not an absolute path"],
+    [[["uid", "0"]], "uid 0 is not allowed"],
+    [[["gecos", "a:b"]], 'gecos holds ":" or a control character'],
+  ] as [[string, string][], string][])("refuses what readers would refuse: %j", (fields, reason) => {
+    expect(change(fields)).toEqual({ kind: "refuse", reason });
+  });
+});
+
+describe("inTurn", () => {
+  it("is one change of all, or the first refusal", () => {
+    const both = inTurn(
+      lines("mrose:x\njoe:x\n"),
+      (before) => setPassword(before, "mrose", { field: "new" }),
+      () => ({ kind: "keep" }),
+      (before) => lockAccount(before, "joe"),
+    );
+    expect(written(both)).toBe("mrose:new\njoe:!x\n");
+    expect(
+      inTurn(
+        lines("mrose:x\n"),
+        (before) => setPassword(before, "mrose", { field: "new" }),
+        (before) => lockAccount(before, "joe"),
+      ),
+    ).toEqual({ kind: "refuse", reason: "no such user: joe" });
+  });
+});
+
+describe("deleteDomain", () => {
+  const before =
+    "a@example.org:x\nb@example.net:x\nc@Example.ORG:x\nd:x\nexample.org:x\na@example.org:bad:0\n";
+  it("deletes whom the administrator confirmed", () => {
+    const users = usersOfDomain(lines(before), "example.org");
+    expect(users).toEqual(["a@example.org", "c@Example.ORG"]);
+    expect(written(deleteDomain(lines(before), "example.org", new Set(users)))).toBe(
+      "b@example.net:x\nd:x\nexample.org:x\n",
+    );
+  });
+
+  it("deletes nobody when another account came meanwhile", () => {
+    expect(deleteDomain(lines(before), "example.org", new Set(["a@example.org"]))).toEqual({
+      kind: "refuse",
+      reason: "c@Example.ORG was added meanwhile; nothing is deleted",
+    });
   });
 });

@@ -4,6 +4,8 @@ import {
   joinLines,
   splitLines,
   userOfLine,
+  withExtraFields,
+  withField,
   withLines,
   withPasswordField,
 } from "../../src/accounts/passwd-lines.ts";
@@ -73,5 +75,38 @@ describe("withLines", () => {
 
   it("leaves a file without final newline alone when nothing is added", () => {
     expect(text(joinLines(withLines(splitLines(bytes("x")), [])))).toBe("x");
+  });
+});
+
+describe("withField", () => {
+  it.each([
+    ["mrose:x:1:2:M\xfcller\r\n", "mrose:x:1:2:M\xfcller:/new\r\n"],
+    ["mrose", "mrose:::::/new"],
+    ["mrose:x:1:2::/old:/bin/sh:a=b:c", "mrose:x:1:2::/new:/bin/sh:a=b:c"],
+  ])("%j", (before, after) => {
+    expect(text(joinLines([withField(line(before), 5, "/new")]))).toBe(after);
+  });
+});
+
+describe("withExtraFields", () => {
+  const changes = new Map<string, string | true | undefined>([
+    ["a", "1"],
+    ["gone", undefined],
+    ["nologin", true],
+  ]);
+  it.each([
+    ["mrose", "mrose:::::::a=1 nologin"],
+    ["mrose:x:1\r\n", "mrose:x:1:::::a=1 nologin\r\n"],
+    ["mrose:x::::::b=2:3  \xfc gone=x a=0 gone", "mrose:x::::::b=2:3 \xfc a=1 nologin"],
+    ["mrose:x::::::again=1 a", "mrose:x::::::again=1 a=1 nologin"],
+    // Dovecot's oldest form, a mail location in field 9.
+    ["mrose:x:1:2::/home/m:::maildir:/srv/m", "mrose:x:1:2::/home/m::userdb_mail=maildir:/srv/m a=1 nologin"],
+  ])("%j", (before, after) => {
+    expect(text(joinLines([withExtraFields(line(before), changes)]))).toBe(after);
+  });
+
+  it("leaves the line as it is when nothing changes", () => {
+    const before = "mrose:x::::::b=2   c";
+    expect(text(joinLines([withExtraFields(line(before), new Map([["gone", undefined]]))]))).toBe(before);
   });
 });

@@ -307,3 +307,37 @@ describe("Verifier.authenticateByCertificate", () => {
     expect(await verifier.authenticateByCertificate(user, "192.0.2.1")).toEqual({ kind: "refused", reason });
   });
 });
+
+describe("Verifier.authenticate with a device's password", () => {
+  const device = { user: "mrose", id: "aaaaaaaaaaaa", hash: "", created: "", name: "phone" };
+  const used: string[] = [];
+  const devices = {
+    find: async (user: string, given: Uint8Array) =>
+      user !== "nobody" && Buffer.from(given).toString() === "of the phone" ? device : undefined,
+    noteUse: ({ id }: { readonly id: string }) => used.push(id),
+  };
+  const given = Buffer.from("of the phone");
+  const authenticate = (line: string, address?: string) => {
+    used.length = 0;
+    verified.length = 0;
+    const options = { passwdFile: fileOf(line), maxParallel: 2, argon2Cost: cheap, decoySecret, devices };
+    return new Verifier(options).authenticate("mrose", given, address);
+  };
+
+  it("lets the device in without computing the account's own hash, and notes the use", async () => {
+    expect(await authenticate("mrose:{PLAIN}x")).toMatchObject({ kind: "ok", device: "phone" });
+    expect(used).toEqual([device.id]);
+    expect(verified).toEqual([]);
+  });
+
+  it.each([
+    ["mrose:!{PLAIN}x", "locked"],
+    ["mrose:", "no-password"],
+    ["mrose:{PLAIN}x::::::nologin", "not-allowed"],
+    ["mrose:{PLAIN}x::::::allow_nets=192.0.2.0/24", "not-allowed"],
+    ["joe:{PLAIN}x", "unknown-user"],
+  ])("refuses it for %s: %s", async (line, reason) => {
+    expect(await authenticate(line, "198.51.100.1")).toEqual({ kind: "refused", reason });
+    expect(used).toEqual([]);
+  });
+});
