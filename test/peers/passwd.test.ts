@@ -5,15 +5,25 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ScramHash } from "../../src/sasl/mechanism.ts";
 import { mailOwner } from "../support/mail-owner.ts";
 import { runOrThrow } from "../support/program.ts";
+import { ScramClient } from "../support/scram-client.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { type Dovecot, startDovecot } from "./support/dovecot.ts";
 import { layOutMaildir } from "./support/maildir.ts";
 import { Pop3Connection, type Pop3Reply } from "./support/pop3.ts";
 
 const password = "a {secret}:$1$ of 7%";
-const writtenByUs = ["argon2id", "yescrypt", "sha512-crypt", "bcrypt", "scram-sha-256"];
+const writtenByUs = [
+  "argon2id",
+  "yescrypt",
+  "sha512-crypt",
+  "sha256-crypt",
+  "bcrypt",
+  "scram-sha-256",
+  "scram-sha-1",
+];
 const writtenByDoveadm = [
   "ARGON2ID",
   "ARGON2I",
@@ -56,6 +66,13 @@ beforeAll(async () => {
       input: `${password}\n`,
     });
   }
+  await runOrThrow(
+    pop3Passwd,
+    ["--file", file, "add", "our-second-hash", "--scram", "--scram-sha-1", ...whose],
+    {
+      input: `${password}\n`,
+    },
+  );
   for (const scheme of writtenByDoveadm) {
     const { stdout } = await runOrThrow("doveadm", ["pw", "-s", scheme, "-p", password]);
     const user = `doveadm-${scheme.toLowerCase()}`;
@@ -85,6 +102,22 @@ async function logIn(port: number, user: string, attempt: string): Promise<Pop3R
   }
 }
 
+async function logInByScram(hash: ScramHash, attempt: string): Promise<Pop3Reply["status"]> {
+  const { connection } = await Pop3Connection.open(server.port);
+  try {
+    const client = new ScramClient({ hash, user: "our-second-hash", password: attempt });
+    const send = (text: string) => connection.command(Buffer.from(text).toString("base64"));
+    const decode = ({ text }: Pop3Reply) => Buffer.from(text, "base64").toString();
+    await connection.command(`AUTH SCRAM-${hash}`);
+    const last = await send(client.final(decode(await send(client.first))));
+    if (last.status !== "+") return last.status;
+    expect(client.trusts(decode(last))).toBe(true);
+    return (await connection.command("")).status;
+  } finally {
+    connection.drop();
+  }
+}
+
 /** The right password and one that differs in its last character, at each of the two servers. */
 async function answers(user: string): Promise<Readonly<Record<string, Pop3Reply["status"]>>> {
   const wrong = `${password.slice(0, -1)}&`;
@@ -106,6 +139,29 @@ const bothAgree = {
 describe("an account written by pop3-passwd", () => {
   it.each(writtenByUs)("with --scheme %s logs in to both servers, with its password only", async (scheme) => {
     expect(await answers(`our-${scheme}`)).toEqual(bothAgree);
+  });
+});
+
+describe("an account with second hashes for SCRAM", () => {
+  it("logs in to both servers by its first hash, with its password only", async () => {
+    expect(await answers("our-second-hash")).toEqual(bothAgree);
+  });
+
+  it("logs in to our server by SCRAM", async () => {
+    for (const hash of ["SHA-256", "SHA-1"] as const) {
+      expect(await logInByScram(hash, password)).toBe("+OK");
+      expect(await logInByScram(hash, `${password}x`)).toBe("-ERR");
+    }
+  });
+
+  it("logs in by SCRAM with the new password alone after it was changed", async () => {
+    await runOrThrow(pop3Passwd, ["--file", join(folder, "passwd"), "our-second-hash"], {
+      input: "changed\n",
+    });
+    for (const hash of ["SHA-256", "SHA-1"] as const) {
+      expect(await logInByScram(hash, "changed")).toBe("+OK");
+      expect(await logInByScram(hash, password)).toBe("-ERR");
+    }
   });
 });
 
