@@ -32,7 +32,7 @@ export type Delivery =
 /** Who is locked or may not log in still receives mail: only deleting an account refuses it. */
 export function deliveryOf(account: Account, settings: DeliverySettings): Delivery {
   const host = hostUserOf(account, settings);
-  const maildir = maildirPath(settings.maildir, { user: account.user, home: account.home ?? host?.home });
+  const maildir = maildirPath(settings.maildir, { ...account, home: account.home ?? host?.home });
   if (maildir.kind === "unusable") return maildir;
   if (settings.owner !== undefined) return { kind: "delivery", maildir: maildir.path, ...settings.owner };
   // A user stands for its primary group, too.

@@ -35,6 +35,18 @@ describe("postfixMaps", () => {
     expect([...maps.files.values()].join("")).not.toContain("secret");
   });
 
+  it("sends mail where an account's own userdb_mail says", async () => {
+    const maps = await postfixMaps(
+      accountsOf(
+        "mrose@example.org:x::::/h::userdb_mail=maildir:~/in",
+        "joe@example.org:x::::::userdb_mail=mbox:/x",
+      ),
+      settings,
+    );
+    expect(lines(maps.files.get("mailboxes"))).toEqual(["mrose@example.org /h/in/"]);
+    expect(maps.leftOut).toMatchObject([{ user: "joe@example.org", lineNumber: 2 }]);
+  });
+
   it("puts a name without a domain into every local domain", async () => {
     const maps = await postfixMaps(accountsOf("carol:x:7:8::/home/carol"), {
       ...settings,

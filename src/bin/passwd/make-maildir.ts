@@ -6,7 +6,6 @@ import { dirname, join } from "node:path";
 import type { Account } from "../../accounts/account.ts";
 import { deliveryOf, type MailOwner } from "../../accounts/delivery.ts";
 import { describeFileError, errorCode } from "../../accounts/file-error.ts";
-import { maildirPath } from "../../accounts/maildir-path.ts";
 import { findGroup, findUser } from "../../host/user-database.ts";
 
 export interface PlannedMaildir {
@@ -28,13 +27,22 @@ export interface MailSettings {
 
 /** Where the Maildir will be and whose, or what is missing for making it. */
 export function planMaildir(account: Account, mail: MailSettings): PlannedMaildir | string {
-  const maildir = maildirPath(mail.maildir, account);
-  if (maildir.kind === "unusable") return maildir.reason;
-  const { path } = maildir;
-  const owner = process.geteuid?.() === 0 ? ownerOf(account, mail) : undefined;
+  // Only root makes anything for others.
+  const isRoot = process.geteuid?.() === 0;
+  const owner = isRoot ? commonOwner(mail) : { uid: process.geteuid!(), gid: process.getegid!() };
   if (typeof owner === "string") return owner;
+  const delivery = deliveryOf(account, {
+    maildir: mail.maildir,
+    owner,
+    localDomains: [],
+    source: mail.source ?? "passwd-file",
+    findUser,
+    findGid: findGroup,
+  });
+  if (delivery.kind === "unusable") return delivery.reason;
+  const { maildir: path, uid, gid } = delivery;
   const home = account.home !== undefined && isBelow(path, account.home) ? account.home : dirname(path);
-  return { path, home, owner };
+  return { path, home, owner: isRoot ? { uid, gid } : undefined };
 }
 
 /** @returns what went wrong, or undefined; a Maildir that is there stays as it is */
@@ -48,21 +56,6 @@ export async function makeMaildir({ path, home, owner }: PlannedMaildir): Promis
   } catch (error) {
     return `the Maildir ${path} cannot be made: ${describeFault(error)}`;
   }
-}
-
-/** The mail's owner, or what is missing for saying it. */
-function ownerOf(account: Account, mail: MailSettings): MailOwner | string {
-  const owner = commonOwner(mail);
-  if (typeof owner === "string") return owner;
-  const delivery = deliveryOf(account, {
-    maildir: mail.maildir,
-    owner,
-    localDomains: [],
-    source: mail.source ?? "passwd-file",
-    findUser,
-    findGid: findGroup,
-  });
-  return delivery.kind === "delivery" ? { uid: delivery.uid, gid: delivery.gid } : delivery.reason;
 }
 
 /** mail.user and mail.group of the config, as numbers. */
