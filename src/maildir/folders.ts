@@ -8,6 +8,7 @@ export const NEW = 0;
 export const CUR = 1;
 export type Folder = typeof NEW | typeof CUR;
 export const FOLDER_NAMES = ["new", "cur"] as const;
+export type FolderName = (typeof FOLDER_NAMES)[number];
 
 /** What changes when anything in a folder changes. Missing folders have none. */
 export interface FolderStamp {

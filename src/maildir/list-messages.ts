@@ -55,7 +55,14 @@ export async function listMessages(path: string, settings: MaildropSettings): Pr
   // One of a hundred is counted sooner than a whole list is read.
   if (list.unknownCount * 100 > list.count && (await learnToldSizes(path, list, settings)))
     isIndexStale = true;
-  return { list, stamps: listing.stamps, isExact: listing.isExact, isIndexStale };
+  return {
+    list,
+    stamps: listing.stamps,
+    isExact: listing.isExact,
+    isIndexStale,
+    oldestKeptMs: snapshot?.oldestKeptMs,
+    tmpCleanedAtMs: snapshot?.tmpCleanedAtMs,
+  };
 }
 
 const FEW_MESSAGES = 100;

@@ -41,6 +41,12 @@ export type MaildropEvent =
       readonly uniqueId: string;
       readonly code: string;
     }
+  /** Files of deliveries that never ended were removed; `code`: why one of them could not be, or "". */
+  | { readonly kind: "tmp-cleaned"; readonly path: string; readonly removed: number; readonly code: string }
+  /** Messages older than `mail.expire` that cannot be removed. `code` is the first one's. */
+  | { readonly kind: "not-expired"; readonly count: number; readonly uniqueId: string; readonly code: string }
+  /** Messages kept longer than `mail.keep_deleted` that cannot be removed for good. `path`, `code`: the first one's. */
+  | { readonly kind: "not-pruned"; readonly count: number; readonly path: string; readonly code: string }
   /** The index is no index of ours, or damaged: it is made anew. */
   | { readonly kind: "index-unusable"; readonly path: string; readonly reason: string }
   /** Another server's list of sizes cannot be read: what it could have told is counted. */

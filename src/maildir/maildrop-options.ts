@@ -18,6 +18,10 @@ export interface MaildropOptions {
   readonly snapshots?: SnapshotCache | undefined;
   /** Moves retrieved messages to cur/ with flag S at UPDATE. */
   readonly markSeen?: boolean;
+  /** Removed messages are kept for so long; 0: they are removed at once. */
+  readonly keepDeletedMs?: number;
+  /** UPDATE removes what is older; undefined: nothing. */
+  readonly expireMs?: number | undefined;
   /** How many messages are opened at a time where sizes are counted and messages removed. */
   readonly parallel?: number;
   /** How many sizes are counted before the index is written meanwhile: seconds on a quick disk, a minute on a slow one. */
@@ -34,6 +38,8 @@ export const DEFAULTS: MaildropSettings = {
   lock: "flock",
   snapshots: undefined,
   markSeen: true,
+  keepDeletedMs: 0,
+  expireMs: undefined,
   parallel: 8,
   indexedAfter: 10_000,
 };

@@ -14,6 +14,7 @@ import { COUNTED, type MessageList, UNKNOWN } from "./message-list.ts";
 import { type MessagePlaces, pathOf, whereverItStands } from "./message-places.ts";
 import { promptFiles } from "./prompt-files.ts";
 import type { QuickReads } from "./quick-reads.ts";
+import { CLEAN_EVERY_MS, cleanTmp } from "./tmp-files.ts";
 import { type UpdateRequest, type UpdateResult, updateMaildir } from "./update.ts";
 
 export type OpenResult =
@@ -38,6 +39,9 @@ export class Maildrop {
   readonly #stamps: FolderStamps;
   /** As long as the folders have `#stamps`, the list is what is in them. */
   #isExact: boolean;
+  #oldestKeptMs: number | undefined;
+  #tmpCleanedAtMs: number | undefined;
+  #cleaning: Promise<void> | undefined;
   readonly #index: IndexWriter;
   readonly #places: MessagePlaces;
   /** Found missing once: a base name never comes back. */
@@ -55,7 +59,7 @@ export class Maildrop {
     path: string,
     settings: MaildropSettings,
     lock: MaildropLock,
-    { list, stamps, isExact, isIndexStale }: Listed,
+    { list, stamps, isExact, isIndexStale, oldestKeptMs, tmpCleanedAtMs }: Listed,
     quickReads: QuickReads | undefined,
   ) {
     this.path = path;
@@ -64,6 +68,8 @@ export class Maildrop {
     this.#list = list;
     this.#stamps = stamps;
     this.#isExact = isExact;
+    this.#oldestKeptMs = oldestKeptMs;
+    this.#tmpCleanedAtMs = lock.changedAtMs ?? tmpCleanedAtMs;
     this.#index = new IndexWriter(path, list, settings, isIndexStale);
     this.#quickReads = quickReads ?? settings.quickReads(path);
     this.#places = {
@@ -78,6 +84,8 @@ export class Maildrop {
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
     });
+    const { now } = settings;
+    if (now() - (this.#tmpCleanedAtMs ?? 0) >= CLEAN_EVERY_MS) this.#cleaning = this.#cleanTmp();
   }
 
   /** Locks and lists the Maildir at an absolute path; makes it where it is missing. Reads no message. */
@@ -215,8 +223,12 @@ export class Maildrop {
       list: this.#list,
       places: this.#places,
       settings: this.#settings,
+      oldestKeptMs: this.#oldestKeptMs,
       onRemoved: () => {
         this.#isExact = false;
+      },
+      onPruned: (oldestKeptMs: number) => {
+        this.#oldestKeptMs = oldestKeptMs;
       },
     };
     return updateMaildir(context, request);
@@ -240,7 +252,7 @@ export class Maildrop {
 
   /** Undefined when all was done at once. */
   #finish(): Promise<void> | undefined {
-    if (this.#measuring === undefined && !this.#index.isBusy) {
+    if (this.#measuring === undefined && this.#cleaning === undefined && !this.#index.isBusy) {
       this.#keepSnapshot();
       return this.#lock.release();
     }
@@ -249,6 +261,7 @@ export class Maildrop {
 
   async #finishLater(): Promise<void> {
     await this.#measuring;
+    await this.#cleaning;
     await this.#index.finish(this.#isExact ? this.#stamps : undefined);
     this.#keepSnapshot();
     await this.#lock.release();
@@ -261,7 +274,21 @@ export class Maildrop {
       stamps: this.#stamps,
       isExact: this.#isExact,
       quickReads: this.#quickReads,
+      oldestKeptMs: this.#oldestKeptMs,
+      tmpCleanedAtMs: this.#tmpCleanedAtMs,
     });
+  }
+
+  async #cleanTmp(): Promise<void> {
+    const { files, now, onEvent } = this.#settings;
+    const { removed, code, isDone } = await cleanTmp(files, this.path, now());
+    if (removed > 0 || code !== "") onEvent({ kind: "tmp-cleaned", path: this.path, removed, code });
+    if (isDone) {
+      this.#tmpCleanedAtMs = now();
+      // Where the lock file is another's, each process remembers for itself.
+      await this.#lock.touch(now()).catch(() => {});
+    }
+    this.#cleaning = undefined;
   }
 
   #measureContext(): MeasureContext {

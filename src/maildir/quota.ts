@@ -2,7 +2,7 @@
 // (maildirquota, courier-libs; Exim's tf_maildir.c). The file is only ever appended to, and never made. Used by Maildrop
 // in the mailbox process.
 import { constants } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { baseName, hasFlag, sizesFromName } from "./filename.ts";
 import { codeOf, type FilePath, type Files } from "./files.ts";
 
@@ -26,6 +26,8 @@ export class QuotaChange {
         () => true,
         () => false,
       );
+      // What is in the trash has been taken off already (Courier).
+      if (isSubfolder && basename(maildir) === ".Trash") return undefined;
       const path = `${isSubfolder ? dirname(maildir) : maildir}/maildirsize`;
       const fd = await files.open(
         path,

@@ -12,6 +12,10 @@ export interface Snapshot {
   readonly isExact: boolean;
   /** Whether the file system answers at once. */
   readonly quickReads: QuickReads;
+  /** When the oldest message that is kept for an undo was removed; undefined while that is not known. */
+  readonly oldestKeptMs: number | undefined;
+  /** For locks that leave no file behind to tell it. */
+  readonly tmpCleanedAtMs: number | undefined;
 }
 
 /** Some 100 bytes a message. */

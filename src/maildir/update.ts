@@ -1,14 +1,17 @@
 // The UPDATE state's work on the files (RFC 1939 §6): removes marked messages and flags retrieved ones, wherever other
 // programs have put them meanwhile. Called by Maildrop in the mailbox process.
-import { constants } from "node:fs";
+
+import { expiredMessages } from "./expiry.ts";
 import { hasFlag, withFlag } from "./filename.ts";
 import { codeOf, entryPath, type FilePath, type Files } from "./files.ts";
 import { CUR, FOLDER_NAMES } from "./folders.ts";
+import { KEPT_FOLDER, KeptMessages, pruneKept } from "./kept-messages.ts";
 import type { MaildropSettings } from "./maildrop-options.ts";
 import type { MessageList } from "./message-list.ts";
 import { type MessagePlace, type MessagePlaces, pathOf, whereverItStands } from "./message-places.ts";
 import { forEachParallel } from "./parallel.ts";
 import { QuotaChange } from "./quota.ts";
+import { renameWhereFree, syncFolder } from "./rename-where-free.ts";
 
 export interface UpdateRequest {
   /** Indexes of messages marked as deleted. */
@@ -21,7 +24,10 @@ export interface UpdateResult {
   readonly removed: number;
   /** Marked ones that another program had removed. */
   readonly alreadyGone: number;
+  /** Marked ones that are still there. */
   readonly failed: readonly { readonly index: number; readonly code: string }[];
+  /** Not marked, but older than the account keeps them. */
+  readonly expired: number;
 }
 
 /** What UPDATE works on. */
@@ -29,8 +35,11 @@ export interface UpdateContext {
   readonly list: MessageList;
   readonly places: MessagePlaces;
   readonly settings: MaildropSettings;
+  /** When the oldest message that is kept for an undo was removed; undefined while that is not known. */
+  readonly oldestKeptMs: number | undefined;
   /** A file was removed: the list is not what is in the folders any more. */
   onRemoved(): void;
+  onPruned(oldestKeptMs: number): void;
 }
 
 /** A message that fails does not keep the others from being removed. */
@@ -38,41 +47,93 @@ export async function updateMaildir(
   context: UpdateContext,
   { deleted, retrieved }: UpdateRequest,
 ): Promise<UpdateResult> {
-  const { list, places, settings, onRemoved } = context;
+  const { list, places, settings } = context;
   const { files, parallel, onEvent } = settings;
   const { maildir } = places;
-  const failed: { index: number; code: string }[] = [];
   const changedFolders = new Set<string>();
-  const quota = deleted.size > 0 ? await QuotaChange.open(files, maildir) : undefined;
-  let removed = 0;
-  let alreadyGone = 0;
-  await forEachParallel(deleted, parallel, async (index) => {
-    const removal = await whereverItStands(places, index, async (path, { folder, name }) => {
-      const bytes = await quota?.bytesOf(name, path);
-      const duplicates = list.duplicates.filter((duplicate) => duplicate.index === index);
-      // The twins first: a failure in between leaves the message as it was.
-      for (const twin of await twinsOf(files, maildir, path, duplicates)) await files.unlink(twin);
-      await files.unlink(path);
-      onRemoved();
-      quota?.removed(name, bytes ?? 0);
-      changedFolders.add(`${maildir}/${FOLDER_NAMES[folder]}`);
-    });
-    if (removal.kind === "done") removed++;
-    else if (removal.kind === "already-gone") alreadyGone++;
-    else failed.push({ index, code: removal.code });
-  });
+  // Here and not before numbers are given out: a client that comes after a long time can still fetch them, in this very
+  // session, and its message numbers stay what they are. RFC 2449 §6.7 promises the least time, not the longest.
+  const old = await expiredMessages(list, places, settings, deleted);
+  const isPruneDue = settings.keepDeletedMs > 0 && isDue(context);
+  const changesQuota = deleted.size > 0 || old.size > 0 || isPruneDue;
+  const quota = changesQuota ? await QuotaChange.open(files, maildir) : undefined;
+  const marked = await removeAll(context, deleted, quota, changedFolders);
+  const expired = await removeAll(context, old, quota, changedFolders);
+  const [notExpired] = expired.failed;
+  if (notExpired !== undefined) {
+    const uniqueId = list.uniqueId(notExpired.index);
+    onEvent({ kind: "not-expired", count: expired.failed.length, uniqueId, code: notExpired.code });
+  }
+  if (isPruneDue) await prune(context, quota, changedFolders);
   const quotaCode = await quota?.finish();
   if (quotaCode !== undefined) onEvent({ kind: "quota-not-updated", path: maildir, code: quotaCode });
   if (settings.markSeen)
     await markAllSeen(
       context,
-      [...retrieved].filter((index) => !deleted.has(index)),
+      [...retrieved].filter((index) => !deleted.has(index) && !old.has(index)),
     );
   await forEachParallel(changedFolders, parallel, async (path) => {
     const code = await syncFolder(files, path);
     if (code !== undefined) onEvent({ kind: "not-synced", path, code });
   });
+  return { ...marked, expired: expired.removed };
+}
+
+/** Removes messages, or moves them to where they are kept for a while. */
+async function removeAll(
+  { list, places, settings, onRemoved }: UpdateContext,
+  indexes: ReadonlySet<number>,
+  quota: QuotaChange | undefined,
+  changedFolders: Set<string>,
+): Promise<Omit<UpdateResult, "expired">> {
+  const { files, parallel, now, keepDeletedMs } = settings;
+  const { maildir } = places;
+  const kept = keepDeletedMs > 0 ? new KeptMessages(files, maildir, now()) : undefined;
+  const failed: { index: number; code: string }[] = [];
+  let removed = 0;
+  let alreadyGone = 0;
+  await forEachParallel(indexes, parallel, async (index) => {
+    const removal = await whereverItStands(places, index, async (path, place) => {
+      const bytes = kept === undefined ? await quota?.bytesOf(place.name, path) : undefined;
+      const duplicates = list.duplicates.filter((duplicate) => duplicate.index === index);
+      // The twins first: a failure in between leaves the message as it was.
+      for (const twin of await twinsOf(files, maildir, path, duplicates)) await files.unlink(twin);
+      if (kept === undefined) {
+        await files.unlink(path);
+        quota?.removed(place.name, bytes ?? 0);
+      } else {
+        for (const folder of await kept.keep(path, place)) changedFolders.add(folder);
+      }
+      onRemoved();
+      changedFolders.add(`${maildir}/${FOLDER_NAMES[place.folder]}`);
+    });
+    if (removal.kind === "done") removed++;
+    else if (removal.kind === "already-gone") alreadyGone++;
+    else failed.push({ index, code: removal.code });
+  });
   return { removed, alreadyGone, failed: failed.sort((a, b) => a.index - b.index) };
+}
+
+/** A client that polls every minute must not have its kept messages listed each time. */
+function isDue({ settings, oldestKeptMs = 0 }: UpdateContext): boolean {
+  return oldestKeptMs < settings.now() - settings.keepDeletedMs;
+}
+
+async function prune(
+  { places: { maildir }, settings, onPruned }: UpdateContext,
+  quota: QuotaChange | undefined,
+  changedFolders: Set<string>,
+): Promise<void> {
+  const { files, now, keepDeletedMs, parallel, onEvent } = settings;
+  try {
+    const pruned = await pruneKept(files, maildir, now() - keepDeletedMs, parallel, quota);
+    for (const folder of pruned.changedFolders) changedFolders.add(folder);
+    onPruned(Math.min(pruned.oldestMs, now()));
+    const [first] = pruned.failed;
+    if (first !== undefined) onEvent({ kind: "not-pruned", count: pruned.failed.length, ...first });
+  } catch (error) {
+    onEvent({ kind: "not-pruned", count: 1, path: `${maildir}/${KEPT_FOLDER}`, code: codeOf(error) });
+  }
 }
 
 async function markAllSeen(
@@ -121,37 +182,8 @@ async function markSeen(files: Files, places: MessagePlaces, index: number): Pro
   const result = await whereverItStands(places, index, async (path, { folder, name }) => {
     if (folder === CUR && hasFlag(name, "S")) return;
     const seenName = withFlag(name, "S");
-    const target = entryPath(`${places.maildir}/cur`, seenName);
-    // rename(2) would replace what stands there. Nobody else makes files of this base name, so that nothing can come
-    // between the question and the move but the very move that we are about to make.
-    if (await exists(files, target)) throw Object.assign(new Error(`EEXIST: ${target}`), { code: "EEXIST" });
-    await files.rename(path, target);
+    await renameWhereFree(files, path, entryPath(`${places.maildir}/cur`, seenName));
     places.moved(index, { folder: CUR, name: seenName });
   });
   return result.kind === "failed" ? result.code : undefined;
-}
-
-/** Makes names that were removed or changed in a folder durable. Returns the errno's name on failure. */
-async function syncFolder(files: Files, folder: string): Promise<string | undefined> {
-  try {
-    const fd = await files.open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
-    try {
-      await files.fsync(fd);
-    } finally {
-      files.close(fd);
-    }
-    return undefined;
-  } catch (error) {
-    return codeOf(error);
-  }
-}
-
-async function exists(files: Files, path: FilePath): Promise<boolean> {
-  try {
-    await files.lstat(path);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return false;
-    throw error;
-  }
 }

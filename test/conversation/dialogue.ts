@@ -14,6 +14,7 @@
 //   C-                         the client closes the connection
 //   TLS                        both sides make the TLS handshake; what follows goes through it
 //   ---                        a new connection to the same maildrop
+//   M! UID1 UID2               something keeps these messages from being removed
 //   M= UID2                    the maildrop now holds exactly these messages
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -24,6 +25,7 @@ export type Step =
   | { readonly kind: "close" }
   | { readonly kind: "secure" }
   | { readonly kind: "connect" }
+  | { readonly kind: "fix"; readonly names: readonly string[] }
   | { readonly kind: "maildrop"; readonly names: readonly string[] };
 
 /** File name → stored content, both as byte strings. */
@@ -73,7 +75,7 @@ function parseStep(line: string): Step | undefined {
   if (line === "S-") return { kind: "expect-close" };
   if (line === "C-") return { kind: "close" };
   if (line === "M=") return { kind: "maildrop", names: [] };
-  const [, mark, rest] = /^(C: ?|C> |S: ?|M= )(.*)$/.exec(line) ?? [];
+  const [, mark, rest] = /^(C: ?|C> |S: ?|M! |M= )(.*)$/.exec(line) ?? [];
   if (rest === undefined) return undefined;
   switch (mark?.trim()) {
     case "C:":
@@ -82,6 +84,8 @@ function parseStep(line: string): Step | undefined {
       return { kind: "send", octets: JSON.parse(expand(rest)) as string };
     case "S:":
       return { kind: "expect", line: expand(rest) };
+    case "M!":
+      return { kind: "fix", names: rest.split(" ") };
     case "M=":
       return { kind: "maildrop", names: rest.split(" ") };
     default:

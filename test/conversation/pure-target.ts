@@ -25,6 +25,7 @@ export class PureTarget implements Target {
   readonly #messages = new Map<string, string>();
   /** How each send is cut into packets. */
   readonly #cut: (octets: Uint8Array) => Uint8Array[];
+  #fixed: readonly string[] = [];
   #isLocked = false;
 
   constructor(cut: (octets: Uint8Array) => Uint8Array[]) {
@@ -33,6 +34,7 @@ export class PureTarget implements Target {
 
   async reset(messages: Messages): Promise<void> {
     this.#isLocked = false;
+    this.#fixed = [];
     this.#messages.clear();
     for (const [name, content] of messages) this.#messages.set(name, content);
   }
@@ -44,7 +46,7 @@ export class PureTarget implements Target {
         this.#isLocked = true;
         return [...this.#messages].map(([uniqueId, content]) => ({ uniqueId, content: octets(content) }));
       },
-      remove: (uniqueId) => this.#messages.delete(uniqueId),
+      remove: (uniqueId) => !this.#fixed.includes(uniqueId) && this.#messages.delete(uniqueId),
       release: () => {
         this.#isLocked = false;
       },
@@ -57,6 +59,10 @@ export class PureTarget implements Target {
       secure: async () => session.secure(),
       close: async () => session.close(),
     };
+  }
+
+  fix(names: readonly string[]): void {
+    this.#fixed = names;
   }
 
   async messageNames(): Promise<readonly string[]> {
@@ -75,7 +81,8 @@ function authorization(tls: "available" | "active"): AuthorizationState {
 
 interface Store {
   open(): { uniqueId: string; content: Uint8Array }[] | undefined;
-  remove(uniqueId: string): void;
+  /** False when it is still there. */
+  remove(uniqueId: string): boolean;
   release(): void;
 }
 
@@ -235,11 +242,13 @@ class PureSession {
         this.#output += `${bodyLines === undefined ? ok(`${octets} octets`) : ok()}${sent}`;
         return;
       }
-      case "update":
-        for (const index of state.deleted) this.#store.remove(this.#messages[index]!.uniqueId);
-        this.#output += state.signOff({ failed: 0 });
+      case "update": {
+        const marked = [...state.deleted].map((index) => this.#messages[index]!.uniqueId);
+        const failed = marked.filter((uniqueId) => !this.#store.remove(uniqueId)).length;
+        this.#output += state.signOff({ failed });
         this.close();
         return;
+      }
       case "close":
         this.#output += outcome.text;
         this.close();

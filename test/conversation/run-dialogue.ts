@@ -19,6 +19,8 @@ export interface Target {
   /** Lays out the maildrop that the following connections find. */
   reset(messages: Messages): Promise<void>;
   connect(): Promise<Wire>;
+  /** From now on these messages cannot be removed. */
+  fix(names: readonly string[]): void;
   /** Base names of the messages that are there now. */
   messageNames(): Promise<readonly string[]>;
 }
@@ -53,6 +55,9 @@ export async function runDialogue(dialogue: Dialogue, target: Target): Promise<v
       case "connect":
         await wire.close();
         wire = await target.connect();
+        break;
+      case "fix":
+        target.fix(step.names);
         break;
       case "maildrop":
         expect(await target.messageNames(), where).toEqual(step.names);

@@ -85,6 +85,15 @@ export class ServerTarget implements Target {
     };
   }
 
+  /** What stands in their places behind the server's back is a folder: unlink(2) refuses it, whoever asks. */
+  fix(names: readonly string[]): void {
+    for (const name of names) {
+      const file = join(this.#home, "Maildir", "new", name);
+      rmSync(file);
+      mkdirSync(file);
+    }
+  }
+
   async messageNames(): Promise<readonly string[]> {
     return ["new", "cur"]
       .flatMap((folder) => readdirSync(join(this.#home, "Maildir", folder)))

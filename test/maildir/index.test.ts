@@ -1,6 +1,7 @@
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -430,6 +431,8 @@ describe("snapshots", () => {
       stamps: [undefined, undefined] as const,
       isExact: true,
       quickReads: new QuickReads(true),
+      oldestKeptMs: undefined,
+      tmpCleanedAtMs: undefined,
     });
     cache.put("a", of(2));
     cache.put("b", of(2));
@@ -484,6 +487,30 @@ describe("maildirsize", () => {
     writeFileSync(join(maildir.path, "..", "maildirsize"), "0S,0C\n");
     await remove(maildir, 0);
     expect(readFileSync(join(maildir.path, "..", "maildirsize"), "utf8")).toBe("0S,0C\n-2 -1\n");
+  });
+
+  it("is not told of what is removed from .Trash: Courier has taken that off already", async () => {
+    const maildir = filled();
+    const trash = maildir.file(".Trash");
+    for (const folder of ["new", "cur", "tmp"]) mkdirSync(join(trash, folder), { recursive: true });
+    writeFileSync(join(trash, "maildirfolder"), "");
+    writeFileSync(join(trash, "cur/1.a.host:2,S"), "a\n");
+    writeFileSync(maildir.file("maildirsize"), "0S,0C\n");
+    const opened = await Maildrop.open(trash);
+    if (opened.kind !== "open") throw new Error(opened.kind);
+    expect(await opened.maildrop.update({ deleted: new Set([0]), retrieved: new Set() })).toMatchObject({
+      removed: 1,
+    });
+    opened.maildrop.close();
+    expect(readFileSync(maildir.file("maildirsize"), "utf8")).toBe("0S,0C\n");
+  });
+
+  it("gets a line however long it is: its readers count anew from 5120 bytes on", async () => {
+    const maildir = filled();
+    const before = `0S,0C\n${"1 1\n".repeat(1300)}`;
+    writeFileSync(maildir.file("maildirsize"), before);
+    await remove(maildir, 0);
+    expect(readFileSync(maildir.file("maildirsize"), "utf8")).toBe(`${before}-2 -1\n`);
   });
 
   it("that cannot be written fails nothing", async () => {

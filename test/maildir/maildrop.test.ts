@@ -529,19 +529,28 @@ describe("Maildrop.update", () => {
     expect(maildir.names("cur")).toEqual([]);
   });
 
-  it("removes the others when one cannot be removed", async () => {
+  it("removes the others when some cannot be removed, and tells each one's code", async () => {
     const maildir = ScratchMaildir.make();
-    for (const index of [1, 2, 3]) maildir.write("cur", `${index}.1.host:2,`);
+    for (const index of [1, 2, 3, 4, 5, 6]) maildir.write("cur", `${index}.1.host:2,`);
+    const codes = new Map([
+      ["2.1.host:2,", "EACCES"],
+      ["4.1.host:2,", "EIO"],
+    ]);
     const files = filesWith({
       unlink: async (path) => {
-        if (String(path).includes("2.1.host")) throw fault("EACCES");
+        const code = codes.get(String(path).slice(maildir.file("cur/").length));
+        if (code !== undefined) throw fault(code);
         return systemFiles.unlink(path);
       },
     });
     const { maildrop } = await open(maildir, { files });
-    const result = await maildrop.update({ deleted: new Set([0, 1, 2]), retrieved: new Set() });
-    expect(result).toMatchObject({ removed: 2, alreadyGone: 0, failed: [{ index: 1, code: "EACCES" }] });
-    expect(maildir.names("cur")).toEqual(["2.1.host:2,"]);
+    const result = await maildrop.update({ deleted: new Set([0, 1, 2, 3, 4]), retrieved: new Set() });
+    expect(result).toMatchObject({ removed: 3, alreadyGone: 0 });
+    expect(result.failed).toEqual([
+      { index: 1, code: "EACCES" },
+      { index: 3, code: "EIO" },
+    ]);
+    expect(maildir.names("cur")).toEqual(["2.1.host:2,", "4.1.host:2,", "6.1.host:2,"]);
   });
 
   it("never moves a retrieved message over another file", async () => {

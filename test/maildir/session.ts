@@ -3,6 +3,7 @@ import { type Files, systemFiles } from "../../src/maildir/files.ts";
 import { Maildrop } from "../../src/maildir/maildrop.ts";
 import type { MaildropEvent } from "../../src/maildir/maildrop-event.ts";
 import type { MaildropOptions } from "../../src/maildir/maildrop-options.ts";
+import type { UpdateResult } from "../../src/maildir/update.ts";
 import type { ScratchMaildir } from "./scratch-maildir.ts";
 
 export interface SessionReport {
@@ -10,7 +11,7 @@ export interface SessionReport {
   readonly octets: Record<string, number>;
   /** Messages opened. */
   readonly opened: number;
-  /** Folders listed. */
+  /** Listings of new/ and cur/. */
   readonly listed: number;
   readonly events: MaildropEvent[];
 }
@@ -31,7 +32,7 @@ export async function session(
       return base.open(path, flags, mode);
     },
     list: (path) => {
-      listed++;
+      if (/\/(?:new|cur)$/.test(String(path))) listed++;
       return base.list(path);
     },
   };
@@ -49,4 +50,24 @@ export async function session(
   maildrop.close();
   await maildrop.closed;
   return { octets, opened, listed, events };
+}
+
+/** Opens, enters the UPDATE state, closes. Without `deleted` every message is marked. */
+export async function updateSession(
+  maildir: ScratchMaildir,
+  options: MaildropOptions = {},
+  {
+    deleted,
+    retrieved = [],
+  }: { readonly deleted?: readonly number[]; readonly retrieved?: readonly number[] } = {},
+): Promise<UpdateResult & { readonly events: MaildropEvent[] }> {
+  const events: MaildropEvent[] = [];
+  const opened = await Maildrop.open(maildir.path, { onEvent: (event) => events.push(event), ...options });
+  if (opened.kind !== "open") throw new Error(opened.kind);
+  const { maildrop } = opened;
+  const marked = deleted ?? Array.from({ length: maildrop.count }, (_, index) => index);
+  const result = await maildrop.update({ deleted: new Set(marked), retrieved: new Set(retrieved) });
+  maildrop.close();
+  await maildrop.closed;
+  return { ...result, events };
 }
