@@ -2,6 +2,7 @@
 // Runs in the login processes. It outlives the auth process: when that is restarted it connects again.
 import { connect, type Socket } from "node:net";
 import { LineSplitter } from "../octets/line-splitter.ts";
+import type { Retention } from "../pop3/capability.ts";
 import { decodeBase64 } from "../sasl/base64.ts";
 import {
   type AuthParameters,
@@ -85,6 +86,7 @@ export class AuthClient {
   #failedAttempts = 0;
   #cancelReconnect = () => {};
   #mechanisms: ReadonlyMap<string, readonly string[]> = new Map();
+  #retention: Retention | undefined;
   /** What the server tells anew in the middle of a connection, complete at DONE. */
   #renewed = new Map<string, readonly string[]>();
 
@@ -108,6 +110,11 @@ export class AuthClient {
   /** Names and MECH parameters as the server told them last; empty before the first connection, kept between two. */
   get mechanisms(): ReadonlyMap<string, readonly string[]> {
     return this.#mechanisms;
+  }
+
+  /** What CAPA says before login, as the server told it last; undefined as long as it did not. */
+  get retention(): Retention | undefined {
+    return this.#retention;
   }
 
   /**
@@ -193,6 +200,10 @@ export class AuthClient {
       if (fault === undefined && reply.kind === "DONE") this.#connected();
       return fault;
     }
+    if (reply.kind === "EXPIRE") {
+      this.#retention = reply.retention;
+      return undefined;
+    }
     if (reply.kind === "MECH") {
       this.#renewed.set(reply.name, reply.parameters);
       return undefined;
@@ -227,10 +238,11 @@ export class AuthClient {
   }
 
   #connected(): void {
-    const { serverPid, mechanisms } = this.#greeting;
+    const { serverPid, mechanisms, retention } = this.#greeting;
     this.#isConnected = true;
     this.#failedAttempts = 0;
     this.#mechanisms = mechanisms;
+    this.#retention = retention;
     this.#options.onEvent({ kind: "connected", serverPid: serverPid!, mechanisms });
     for (const [id, exchange] of this.#exchanges) this.#sendQueued(id, exchange);
   }

@@ -2,6 +2,7 @@
 // protocol: the auth process (server.ts) and the login processes (client.ts); Postfix and Exim speak the same.
 // Source: Dovecot, docs/developers/design/auth_protocol.md and src/auth/auth-request-handler.c.
 import { isIP } from "node:net";
+import type { Retention } from "../pop3/capability.ts";
 import { decodeBase64, isBase64 } from "../sasl/base64.ts";
 import { escapeTabs, unescapeTabs } from "./tab-escape.ts";
 
@@ -71,6 +72,8 @@ export type ServerReply =
   | { readonly kind: "MECH"; readonly name: string; readonly parameters: readonly string[] }
   | { readonly kind: "SPID"; readonly pid: number }
   | { readonly kind: "CUID"; readonly connectionId: number }
+  /** Ours alone, for our login process: what CAPA says before login. May come again at any time. */
+  | { readonly kind: "EXPIRE"; readonly retention: Retention }
   /** 32 hexadecimal digits. */
   | { readonly kind: "COOKIE"; readonly cookie: string }
   | { readonly kind: "DONE" }
@@ -124,6 +127,8 @@ export function parseServerReply(line: string): ServerReply | Unknown | Malforme
       const [cookie = ""] = fields;
       return fields.length === 1 && COOKIE.test(cookie) ? { kind: "COOKIE", cookie } : malformed("COOKIE");
     }
+    case "EXPIRE":
+      return parseExpire(fields);
     case "DONE":
       return fields.length === 0 ? { kind: "DONE" } : malformed("DONE");
     case "OK":
@@ -170,6 +175,10 @@ export function formatServerReply(reply: ServerReply): string {
       return formatLine("CUID", reply.connectionId);
     case "COOKIE":
       return formatLine("COOKIE", reply.cookie);
+    case "EXPIRE": {
+      const { days, perUser } = reply.retention;
+      return formatLine("EXPIRE", days ?? "NEVER", ...(perUser ? ["USER"] : []));
+    }
     case "DONE":
       return formatLine("DONE");
     case "OK":
@@ -209,6 +218,13 @@ function parseVersion(fields: readonly string[]): Version | Malformed {
   const [major, minor] = fields.map((field) => parseNumber(field, MAX_ID));
   if (fields.length !== 2 || major === undefined || minor === undefined) return malformed("VERSION");
   return { kind: "VERSION", major, minor };
+}
+
+function parseExpire([least, user, ...more]: readonly string[]): ServerReply | Malformed {
+  const days = least === "NEVER" ? undefined : parseNumber(least, MAX_ID);
+  if ((days === undefined && least !== "NEVER") || (user ?? "USER") !== "USER" || more.length > 0)
+    return malformed("EXPIRE");
+  return { kind: "EXPIRE", retention: { days, perUser: user !== undefined } };
 }
 
 function parseContinuation(fields: readonly string[]): Continuation | Malformed {

@@ -1,6 +1,7 @@
 // One client of the auth server: its requests, from AUTH to the result. Runs in the auth process, see server.ts.
 import type { Socket } from "node:net";
 import { LineSplitter } from "../octets/line-splitter.ts";
+import type { Retention } from "../pop3/capability.ts";
 import { decodeBase64, encodeBase64 } from "../sasl/base64.ts";
 import type { Mechanism, MechanismContext, ServerMechanism, Step } from "../sasl/mechanism.ts";
 import {
@@ -60,6 +61,10 @@ export class ServerConnection {
 
   tellMechanisms(): void {
     this.#write([...mechanismReplies(this.#options.mechanisms), DONE].map(formatServerReply).join(""));
+  }
+
+  tellRetention(): void {
+    this.#write(retentionReplies(this.#options.retention).map(formatServerReply).join(""));
   }
 
   #handle(command: ClientCommand): Outcome {
@@ -289,6 +294,7 @@ function greeting(options: ServerOptions, connectionId: number): string {
   const replies: readonly ServerReply[] = [
     { kind: "VERSION", major: PROTOCOL_MAJOR, minor: PROTOCOL_MINOR },
     ...mechanismReplies(options.mechanisms),
+    ...retentionReplies(options.retention),
     { kind: "SPID", pid: options.pid },
     { kind: "CUID", connectionId },
     { kind: "COOKIE", cookie: Buffer.from(options.randomBytes(16)).toString("hex") },
@@ -299,6 +305,10 @@ function greeting(options: ServerOptions, connectionId: number): string {
 
 function mechanismReplies(mechanisms: ReadonlyMap<string, Mechanism>): ServerReply[] {
   return Array.from(mechanisms, ([name, { parameters }]) => ({ kind: "MECH", name, parameters }));
+}
+
+function retentionReplies(retention: Retention | undefined): ServerReply[] {
+  return retention === undefined ? [] : [{ kind: "EXPIRE", retention }];
 }
 
 function ask(request: OpenRequest, data: Uint8Array): Outcome {

@@ -1,11 +1,13 @@
 // Collects what the auth server says before DONE, in the order that the protocol wants. Used by the auth client, in the
 // login processes.
+import type { Retention } from "../pop3/capability.ts";
 import { PROTOCOL_MAJOR, type ServerReply } from "./codec.ts";
 
 export class ServerGreeting {
   /** Parameters by name. */
   readonly mechanisms = new Map<string, readonly string[]>();
   serverPid: number | undefined;
+  retention: Retention | undefined;
   #hasVersion = false;
 
   /** @returns what is wrong with the reply, if anything is */
@@ -22,6 +24,9 @@ export class ServerGreeting {
       case "SPID":
         this.serverPid = reply.pid;
         return this.mechanisms.size === 0 ? "SPID before MECH: not a socket for authentication" : undefined;
+      case "EXPIRE":
+        this.retention = reply.retention;
+        return undefined;
       case "CUID":
       case "COOKIE":
         return undefined;

@@ -1,6 +1,7 @@
 // The server's end of Dovecot's auth-client protocol. Runs in the auth process, one AuthServer for each listener:
 // our own login processes connect to one, Postfix and Exim to others.
 import type { Socket } from "node:net";
+import type { Retention } from "../pop3/capability.ts";
 import type { Mechanism, MechanismContext, ScramHash, ScramVerifier } from "../sasl/mechanism.ts";
 import type { AuthParameters } from "./codec.ts";
 import { ServerConnection } from "./server-connection.ts";
@@ -107,13 +108,20 @@ export class AuthServer {
     if (tell === "all") for (const connection of this.#connections.values()) connection.tellMechanisms();
   }
 
+  /** What CAPA says before login, told now and to each new client: only our own knows that line. */
+  announce(retention: Retention): void {
+    this.#options.retention = retention;
+    for (const connection of this.#connections.values()) connection.tellRetention();
+  }
+
   /** Drops every connection; MTAs and login processes see a temporary failure and connect again. */
   close(): void {
     for (const socket of this.#connections.keys()) socket.destroy();
   }
 }
 
-/** With the defaults; `mechanisms` is replaced by `offer`. */
+/** With the defaults; `mechanisms` is replaced by `offer`, `retention` by `announce`. */
 export type ServerOptions = Required<Omit<AuthServerOptions, "mechanisms">> & {
   mechanisms: ReadonlyMap<string, Mechanism>;
+  retention?: Retention;
 };

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { isNetwork } from "../host/networks.ts";
 import { parseListenAddress } from "../net/address.ts";
 import { parseDuration } from "./duration.ts";
+import { EXPIRE_FORM, KEEP_DELETED_FORM, parseExpireDays, parseKeepDeleted } from "./mail-policy.ts";
 import { parseMemory } from "./memory.ts";
 import { POSTFIX_MAP_TYPES } from "./postfix-map-types.ts";
 
@@ -52,6 +53,14 @@ const memory = (fallback: string, leastKib: number) =>
       return z.NEVER;
     });
 const MAX_MEMORY_KIB = 64 * 1024 * 1024;
+/** A value in a form of its own. @param form what is expected, for the error */
+const written = <T>(parse: (text: string) => T | undefined, form: string) =>
+  z.string().transform((text, context) => {
+    const value = parse(text);
+    if (value !== undefined) return value;
+    context.addIssue({ code: "custom", message: `"${text}": ${form}` });
+    return z.NEVER;
+  });
 
 const absolutePath = z
   .string()
@@ -271,6 +280,12 @@ const mail = z
     process_idle: duration("5m"),
     /** Mailbox processes at one time, each some 25 MB of its own; at the limit an idle one ends, else logins are refused. */
     max_user_processes: z.int().min(1).max(10_000).default(100),
+    /** Moves messages that a client has got whole to cur/ with flag S, so that IMAP programs show them as read. */
+    mark_seen: z.boolean().default(true),
+    /** How long removed messages are kept in .dewey-deleted/ of their Maildir, for an undo; "off": not at all. */
+    keep_deleted: written(parseKeepDeleted, KEEP_DELETED_FORM).default(0),
+    /** A session's UPDATE removes what has been there for longer, in days; "never" (null). CAPA tells it as EXPIRE. */
+    expire: written(parseExpireDays, EXPIRE_FORM).default(null),
   })
   .prefault({});
 

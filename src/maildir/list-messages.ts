@@ -29,8 +29,10 @@ export async function listMessages(path: string, settings: MaildropSettings): Pr
   const remembered = snapshots?.take(path);
   const snapshot = remembered && areSameFolders(remembered.stamps, stamps) ? remembered : undefined;
   if (snapshot?.isExact && sameStamps(snapshot.stamps, stamps)) return { ...snapshot, isIndexStale: false };
+  const housekeeping = { oldestKeptMs: snapshot?.oldestKeptMs, tmpCleanedAtMs: snapshot?.tmpCleanedAtMs };
   const listed = snapshot === undefined ? await readListing(files, path, stamps) : undefined;
-  if (listed !== undefined) return { list: listed, stamps, isExact: true, isIndexStale: false };
+  if (listed !== undefined)
+    return { list: listed, stamps, isExact: true, isIndexStale: false, ...housekeeping };
   await makeMissingFolders(
     path,
     stamps.map((stamp) => stamp !== undefined),
@@ -55,14 +57,7 @@ export async function listMessages(path: string, settings: MaildropSettings): Pr
   // One of a hundred is counted sooner than a whole list is read.
   if (list.unknownCount * 100 > list.count && (await learnToldSizes(path, list, settings)))
     isIndexStale = true;
-  return {
-    list,
-    stamps: listing.stamps,
-    isExact: listing.isExact,
-    isIndexStale,
-    oldestKeptMs: snapshot?.oldestKeptMs,
-    tmpCleanedAtMs: snapshot?.tmpCleanedAtMs,
-  };
+  return { list, stamps: listing.stamps, isExact: listing.isExact, isIndexStale, ...housekeeping };
 }
 
 const FEW_MESSAGES = 100;

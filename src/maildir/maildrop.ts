@@ -217,7 +217,7 @@ export class Maildrop {
     if (!(await this.#lock.isHeld())) {
       this.#settings.onEvent({ kind: "lock-lost", path: `${this.path}/${LOCK_FILE}` });
       const failed = [...request.deleted].map((index) => ({ index, code: "ENOLCK" }));
-      return { removed: 0, alreadyGone: 0, failed };
+      return { removed: 0, alreadyGone: 0, failed, expired: 0 };
     }
     const context = {
       list: this.#list,

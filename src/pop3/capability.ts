@@ -10,14 +10,24 @@ export interface Capabilities {
   readonly startTlsAllowed?: boolean;
   /** Name for IMPLEMENTATION, such as "dewey-pop3". */
   readonly implementation: string;
+  /** Undefined while nobody knows: then nothing is said of it. */
+  readonly retention: Retention | undefined;
+}
+
+/** How long messages may stay on the server at least (RFC 2449 §6.7). */
+export interface Retention {
+  /** Undefined: for ever. */
+  readonly days: number | undefined;
+  /** Before login: accounts differ, and `days` is the least of any; the account's own is told after login. */
+  readonly perUser: boolean;
 }
 
 // The reference lists these; `DEL` is another word for `DELE`. Clients ignore tags that they don't know.
 const BASE_COMMANDS = ["CAPA", "DEL", "DELE", "LIST", "NOOP", "PASS", "RETR", "RSET", "STAT", "QUIT"];
 
 /**
- * The multi-line response to CAPA, but for STLS the same in both states: clients such as neomutt and JavaMail remember the
- * first one that they see, so TOP, UIDL and SASL have to be in it.
+ * The multi-line response to CAPA, but for STLS and EXPIRE the same in both states: clients such as neomutt and JavaMail
+ * remember the first one that they see, so TOP, UIDL and SASL have to be in it.
  */
 export function capabilityResponse(capabilities: Capabilities): string {
   const lines = [
@@ -29,9 +39,13 @@ export function capabilityResponse(capabilities: Capabilities): string {
     "PIPELINING",
     "RESP-CODES",
     "AUTH-RESP-CODE",
-    "EXPIRE NEVER",
+    ...(capabilities.retention === undefined ? [] : [expire(capabilities.retention)]),
     `IMPLEMENTATION ${capabilities.implementation}`,
     ...BASE_COMMANDS,
   ];
   return ok("Capabilities follow") + lines.map((line) => `${line}\r\n`).join("") + TERMINATION;
+}
+
+function expire({ days, perUser }: Retention): string {
+  return `EXPIRE ${days ?? "NEVER"}${perUser ? " USER" : ""}`;
 }

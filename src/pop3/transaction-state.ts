@@ -83,12 +83,16 @@ export class TransactionState {
     }
   }
 
-  /** QUIT's reply. RFC 1939 §6: when some marked message was not removed, it is an -ERR. */
-  signOff(update: { readonly failed: number }): string {
+  /**
+   * QUIT's reply. RFC 1939 §6: when some marked message was not removed, it is an -ERR.
+   *
+   * @param update how many marked ones were not removed, and how many others were because of their age
+   */
+  signOff(update: { readonly failed: number; readonly expired?: number }): string {
     if (update.failed > 0) {
       return err(`${update.failed} of ${this.#deleted.size} deleted messages not removed`, "SYS/TEMP");
     }
-    const left = this.#maildrop.count - this.#deleted.size;
+    const left = this.#maildrop.count - this.#deleted.size - (update.expired ?? 0);
     return ok(
       `${this.#options.serverName} POP3 server signing off (${left === 0 ? "maildrop empty" : `${left} messages left`})`,
     );

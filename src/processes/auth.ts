@@ -14,6 +14,7 @@ import { SocketmapServer } from "../auth/socketmap-server.ts";
 import { readMachineId } from "../host/machine-id.ts";
 import type { Log } from "../log/log.ts";
 import type { ScramHash } from "../sasl/mechanism.ts";
+import { retentionOfAll } from "./account-mail-policy.ts";
 import { AccountPlacement } from "./account-placement.ts";
 import { logAuthEvent, logPasswdFileEvent, logSocketmapEvent } from "./auth-log.ts";
 import { mechanismsToOffer } from "./auth-mechanisms.ts";
@@ -35,9 +36,11 @@ runChild("auth", async (given, { log, listenerFds, send }) => {
   const keeper = new PostfixMapKeeper(log);
   keeper.configure(settings);
   let offerMechanisms = (): void => {};
+  let announceRetention = (): void => {};
   const onReloaded = (passwdFile: PasswdFile): void => {
     keeper.changed(passwdFile.accounts);
     offerMechanisms();
+    announceRetention();
   };
   let accounts = await openAccounts(settings, log, onReloaded);
 
@@ -78,6 +81,10 @@ runChild("auth", async (given, { log, listenerFds, send }) => {
     logOffered(log, names, scramHashes);
   };
   offerMechanisms();
+  announceRetention = () => {
+    forLogin.announce(retentionOfAll(accounts.passwdFile.accounts.values(), settings.expireDays));
+  };
+  announceRetention();
   const lookups = new MtaLookups(
     log,
     () => accounts.passwdFile,
@@ -109,7 +116,11 @@ runChild("auth", async (given, { log, listenerFds, send }) => {
       keeper.configure(settings);
       throttle.configure(changed);
       rehasher = rehasherOf(changed, log);
-      if (isSame) return offerMechanisms();
+      if (isSame) {
+        offerMechanisms();
+        announceRetention();
+        return;
+      }
       const opened = await openAccounts(changed, log, onReloaded);
       if (!opened.passwdFile.isLoaded) {
         log.error({ path: changed.passwdFile }, "the new passwd file cannot be read, the old one stays");
@@ -118,6 +129,7 @@ runChild("auth", async (given, { log, listenerFds, send }) => {
       }
       accounts = opened;
       offerMechanisms();
+      announceRetention();
       await previous.devices.close();
       await previous.passwdFile.close();
     },

@@ -84,6 +84,7 @@ export class AuthorizationSession {
       mechanisms: offered,
       implementation: POP3_IMPLEMENTATION,
       tls: tls !== undefined ? "active" : arrivals.canStartTls ? "available" : "none",
+      retention: auth.retention,
     });
     const connection = new Connection(socket, new LineReader((start) => state.maxLineOctets(start)), {
       onLine: (line) => {

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import type { Authentication, Verifier } from "../accounts/verifier.ts";
 import type { Verdict, VerifyRequest } from "../auth/server.ts";
 import type { Log } from "../log/log.ts";
+import { type AccountMailPolicy, accountMailPolicy } from "./account-mail-policy.ts";
 import type { AccountPlace, AccountPlacement } from "./account-placement.ts";
 import type { LoginRehasher } from "./login-rehasher.ts";
 import type { Guess, LoginThrottle } from "./login-throttle.ts";
@@ -64,6 +65,11 @@ export async function reachVerdict(
     log.info(device === undefined ? who : { ...who, device }, "login accepted");
     return { kind: "ok", user: account.user };
   }
+  const mail = accountMailPolicy(account);
+  if (mail.kind === "unusable") {
+    log.error({ ...who, line: account.lineNumber, reason: mail.reason }, "account cannot be used");
+    return { kind: "refused", code: "unusable" };
+  }
   const placed = await placement.place(account);
   switch (placed.kind) {
     case "unavailable":
@@ -76,7 +82,7 @@ export async function reachVerdict(
         kind: "ok",
         user: account.user,
         fields: () => {
-          const ticket = ticketFor(request, account.user, placed);
+          const ticket = ticketFor(request, account.user, placed, mail.policy);
           const sealed = sealTicket(ticket, Buffer.from(settings.ticketKey, "base64"));
           return new Map([
             ["ticket", sealed],
@@ -113,12 +119,14 @@ function ticketFor(
   { session, mechanism, secured, tls, offered, remoteAddress }: VerifyRequest,
   account: string,
   { place, maildir }: Extract<AccountPlace, { kind: "placed" }>,
+  mail: AccountMailPolicy,
 ): Ticket {
   return {
     session: session ?? "",
     account,
     place,
     maildir,
+    mail,
     address: remoteAddress ?? "",
     mechanism,
     secured,

@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Handlers } from "../control/questions.ts";
 import type { Log } from "../log/log.ts";
 import { Maildrop, type OpenResult } from "../maildir/maildrop.ts";
+import type { MaildropOptions } from "../maildir/maildrop-options.ts";
 import { SnapshotCache } from "../maildir/snapshot-cache.ts";
 import { err } from "../pop3/reply.ts";
 import type { FellowWorkers, Holder } from "./fellow-workers.ts";
@@ -68,7 +69,7 @@ export class MailboxService {
     const { ticket } = redemption;
     const { session, account, address, maildir } = ticket;
     const log = this.#log.child({ session, account, address });
-    const opened = await this.#openMaildrop(maildir, log);
+    const opened = await this.#openMaildrop(maildir, log, this.#mailOptions(ticket));
     switch (opened.kind) {
       case "open":
         return { kind: "admitted", ticket, maildrop: opened.maildrop };
@@ -104,6 +105,7 @@ export class MailboxService {
           // USER and PASS are SASL PLAIN by another name.
           passwordAllowed: ticket.offered.includes("PLAIN"),
           implementation: POP3_IMPLEMENTATION,
+          retention: { days: this.#expireDays(ticket) ?? undefined, perUser: false },
         },
       },
       idleTimeMs: this.#settings.idleTimeMs,
@@ -139,12 +141,13 @@ export class MailboxService {
    * Opens a maildrop; where another session has it, waits for its end, then takes over from one that is idle, in this
    * process or in a fellow. Another program's or host's lock can only be waited for.
    */
-  async #openMaildrop(maildir: string, log: Log): Promise<OpenedMaildrop> {
+  async #openMaildrop(maildir: string, log: Log, mailOptions: MaildropOptions): Promise<OpenedMaildrop> {
     const { lockWaitMs, takeoverIdleMs, lock } = this.#settings;
     let deadlineMs = this.#now() + lockWaitMs;
     let hasTakenOver = false;
     for (;;) {
       const opened = await Maildrop.open(maildir, {
+        ...mailOptions,
         snapshots: this.#snapshots,
         lock,
         onEvent: (event) => logMaildropEvent(log, event),
@@ -168,6 +171,20 @@ export class MailboxService {
       session?.takeOver();
       deadlineMs = this.#now() + TAKEOVER_MS;
     }
+  }
+
+  /** The account's own where its passwd line says so, else the config's. */
+  #mailOptions(ticket: Ticket): MaildropOptions {
+    const expireDays = this.#expireDays(ticket);
+    return {
+      expireMs: expireDays === null ? undefined : expireDays * DAY_MS,
+      keepDeletedMs: ticket.mail.keepDeletedMs ?? this.#settings.keepDeletedMs,
+      markSeen: ticket.mail.markSeen ?? this.#settings.markSeen,
+    };
+  }
+
+  #expireDays({ mail }: Ticket): number | null {
+    return mail.expireDays === undefined ? this.#settings.expireDays : mail.expireDays;
   }
 
   /** A fellow waits for a maildrop: if its session here is idle, it ends. */
@@ -210,6 +227,8 @@ function describeHolder(holder: Holder | undefined): string {
   if (holder === undefined) return "";
   return ` from ${holder.address} since ${new Date(holder.startedAtMs).toISOString().slice(0, 19)}Z`;
 }
+
+const DAY_MS = 86_400_000;
 
 /** How often a lock is tried for that no session of this process holds, ms. */
 const LOCK_RETRY_MS = 200;

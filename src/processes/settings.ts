@@ -35,6 +35,7 @@ const authSettings = z.strictObject({
     }),
   }),
   mechanisms: z.array(z.string()).optional(),
+  expireDays: z.int().positive().nullable(),
   ticketKey: key,
   /** Whose all mail is; left out where each account has an owner of its own. */
   mailOwner: mailOwner.optional(),
@@ -63,6 +64,9 @@ const mailboxSettings = z.strictObject({
   lockWaitMs: milliseconds,
   takeoverIdleMs: milliseconds,
   lock: z.enum(["flock", "dotlock", "none"]),
+  markSeen: z.boolean(),
+  keepDeletedMs: milliseconds,
+  expireDays: z.int().positive().nullable(),
   maxUselessCommands: z.int().positive(),
   drainTimeMs: milliseconds,
 });
@@ -177,6 +181,7 @@ export function authSettingsOf(config: Config, inheritance: AuthInheritance): Au
     logLevel: config.log.level,
     passwdFile: config.auth.passwd_file,
     maildir: config.mail.maildir,
+    expireDays: config.mail.expire,
     failureDelayMs: config.auth.failure_delay,
     maxFailureDelayMs: config.auth.max_failure_delay,
     throttleExemptNets: config.auth.throttle_exempt_nets,
@@ -208,6 +213,9 @@ export function mailboxSettingsOf(
     lockWaitMs: config.limits.lock_wait,
     takeoverIdleMs: config.limits.takeover_idle,
     lock: config.mail.lock,
+    markSeen: config.mail.mark_seen,
+    keepDeletedMs: config.mail.keep_deleted,
+    expireDays: config.mail.expire,
     maxUselessCommands: config.limits.useless_commands,
     drainTimeMs: config.limits.drain_time,
   };

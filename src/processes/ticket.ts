@@ -21,6 +21,12 @@ const ticketSchema = z.strictObject({
   tls: z.string().max(160).optional(),
   /** The SASL mechanisms that the connection was offered: both states announce the same. */
   offered: z.array(z.string().max(20)).max(16),
+  /** What holds for this account in place of the config's [mail]. */
+  mail: z.strictObject({
+    expireDays: z.int().positive().nullable().optional(),
+    keepDeletedMs: z.int().nonnegative().optional(),
+    markSeen: z.boolean().optional(),
+  }),
   /** Drawn by auth for each ticket; a mailbox process accepts it once. */
   nonce: z.string().min(16).max(64),
   issuedAtMs: z.number().int(),

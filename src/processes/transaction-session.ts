@@ -49,6 +49,7 @@ export class TransactionSession {
   #octetsSent = 0;
   #messagesSent = 0;
   #removed = 0;
+  #expired = 0;
   #reason: EndReason | undefined;
   /** Set when no other command is to be handled. */
   #closing: { readonly reason: EndReason; readonly text: string } | undefined;
@@ -257,6 +258,7 @@ export class TransactionSession {
     const { maildrop, log } = this.#context;
     const result = await maildrop.update({ deleted: this.#state.deleted, retrieved: this.#retrieved });
     this.#removed = result.removed;
+    this.#expired = result.expired;
     for (const failure of result.failed) {
       log.error(
         { ...this.#identity(), uniqueId: maildrop.uniqueId(failure.index), code: failure.code },
@@ -266,7 +268,7 @@ export class TransactionSession {
     // Before the reply: a client that comes back at once finds its maildrop free.
     maildrop.close();
     this.#end("quit");
-    this.#connection.end(this.#state.signOff({ failed: result.failed.length }));
+    this.#connection.end(this.#state.signOff({ failed: result.failed.length, expired: result.expired }));
   }
 
   // RFC 1939 §3: the autologout timer ends the session without UPDATE and without a reply.
@@ -317,6 +319,7 @@ export class TransactionSession {
         messages: maildrop.count,
         retrieved: this.#messagesSent,
         deleted: this.#removed,
+        ...(this.#expired > 0 ? { expired: this.#expired } : {}),
         octets: this.#octetsSent,
         durationMs,
         reason: this.#reason,

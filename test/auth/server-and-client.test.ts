@@ -95,6 +95,17 @@ const mrose = new Map([
 ]);
 
 describe("AuthServer and AuthClient", () => {
+  it("tell and learn what CAPA says of the retention, in the greeting and whenever it changes", async () => {
+    await listen(secretOnly);
+    server.announce({ days: 5, perUser: true });
+    await new Promise<void>((resolve) => open(() => resolve()));
+    expect(client.retention).toEqual({ days: 5, perUser: true });
+    server.announce({ days: undefined, perUser: false });
+    // Answers come in order: this one behind the announcement.
+    await authenticate("PLAIN", plain("mrose", "secret"));
+    expect(client.retention).toEqual({ days: undefined, perUser: false });
+  });
+
   it.each([
     ["PLAIN with an initial response", "PLAIN", plain("mrose", "secret"), [], mrose],
     ["PLAIN without one", "PLAIN", undefined, [plain("mrose", "secret")], mrose],

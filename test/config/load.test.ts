@@ -55,6 +55,27 @@ idle_time = "15m"`,
     });
   });
 
+  it("reads what becomes of messages", () => {
+    const mail = (text: string) => {
+      const result = parseConfig(`[mail]\n${text}`, "config.toml");
+      return result.kind === "config" ? result.config.mail : result.faults.map(formatFault);
+    };
+    expect(mail("")).toMatchObject({ mark_seen: true, keep_deleted: 0, expire: null });
+    expect(mail('mark_seen = false\nkeep_deleted = "7d"\nexpire = "30d"')).toMatchObject({
+      mark_seen: false,
+      keep_deleted: 7 * 86_400_000,
+      expire: 30,
+    });
+    expect(mail('keep_deleted = "off"\nexpire = "never"')).toMatchObject({ keep_deleted: 0, expire: null });
+    expect(mail('keep_deleted = "a week"\nexpire = "36h"')).toEqual([
+      'config.toml:2: mail.keep_deleted: "a week": expected a duration such as "7d", or "off"',
+      'config.toml:3: mail.expire: "36h": expected whole days such as "30d", or "never"',
+    ]);
+    expect(mail('expire = "0d"')).toEqual([
+      'config.toml:2: mail.expire: "0d": expected whole days such as "30d", or "never"',
+    ]);
+  });
+
   it("names file, line and key of an unknown key, and suggests the nearest", () => {
     expect(faults('[server]\nname = "dewey"\nlistn = []\n')).toEqual([
       "config.toml:3: server.listn: unknown key, did you mean server.listen?",

@@ -16,6 +16,7 @@ const capabilities = {
   mechanisms: ["PLAIN", "LOGIN", "SCRAM-SHA-256"],
   passwordAllowed: true,
   implementation: "dewey-pop3",
+  retention: { days: undefined, perUser: false },
 };
 
 const JPOSTEL = verifierOf("SHA-256", "pencil");

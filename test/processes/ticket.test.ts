@@ -10,6 +10,7 @@ const ticket: Ticket = {
   account: "mrose",
   place: "mailbox-1000-100",
   maildir: "/home/mrose/Maildir",
+  mail: {},
   address: "192.0.2.1",
   mechanism: "PLAIN",
   secured: false,

@@ -11,6 +11,8 @@ export interface TestAccount {
   readonly gid: number;
   /** Absolute; its Maildir is the folder `Maildir` in it. */
   readonly home: string;
+  /** Extra fields of the passwd line, such as "pop3_expire=30d". */
+  readonly extra?: string;
 }
 
 /**
@@ -22,12 +24,12 @@ export interface TestAccount {
  */
 export async function writePasswdFile(file: string, accounts: readonly TestAccount[]): Promise<void> {
   const lines = await Promise.all(
-    accounts.map(async ({ user, password, field, uid, gid, home }) => {
-      if (field !== undefined) return `${user}:${field}:${uid}:${gid}::${home}::\n`;
+    accounts.map(async ({ user, password, field, uid, gid, home, extra = "" }) => {
+      if (field !== undefined) return `${user}:${field}:${uid}:${gid}::${home}::${extra}\n`;
       const hash = await argon2.hash(password, { memoryCost: 64, timeCost: 1, parallelism: 1 });
       // The package writes m,p,t; libsodium, and so Dovecot, reads only the reference's order m,t,p.
       const ordered = hash.replace(/\$(m=\d+),(p=\d+),(t=\d+)\$/, "$$$1,$3,$2$$");
-      return `${user}:{ARGON2ID}${ordered}:${uid}:${gid}::${home}::\n`;
+      return `${user}:{ARGON2ID}${ordered}:${uid}:${gid}::${home}::${extra}\n`;
     }),
   );
   writeFileSync(file, lines.join(""), { mode: 0o644 });
