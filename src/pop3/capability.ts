@@ -11,7 +11,7 @@ export interface Capabilities {
   /** Name for IMPLEMENTATION, such as "dewey-pop3". */
   readonly implementation: string;
   /** Undefined while nobody knows: then nothing is said of it. */
-  readonly retention: Retention | undefined;
+  readonly retention?: Retention | undefined;
 }
 
 /** How long messages may stay on the server at least (RFC 2449 §6.7). */

@@ -307,6 +307,7 @@ describe("dotlock", () => {
     expect(await maildrop.update({ deleted: new Set([0]), retrieved: new Set([0]) })).toEqual({
       removed: 0,
       alreadyGone: 0,
+      expired: 0,
       failed: [{ index: 0, code: "ENOLCK" }],
     });
     expect(maildir.names("new")).toEqual(["1.1.host"]);

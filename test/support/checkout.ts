@@ -22,6 +22,12 @@ export function runnableProgram(name: "pop3-server" | "pop3-passwd" | "pop3-ctl"
   return { path: join(runnable.root, "scripts", name), env: runnable.env };
 }
 
+/** The built modules, for a script that imports them in a process of its own, whatever user that is. */
+export function runnableModules(): RunnableProgram {
+  runnable ??= makeRunnable();
+  return { path: join(runnable.root, "dist"), env: runnable.env };
+}
+
 let runnable: { readonly root: string; readonly env: Readonly<Record<string, string>> } | undefined;
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url));
