@@ -179,7 +179,8 @@ function parseTlvs(octets: Uint8Array): readonly Tlv[] | undefined {
 /** It is made over the whole header, with zeros in its own place. @param value lies within the header */
 function isChecksumRight(header: Uint8Array, value: Uint8Array): boolean {
   if (value.length !== 4) return false;
-  const copy = header.slice();
+  // Not slice: a Buffer's shares its octets.
+  const copy = new Uint8Array(header);
   copy.fill(0, value.byteOffset - header.byteOffset, value.byteOffset - header.byteOffset + 4);
   return crc32c(copy) === new DataView(value.buffer, value.byteOffset, 4).getUint32(0);
 }

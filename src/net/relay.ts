@@ -26,8 +26,8 @@ export class Upstream {
   #client: net.Socket | undefined;
   #stallTimeMs = 0;
   #isReplied = false;
-  /** Octets of the buffer that the client has not taken yet; the buffer must stay as it is. */
-  #isHeld = false;
+  /** The buffer whose octets the client has not taken yet: it must stay as it is, and nothing is read meanwhile. */
+  #held: Buffer | undefined;
   #lastBytes = 0;
   #error: Error | undefined;
 
@@ -101,20 +101,22 @@ export class Upstream {
       return this.#client !== undefined || !this.#isReplied;
     }
     if (client.destroyed) return true;
+    const buffer = this.#buffer;
     client.write(octets, () => {
-      if (!this.#isHeld) return;
-      this.#isHeld = false;
+      if (this.#held !== buffer) return;
+      this.#held = undefined;
+      if (buffer !== this.#buffer) recycle(buffer);
       client.setTimeout(0);
       if (!this.#socket.destroyed) this.#socket.resume();
     });
-    // A write that the kernel took whole leaves nothing behind, and the buffer is free again.
-    this.#isHeld = client.writableLength > 0;
-    if (this.#isHeld) client.setTimeout(this.#stallTimeMs);
-    return !this.#isHeld;
+    // A write that the kernel took whole leaves nothing behind, and the buffer is free again. TLS holds each one.
+    this.#held = client.writableLength > 0 ? buffer : undefined;
+    if (this.#held !== undefined) client.setTimeout(this.#stallTimeMs);
+    return this.#held === undefined;
   }
 
+  /** Asked for after each read: so the size follows what came, whether it is held or not. */
   #nextBuffer(): Buffer {
-    if (this.#isHeld) return this.#buffer;
     const isLarge = this.#buffer !== this.#small;
     if (!isLarge && this.#lastBytes === SMALL_BYTES) {
       this.#buffer = pool.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES);
@@ -125,8 +127,12 @@ export class Upstream {
   }
 
   #release(): void {
-    // A held buffer belongs to the client's socket until its write is done: left to the garbage collector.
-    if (this.#buffer !== this.#small && !this.#isHeld && pool.length < MAX_POOLED) pool.push(this.#buffer);
+    // A held one is recycled once its write is done, or left to the garbage collector.
+    if (this.#buffer !== this.#held) recycle(this.#buffer);
     this.#buffer = this.#small;
   }
+}
+
+function recycle(buffer: Buffer): void {
+  if (buffer.length === LARGE_BYTES && pool.length < MAX_POOLED) pool.push(buffer);
 }

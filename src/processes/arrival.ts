@@ -59,6 +59,8 @@ export class Arrivals {
       return { kind: "failed", reason, address: client.address };
     };
     if (!listener.proxy) return await this.#secure(socket, listener, client);
+    // Gone before it was accepted, as health checks do it.
+    if (client.address === "") return failed(undefined);
     if (!this.#proxies.has(client.address)) return failed("not in server.proxy_networks");
     const header = await readProxyHeader(socket);
     if (header === undefined) return failed(undefined);

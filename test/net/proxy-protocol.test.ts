@@ -142,6 +142,9 @@ describe("a PROXY header of version 2", () => {
   it("has its checksum verified", () => {
     const header = withChecksum([...TCP4, ...tlv(0x04, [0, 0, 0])]);
     expect(parseProxyHeader(header)).toMatchObject({ kind: "header", endpoints });
+    // As sockets bring it; and it is still the same afterwards.
+    const buffer = Buffer.from(header);
+    for (let i = 0; i < 2; i++) expect(parseProxyHeader(buffer)).toMatchObject({ kind: "header", endpoints });
     for (const index of [17, header.length - 1, header.length - 9]) {
       const damaged = header.slice();
       damaged[index]! ^= 1;

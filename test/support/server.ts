@@ -53,6 +53,9 @@ export interface TestServer {
 const loginUser = "daemon";
 export const authUser = "bin";
 
+/** A dozen programs that start at once, on a machine that is busy with other tests. */
+const READY_MS = 120_000;
+
 /** @throws Error with everything the server said when it is not ready in time */
 export async function startServer(options: ServerOptions): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), "dewey-server-"));
@@ -82,7 +85,7 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
       return parsed;
     };
     try {
-      await program.lineWhere((line) => parseLogLine(line).msg === "ready", "ready");
+      await program.lineWhere((line) => parseLogLine(line).msg === "ready", "ready", READY_MS);
     } catch (error) {
       await program.stop("SIGKILL");
       throw error;

@@ -1,0 +1,140 @@
+// A real HAProxy in front: TLS ended there and told by PP2_TYPE_SSL, TLS passed through, STLS passed through, with PROXY
+// headers of both versions, and HAProxy's own checks.
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type MadeCertificate, makeCertificate } from "../../scripts/certificate.mjs";
+import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/free-port.ts";
+import { mailOwner } from "../support/mail-owner.ts";
+import { type ProgramResult, type RunningProgram, runProgram, startProgram } from "../support/program.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+import { acceptsConnections } from "./support/connect.ts";
+import { layOutMaildir } from "./support/maildir.ts";
+
+const owner = mailOwner();
+const frontends = [
+  { name: "ended", bind: "ssl crt PEM", backend: "plain", server: "send-proxy-v2-ssl-cn" },
+  { name: "through1", bind: "", backend: "tls", server: "send-proxy" },
+  { name: "through2", bind: "", backend: "tls", server: "send-proxy-v2 proxy-v2-options crc32c,unique-id" },
+  { name: "stls1", bind: "", backend: "plain", server: "send-proxy" },
+  { name: "stls2", bind: "", backend: "plain", server: "send-proxy-v2 proxy-v2-options crc32c" },
+] as const;
+type Frontend = (typeof frontends)[number]["name"];
+
+let folder: string;
+let server: TestServer;
+let haproxy: RunningProgram;
+let certificate: MadeCertificate;
+const ports = new Map<Frontend, number>();
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "dewey-haproxy-"));
+  chmodSync(folder, 0o755);
+  certificate = await makeCertificate({
+    names: [
+      { type: "dns", value: "localhost" },
+      { type: "ip", value: "127.0.0.1" },
+    ],
+  });
+  const pem = join(folder, "haproxy.pem");
+  writeFileSync(pem, certificate.certificate + certificate.privateKey, { mode: 0o600 });
+  writeFileSync(join(folder, "ca.pem"), certificate.certificate);
+  const [plain, tls] = [await freePort(), await freePort()];
+  const home = join(folder, "home");
+  layOutMaildir(home, owner, new Map([["new/1.one", Buffer.from("Subject: one\n\none\n")]]));
+  server = await startServer({
+    accounts: [{ user: "mrose", password: "secret", uid: owner.uid, gid: owner.gid, home }],
+    owner,
+    certificates: [certificate],
+    settings: {
+      server: {
+        listen_proxy: [`127.0.0.1:${plain}`],
+        listen_tls_proxy: [`127.0.0.1:${tls}`],
+        proxy_networks: ["127.0.0.1"],
+        proxy_ends_tls: true,
+      },
+      auth: { plaintext_without_tls: "never" },
+    },
+  });
+  const sections: string[] = [];
+  for (const { name, bind, backend, server: options } of frontends) {
+    const port = await freePort();
+    ports.set(name, port);
+    const target = backend === "plain" ? plain : tls;
+    sections.push(`listen ${name}
+  bind 127.0.0.1:${port} ${bind.replace("PEM", pem)}
+  unique-id-format %[uuid()]
+  server dewey 127.0.0.1:${target} ${options} check inter 300ms check-send-proxy ${backend === "tls" ? "check-ssl verify none" : ""}
+`);
+  }
+  const config = join(folder, "haproxy.cfg");
+  writeFileSync(
+    config,
+    `defaults
+  mode tcp
+  timeout connect 10s
+  timeout client 60s
+  timeout server 60s
+
+${sections.join("\n")}`,
+  );
+  haproxy = await startProgram("/usr/sbin/haproxy", ["-db", "-f", config]);
+  for (const port of ports.values())
+    await eventually("HAProxy accepts connections", () => acceptsConnections(port));
+});
+afterAll(async () => {
+  // It ends at once at SIGTERM, by a signal or with 143.
+  await haproxy?.stop("SIGTERM");
+  await server?.stop();
+  rmSync(folder, { recursive: true });
+});
+
+/** From an address of its own on the loopback interface, so that it can be told from HAProxy's. */
+function curl(
+  frontend: Frontend,
+  scheme: "pop3" | "pop3s",
+  from: string,
+  args: readonly string[] = [],
+): Promise<ProgramResult> {
+  return runProgram(
+    "curl",
+    [
+      ...["--silent", "--show-error", "--verbose", "--config", "-", "--interface", from, ...args],
+      `${scheme}://localhost:${ports.get(frontend)}/1`,
+    ],
+    { input: `user = "mrose:secret"\ncacert = "${join(folder, "ca.pem")}"\nipv4\n` },
+  );
+}
+
+describe("behind HAProxy", () => {
+  it.each([
+    { frontend: "ended", scheme: "pop3s", args: [], from: "127.0.0.11" },
+    { frontend: "through1", scheme: "pop3s", args: [], from: "127.0.0.12" },
+    { frontend: "through2", scheme: "pop3s", args: [], from: "127.0.0.13" },
+    { frontend: "stls1", scheme: "pop3", args: ["--ssl-reqd"], from: "127.0.0.14" },
+    { frontend: "stls2", scheme: "pop3", args: ["--ssl-reqd"], from: "127.0.0.15" },
+  ] as const)("$frontend: the client is served over TLS, and known by its own address", async (its) => {
+    const { exitCode, stdout, stderr } = await curl(its.frontend, its.scheme, its.from, its.args);
+    expect(exitCode, stderr).toBe(0);
+    expect(stdout.toString()).toBe("Subject: one\r\n\r\none\r\n");
+    const line = await eventually("the session in the log", () =>
+      server.log().find(({ msg, address }) => msg === "session ended" && address === its.from),
+    );
+    expect(line).toMatchObject({ tls: expect.stringMatching(/^TLSv1\.3/), reason: "quit" });
+  });
+
+  it("a client without TLS is not taken for one with it", async () => {
+    const { exitCode, stderr } = await curl("stls2", "pop3", "127.0.0.16");
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toMatch(/^> CAPA/m);
+    expect(stderr).not.toMatch(/^> (?:USER|PASS|AUTH PLAIN|AUTH LOGIN)/m);
+  });
+
+  it("its own checks are no connections to complain about", async () => {
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(haproxy.output()).not.toMatch(/is DOWN/);
+    expect(server.log().filter(({ msg }) => msg === "connection did not arrive")).toEqual([]);
+  });
+});
