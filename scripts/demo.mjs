@@ -37,8 +37,14 @@ const configFile = join(folder, "config.toml");
 const logFile = join(folder, "server.log");
 
 if (!existsSync(configFile)) await layOut();
-else if (!readFileSync(configFile, "utf8").includes(JSON.stringify(join(folder, "passwd")))) {
-  console.error(`${folder} was made for another place: remove it, the next start makes a new one`);
+else if (
+  ![join(folder, "passwd"), certificateFile, address, tlsAddress].every((setting) =>
+    readFileSync(configFile, "utf8").includes(JSON.stringify(setting)),
+  )
+) {
+  console.error(
+    `${folder} was made for another place, other ports or an earlier version: remove it, the next start makes a new one`,
+  );
   process.exit(1);
 }
 run();
