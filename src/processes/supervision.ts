@@ -171,7 +171,11 @@ export class SupervisedChild implements Respondent, Probed {
       // A child that cannot be told to end any more has no reason to go on; one that has ended is not there to be killed.
       onClose: () => child.kill("SIGKILL"),
     });
-    child.on("error", (error) => this.#onExit(child, error.message));
+    child.on("error", (error) => {
+      // A child that was never started has no pid; one that may not be killed (EPERM) is still there.
+      if (child.pid === undefined) this.#onExit(child, error.message);
+      else this.#log.error({ childPid: child.pid, cause: error.message }, "cannot signal child");
+    });
     child.on("exit", (code, signal) => this.#onExit(child, signal ?? `exit ${code}`));
     this.send({ kind: "configure", settings: this.#description.settings() });
   }
