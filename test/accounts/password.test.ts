@@ -2,7 +2,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Argon2Cost } from "../../src/accounts/hash-policy.ts";
 import { makeSetting } from "../../src/accounts/libcrypt.ts";
+import { scramKeys } from "../../src/accounts/make-scram.ts";
 import { decoyField, hashPassword, hashPasswordAs, verifyPassword } from "../../src/accounts/password.ts";
+import { formatScramVerifier } from "../../src/accounts/scram-verifier.ts";
 
 const cheap: Argon2Cost = { memoryKib: 64, iterations: 1, parallelism: 1 };
 
@@ -48,6 +50,12 @@ const CRYPT_FIELDS = [
   "$1$GgvxyNz8$OjZhLh4P.gF1lxYEbLZ3e/",
   "{SHA256-CRYPT}$5$rounds=1000$Ryb.KvZ9dqB5CJtR$CvusNi9i9Wz.QJuUORMI2VVBe095Y8x6XJ2nZjg0PiA",
   "$6$rounds=1000$8Z4R6FtxcLwJoSCu$tNfVV1pvxzvuC4kd7.y.I4ZdAbXpWD4Wa4o2JyvT9TA/Pn/yFfwMWc.rCZVUa8YDrzYsZA3KYnkf3ZHp.lBeV/",
+  // What else libxcrypt has, computed by perl's crypt().
+  "$gy$j9T$abcdefghijklmnop$CwMdZeQ0pR5IxYM6ZVmnA4p81e1cB6Vm09JBNPyq9b5",
+  "$7$CU..../....abcdefgh$QoGc8orTFLWfnVR53sl429LSCetd3m9DhEv64ri9OG7",
+  "$sha1$40000$jtNX3nZ2$mZ6E/JqwLQ94/ohLrFtKoLi3.pK7",
+  "$md5,rounds=904$iPPKEBnE$$nch.fkDxwOyBycygSdLlk0",
+  "_J9..rasm3kk6ykRwAfc",
   "{CRYPT.B64}JDJ5JDA1JE0vS2Q3bVMyWEMwUk9XZlZldnZaNS4zbFI4cnh2SzhBRm02Q0JObkNXR0RPd29YZnZiN2Eu",
 ];
 
@@ -85,6 +93,25 @@ describe("verifyPassword", () => {
     expect(await verifyPassword("{PLAIN-TRUNC}4-test", "tes")).toBe("mismatch");
     expect(await verifyPassword("{PLAIN-TRUNC}8-test", "testing")).toBe("mismatch");
     expect(await verifyPassword("{PLAIN-TRUNC}0-", "anything")).toMatchObject({ kind: "unsupported" });
+  });
+
+  it("takes a password for SCRAM as it is, as Dovecot stored it, or prepared by SASLprep, as we did", async () => {
+    const byUs = await hashPasswordAs("scram-sha-256", "I\u00adX", cheap);
+    if (byUs.kind !== "hashed") throw new Error(byUs.reason);
+    for (const form of ["I\u00adX", "IX", "\u2168"])
+      expect(await verifyPassword(byUs.field, form)).toBe("match");
+    expect(await verifyPassword(byUs.field, "ix")).toBe("mismatch");
+    const { storedKey, serverKey } = await scramKeys(
+      "SHA-256",
+      Buffer.from("\u2168"),
+      Buffer.alloc(16),
+      4096,
+    );
+    const salt = Buffer.alloc(16);
+    const byDovecot = `{SCRAM-SHA-256}${formatScramVerifier({ iterations: 4096, salt, storedKey, serverKey })}`;
+    expect(await verifyPassword(byDovecot, "\u2168")).toBe("match");
+    expect(await verifyPassword(byDovecot, "IX")).toBe("mismatch");
+    expect(await hashPasswordAs("scram-sha-1", "\u0627\u0031")).toMatchObject({ kind: "refused" });
   });
 
   it("takes octets that are no UTF-8", async () => {
@@ -178,6 +205,7 @@ describe("decoyField", () => {
 describe("hashPasswordAs", () => {
   it.each([
     ["argon2id", /^\{ARGON2ID\}\$argon2id\$/],
+    ["scram-sha-1", /^\{SCRAM-SHA-1\}100000,[A-Za-z0-9+/]{22}==,[A-Za-z0-9+/]{27}=,[A-Za-z0-9+/]{27}=$/],
     ["scram-sha-256", /^\{SCRAM-SHA-256\}100000,[A-Za-z0-9+/]{22}==,[A-Za-z0-9+/]{43}=,[A-Za-z0-9+/]{43}=$/],
   ] as const)("%s", async (scheme, form) => {
     const hashed = await hashPasswordAs(scheme, "two words", cheap);
@@ -190,6 +218,7 @@ describe("hashPasswordAs", () => {
   it.each([
     ["yescrypt", /^\{CRYPT\}\$y\$j9T\$/],
     ["sha512-crypt", /^\{CRYPT\}\$6\$rounds=100000\$/],
+    ["sha256-crypt", /^\{CRYPT\}\$5\$rounds=100000\$/],
     ["bcrypt", /^\{CRYPT\}\$2b\$11\$/],
   ] as const)("%s by the host's crypt(3)", async (scheme, form) => {
     const hashed = await hashPasswordAs(scheme, "two words", cheap);

@@ -129,4 +129,21 @@ describe("pop3-passwd at a terminal", () => {
       "pop3-passwd: mrose exists already, in line 1\r\n",
     );
   });
+
+  it("asks before it deletes a domain, and deletes nothing without a yes", async () => {
+    const content = "a@example.org:{PLAIN}x\nb@example.net:{PLAIN}x\n";
+    writeFileSync(file, content);
+    const asked = "Delete 1 account of example.org (a@example.org)? The mail stays. [y/N] ";
+    const command = ["delete", "--domain", "example.org"];
+    expect(await atTerminal(command, [asked, "n\r"])).toMatchObject({
+      shown: expect.stringContaining("pop3-passwd: nothing is changed\r\n"),
+      exitCode: 1,
+    });
+    expect(await atTerminal(command, [asked, "\r"])).toMatchObject({ exitCode: 1 });
+    for (const key of [ctrlC, ctrlD])
+      expect(await atTerminal(command, [asked, key])).toMatchObject({ exitCode: 130, echoes: true });
+    expect(readFileSync(file, "utf8")).toBe(content);
+    expect(await atTerminal(command, [asked, "y\r"])).toMatchObject({ exitCode: 0 });
+    expect(readFileSync(file, "utf8")).toBe("b@example.net:{PLAIN}x\n");
+  });
 });

@@ -134,7 +134,11 @@ export async function confirm(question: string, yes: true | undefined): Promise<
   if (yes) return;
   if (!process.stdin.isTTY) throw new Refusal(`${question} Say so with --yes`);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`${question} [y/N] `).finally(() => terminal.close());
+  // Ctrl-C and Ctrl-D close it, and then the question is never answered.
+  const closed = new Promise<undefined>((resolve) => terminal.once("close", () => resolve(undefined)));
+  const answer = await Promise.race([terminal.question(`${question} [y/N] `), closed]);
+  terminal.close();
+  if (answer === undefined) throw new Refusal("", 130);
   if (!/^y(?:es)?$/i.test(answer.trim())) throw new Refusal("nothing is changed");
 }
 
