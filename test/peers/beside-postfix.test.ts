@@ -120,8 +120,10 @@ function login(
   return smtpLogin({ port: submission, tls: "starttls", mechanism, user, password, ...more });
 }
 
-async function pop3Passwd(args: readonly string[], password = ""): Promise<void> {
-  await runOrThrow(passwd, ["--file", join(server.folder, "passwd"), ...args], { input: `${password}\n` });
+async function pop3Passwd(args: readonly string[], password = ""): Promise<string> {
+  const options = { input: `${password}\n` };
+  const { stdout } = await runOrThrow(passwd, ["--file", join(server.folder, "passwd"), ...args], options);
+  return stdout.toString();
 }
 
 /** The first message of the account that fits, once POP3 serves it. */
@@ -254,6 +256,17 @@ describe("an account", () => {
     await sendMail(postfix.port, { from: "sender@client.test", to: [grace] }, [message]);
     await pop3Passwd(["unlock", grace]);
     expect(await fetched(grace, "cobol", /^Subject: while locked/m)).toContain("line");
+  });
+
+  it("sends and fetches with a device's password until it is revoked", async () => {
+    const phone = (await pop3Passwd(["device", "add", grace, "phone"])).trim();
+    expect(await login("PLAIN", grace, phone)).toBe("235");
+    expect(await login("LOGIN", grace, phone)).toBe("235");
+    const session = await Pop3Connection.login(server.port, grace, phone);
+    expect((await session.command("QUIT")).status).toBe("+OK");
+    expect(await login("PLAIN", grace, "cobol")).toBe("235");
+    await pop3Passwd(["device", "revoke", grace, "phone"]);
+    expect(await login("PLAIN", grace, phone)).toBe("535");
   });
 
   it("deleted is refused everywhere, and its mail stays", async () => {
