@@ -19,6 +19,7 @@ import { runOrThrow } from "../support/program.ts";
 import { scramField } from "../support/scram-client.ts";
 import { authUser, startServer, type TestServer } from "../support/server.ts";
 import { type Exim, startExim } from "./support/exim.ts";
+import { configuration } from "./support/exim-configuration.ts";
 import { countMessages, layOutMaildir } from "./support/maildir.ts";
 import { Pop3Connection } from "./support/pop3.ts";
 import { recipientCode, sendMail } from "./support/smtp.ts";
@@ -27,30 +28,6 @@ import { smtpScramLogin } from "./support/smtp-scram.ts";
 
 const passwd = fileURLToPath(new URL("../../scripts/pop3-passwd", import.meta.url));
 const owner = mailOwner();
-const snippet = (name: string): string => fileURLToPath(new URL(`../../etc/exim/${name}`, import.meta.url));
-
-/** What an administrator's own configuration has around the snippets; the macros say what differs from their defaults. */
-function configuration(macros: Readonly<Record<string, string>>, authenticators: string): string {
-  return `${Object.entries(macros)
-    .map(([name, value]) => `${name} = ${value}\n`)
-    .join("")}
-.include ${snippet("macros")}
-domainlist local_domains = DEWEY_DOMAINS
-acl_smtp_rcpt = check_recipient
-begin acl
-check_recipient:
-  accept domains = +local_domains
-         verify = recipient
-  accept authenticated = *
-  deny   message = relay not permitted
-begin routers
-.include ${snippet("router")}
-begin transports
-.include ${snippet("transport")}
-begin authenticators
-.include ${snippet(authenticators)}
-`;
-}
 
 describe("etc/exim/authenticators-crypteq: Exim reads the passwd file itself", () => {
   let folder: string;
