@@ -59,10 +59,10 @@ export class KeptMessages {
 
   /** Whatever a crash left out is made up for by the next session. */
   async #make(): Promise<readonly string[]> {
-    const made: string[] = [];
+    const made = await makeFolder(this.#files, this.#folder);
+    if (!(await isRealFolder(this.#files, this.#folder))) throw notAFolder(this.#folder);
     for (const name of ["tmp", ...FOLDER_NAMES])
       made.push(...(await makeFolder(this.#files, `${this.#folder}/${name}`)));
-    if (!(await isRealFolder(this.#files, this.#folder))) throw notAFolder(this.#folder);
     // Maildir++: this file says that the folder is part of the Maildir above it.
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     this.#files.close(await this.#files.open(`${this.#folder}/maildirfolder`, flags, 0o600));
