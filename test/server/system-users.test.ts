@@ -8,7 +8,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   rmSync,
   statSync,
 } from "node:fs";
@@ -20,7 +19,7 @@ import { Pop3Connection } from "../peers/support/pop3.ts";
 import type { TestAccount } from "../support/accounts.ts";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner, runsAsRoot } from "../support/mail-owner.ts";
-import { childrenOf, statusOf } from "../support/processes.ts";
+import { childrenOf, descriptorLinks, listeningSocket, statusOf } from "../support/processes.ts";
 import { type Settings, startServer, type TestServer } from "../support/server.ts";
 import { logInAtAuth, showTicket } from "../support/tickets.ts";
 
@@ -190,32 +189,17 @@ describe.runIf(runsAsRoot())("system users", () => {
 
   it("leave no descriptor of one process open in another", async () => {
     const sessions = [await login(server, "alice"), await login(server, "bob")];
-    const listening = execFileSync("cat", ["/proc/net/tcp"], { encoding: "utf8" })
-      .split("\n")
-      .map((line) => line.trim().split(/\s+/))
-      .filter(
-        ([, local, , state]) => state === "0A" && Number.parseInt(local!.split(":")[1]!, 16) === server.port,
-      )
-      .map((fields) => `socket:[${fields[9]}]`);
-    expect(listening).toHaveLength(1);
-    const links = (pid: number): string[] =>
-      readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-        try {
-          return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
-        } catch {
-          return []; // Closed while we looked.
-        }
-      });
-    expect(links(only(server, "login"))).toContain(listening[0]);
+    const listening = listeningSocket(server.port);
+    expect(descriptorLinks(only(server, "login"))).toContain(listening);
     for (const pid of [only(server, "auth"), ...mailboxes(server)]) {
-      expect(links(pid)).not.toContain(listening[0]);
+      expect(descriptorLinks(pid)).not.toContain(listening);
       // Neither the lock of the runtime folder nor, in a mailbox process, anything of auth's.
-      expect(links(pid).filter((link) => link.startsWith(join(server.folder, "run")))).toEqual([]);
+      expect(descriptorLinks(pid).filter((link) => link.startsWith(join(server.folder, "run")))).toEqual([]);
     }
     for (const pid of [only(server, "login"), ...mailboxes(server)])
-      expect(links(pid)).not.toContain(join(server.folder, "passwd"));
+      expect(descriptorLinks(pid)).not.toContain(join(server.folder, "passwd"));
     const bobs = mailboxes(server).find((pid) => statusOf(pid, "Uid").startsWith(`${bob.uid}\t`))!;
-    expect(links(bobs).filter((link) => link.startsWith(maildirs.get("alice")!))).toEqual([]);
+    expect(descriptorLinks(bobs).filter((link) => link.startsWith(maildirs.get("alice")!))).toEqual([]);
     // No secret stands where ps(1) shows it.
     for (const { pid } of childrenOf(server.pid)) {
       const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").filter(Boolean);

@@ -1,5 +1,5 @@
 // Looks at the server's processes from outside, through /proc.
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 export interface ChildProcessInfo {
   readonly pid: number;
@@ -41,6 +41,31 @@ export function proportionalKib(pid: number): number {
   const [, kib] = /^Pss: +(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8")) ?? [];
   return Number(kib);
 }
+
+/** What a process's descriptors stand for: paths, and sockets as "socket:[inode]". */
+export function descriptorLinks(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
+    } catch {
+      return []; // Closed while we looked.
+    }
+  });
+}
+
+/** The IPv4 socket that listens on a port, as `descriptorLinks` names it. @throws Error when there is not just one */
+export function listeningSocket(port: number): string {
+  const found = readFileSync("/proc/net/tcp", "utf8")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, local, , state]) => {
+      return state === TCP_LISTEN && Number.parseInt(local?.split(":")[1] ?? "", 16) === port;
+    });
+  if (found.length !== 1) throw new Error(`${found.length} sockets listen on port ${port}`);
+  return `socket:[${found[0]?.[9]}]`;
+}
+
+const TCP_LISTEN = "0A";
 
 /** How many descriptors a process has open. */
 export function openDescriptors(pid: number): number {
