@@ -243,13 +243,13 @@ describe("pop3-passwd", () => {
   });
 
   it("leaves the old file or the new one when it is killed in the middle", async () => {
-    const contents = ["a", "b"].map((letter) => `${letter}:${letter.repeat(1000)}\n`.repeat(2000));
+    const contents = ["a", "b"].map((letter) => `${letter}:${letter.repeat(1000)}\n`.repeat(500));
     // Changes the file to and fro, so that there is always something in the middle of happening.
     const script = `
       const [, file, edit, lines] = process.argv;
       const { editPasswdFile } = await import(edit);
       const { splitLines } = await import(lines);
-      const contents = ["a", "b"].map((letter) => Buffer.from(\`\${letter}:\${letter.repeat(1000)}\\n\`.repeat(2000)));
+      const contents = ["a", "b"].map((letter) => Buffer.from(\`\${letter}:\${letter.repeat(1000)}\\n\`.repeat(500)));
       for (let round = 1; ; round += 1) {
         const outcome = await editPasswdFile(file, () => ({ kind: "write", lines: splitLines(contents[round % 2]) }));
         if (outcome.kind !== "written") throw new Error(JSON.stringify(outcome));
@@ -282,7 +282,7 @@ describe("pop3-passwd", () => {
       for (const rest of readdirSync(folder).filter((name) => name !== "passwd")) rmSync(join(folder, rest));
     }
     expect(wereInTheMiddle).toBeGreaterThan(0);
-  });
+  }, 240_000);
 
   it("says before it asks that the file may not be changed", async () => {
     // As root, tried as somebody else; else in a folder that is nobody's to write in.
