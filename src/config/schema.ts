@@ -354,6 +354,18 @@ const mta = z
 
 const limits = z
   .strictObject({
+    /**
+     * Connections at one time, logged in or not. POP3 sessions last seconds: thousands at one time are a large host or an
+     * attack, and each takes memory in two processes.
+     */
+    sessions: z.int().min(1).max(1_000_000).default(5_000),
+    /**
+     * From one IPv4 address or one IPv6 /64: enough for an office behind one address, and a small part of all for one
+     * attacker. A webmail or a proxy without PROXY protocol needs more.
+     */
+    sessions_per_address: z.int().min(1).max(1_000_000).default(100),
+    /** Of one account: one has the maildrop, the others wait for it, each with `lock_wait` to go. */
+    sessions_per_account: z.int().min(1).max(1_000).default(10),
     /** From connecting to being logged in. */
     login_time: duration("3m"),
     /** Without a command after login; RFC 1939 §3 asks for ten minutes at least. */
@@ -364,6 +376,11 @@ const limits = z
      * back.
      */
     stall_time: duration("100s"),
+    /**
+     * Octets a second: a client that takes fewer while octets wait for it, over stall_time, counts as gone, too. Slower
+     * than any modem; whoever reads so slowly only wants to hold a session.
+     */
+    min_rate: z.int().min(0).max(1_000_000).default(100),
     /** A login to a maildrop that another session has waits this long for it to end. */
     lock_wait: duration("3s"),
     /** Then a session without a command for this long is ended in favour of the new one. */

@@ -2,6 +2,7 @@
 // the way to the client reads into a reused buffer and allocates nothing. Runs in the login process.
 import * as net from "node:net";
 import { endGently } from "./end-gently.ts";
+import { type StallLimits, StallWatch } from "./stall-watch.ts";
 
 // An idle session holds the small buffer; one that a message flows through borrows a large one.
 const SMALL_BYTES = 4 * 1024;
@@ -24,7 +25,7 @@ export class Upstream {
   readonly #small = Buffer.allocUnsafeSlow(SMALL_BYTES);
   #buffer: Buffer = this.#small;
   #client: net.Socket | undefined;
-  #stallTimeMs = 0;
+  #watch: StallWatch | undefined;
   #isReplied = false;
   /** The buffer whose octets the client has not taken yet: it must stay as it is, and nothing is read meanwhile. */
   #held: Buffer | undefined;
@@ -64,11 +65,14 @@ export class Upstream {
    * From now on everything goes straight through, and each end's close closes the other.
    *
    * @param client paused and without listeners; its octets that were read already have been written by the caller
-   * @param stallTimeMs octets wait for a client that takes none of them: after this it counts as gone
+   * @param limits for a client that does not take what it is sent: this is the process that sees how much it takes
    * @param onClose called once, when the client's side is closed
    */
-  relay(client: net.Socket, stallTimeMs: number, onClose: () => void): void {
+  relay(client: net.Socket, limits: StallLimits, onClose: () => void): void {
     this.#client = client;
+    // The mailbox process sees it wait for as long, so that it knows why the client is gone.
+    const stallTimeMs = limits.stallTimeMs + STALL_GRACE_MS;
+    this.#watch = new StallWatch(client, { ...limits, stallTimeMs }, () => client.destroy());
     client.on("data", (chunk: Uint8Array) => {
       if (this.#socket.write(chunk)) return;
       client.pause();
@@ -82,10 +86,6 @@ export class Upstream {
       this.#socket.destroy();
       onClose();
     });
-    // While octets are held, nothing is read from the mailbox process, and its end would not be noticed.
-    client.on("timeout", () => client.destroy());
-    // The mailbox process notices first, and says so in the log.
-    this.#stallTimeMs = stallTimeMs + STALL_GRACE_MS;
     if (client.readableEnded) this.#socket.end();
     if (this.#socket.destroyed) client.destroy();
     client.resume();
@@ -106,12 +106,12 @@ export class Upstream {
       if (this.#held !== buffer) return;
       this.#held = undefined;
       if (buffer !== this.#buffer) recycle(buffer);
-      client.setTimeout(0);
+      this.#watch?.waits(false);
       if (!this.#socket.destroyed) this.#socket.resume();
     });
     // A write that the kernel took whole leaves nothing behind, and the buffer is free again. TLS holds each one.
     this.#held = client.writableLength > 0 ? buffer : undefined;
-    if (this.#held !== undefined) client.setTimeout(this.#stallTimeMs);
+    if (this.#held !== undefined) this.#watch?.waits(true);
     return this.#held === undefined;
   }
 

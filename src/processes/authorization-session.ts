@@ -3,6 +3,7 @@
 import type * as net from "node:net";
 import type { AuthClient, AuthFailure, Exchange } from "../auth/client.ts";
 import type { AnswerOf } from "../control/questions.ts";
+import { networkOf } from "../host/networks.ts";
 import type { Log } from "../log/log.ts";
 import { isLoopback } from "../net/address.ts";
 import { Connection } from "../net/connection.ts";
@@ -116,6 +117,18 @@ export class AuthorizationSession {
     this.#reason = "kicked";
     if (this.#phase === "open") this.#close("an administrator ended this connection");
     else this.destroy();
+  }
+
+  /** Whether it may be ended because there are too many. @param network only one from there, as networkOf() gives it */
+  isDispensable(network: string | undefined): boolean {
+    if (this.#phase !== "open" || this.#talk.connection.isWorking) return false;
+    return network === undefined || (this.#client.isKnown && networkOf(this.#client.address) === network);
+  }
+
+  /** @param reason for the client */
+  turnAway(reason: string): void {
+    this.#reason = "limit";
+    this.#close(reason);
   }
 
   /** For pop3-ctl; undefined once the TRANSACTION part has it. */

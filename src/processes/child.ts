@@ -7,6 +7,7 @@ import { createLog, type Log } from "../log/log.ts";
 import { Channel } from "./channel.ts";
 import { FellowWorkers } from "./fellow-workers.ts";
 import { Answering } from "./inquiries.ts";
+import type { Counts } from "./session-limits.ts";
 import { type Role, type SettingsOf, settingsSchemas, type ToMaster, toChild } from "./settings.ts";
 import type { PlaceAnswer } from "./user-mailboxes.ts";
 
@@ -15,6 +16,8 @@ export interface ChildService<Settings> {
   configure(settings: Settings): void | Promise<void>;
   /** Takes no new work, ends what there is in good order; resolves when nothing is left. */
   drain(): Promise<void>;
+  /** In a login process: what the others have. */
+  heardCounts?(counts: Counts): void;
   /** What it can tell pop3-ctl, part by part. */
   readonly answers?: readonly Handlers[];
   /** In auth: what came of a request for a mailbox process. */
@@ -92,6 +95,11 @@ export function runChild<R extends Role>(
     if (message.data.kind === "ask") return answer(message.data.id, message.data.question);
     if (message.data.kind === "cancel") return answering?.cancel(message.data.id);
     if (message.data.kind === "ping") return send({ kind: "pong" });
+    if (message.data.kind === "sessions-elsewhere") {
+      const { counts } = message.data;
+      void service?.then(({ heardCounts }) => heardCounts?.(counts));
+      return;
+    }
     if (message.data.kind === "placed") {
       const { id, answer } = message.data;
       void service?.then(({ placed }) => placed?.(id, answer));

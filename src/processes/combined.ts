@@ -5,9 +5,15 @@ import { handOverByCall } from "./hand-over.ts";
 import { LoginService } from "./login-service.ts";
 import { MailboxService } from "./mailbox-service.ts";
 
-runChild("combined", async (settings, { log, listenerFds, fellows }) => {
+runChild("combined", async (settings, { log, listenerFds, fellows, send }) => {
   const mailboxes = new MailboxService(settings.mailbox, log, { fellows });
-  const logins = new LoginService(settings.login, handOverByCall(mailboxes), log);
+  const logins = new LoginService(settings.login, {
+    handOver: handOverByCall(mailboxes),
+    // The client's, the lock's, and the message's that is being read.
+    descriptorsPerSession: 3,
+    tellCounts: (counts) => send({ kind: "sessions-here", counts }),
+    log,
+  });
   await logins.ready;
   const servers = await Promise.all(
     listenerFds.map((fd, index) =>
@@ -16,6 +22,7 @@ runChild("combined", async (settings, { log, listenerFds, fellows }) => {
   );
   return {
     answers: [mailboxes.answers, logins.answers],
+    heardCounts: (counts) => logins.heardCounts(counts),
     configure: (changed) => {
       mailboxes.configure(changed.mailbox);
       logins.configure(changed.login);

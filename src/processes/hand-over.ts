@@ -3,6 +3,7 @@
 import type * as net from "node:net";
 import type { Connection } from "../net/connection.ts";
 import { Upstream } from "../net/relay.ts";
+import type { StallLimits } from "../net/stall-watch.ts";
 import { err } from "../pop3/reply.ts";
 import type { MailboxService } from "./mailbox-service.ts";
 import { mailboxSocket } from "./placement.ts";
@@ -23,7 +24,7 @@ export type HandOver = (
 ) => Promise<HandOverResult>;
 
 /** Hands over to a mailbox process and relays from then on. */
-export function handOverByRelay(runtimeDir: string, stallTimeMs: number): HandOver {
+export function handOverByRelay(runtimeDir: string, limits: StallLimits): HandOver {
   return ({ socket, connection }, { ticket, place }, onOver) =>
     new Promise((resolve) => {
       const read = connection.takeRest();
@@ -49,7 +50,7 @@ export function handOverByRelay(runtimeDir: string, stallTimeMs: number): HandOv
           socket.off("close", onClientClose);
           connection.reply(reply);
           connection.detach();
-          upstream.relay(socket, stallTimeMs, onOver);
+          upstream.relay(socket, limits, onOver);
           resolve({ kind: "taken" });
           return true;
         },

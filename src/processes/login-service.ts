@@ -8,14 +8,17 @@ import type { Log } from "../log/log.ts";
 import { TlsEndpoint } from "../net/tls-endpoint.ts";
 import { Arrivals, type Client, plainClient } from "./arrival.ts";
 import { AuthorizationSession } from "./authorization-session.ts";
+import { Gate, REFUSALS } from "./gate.ts";
 import type { HandOver } from "./hand-over.ts";
 import { authSocket } from "./placement.ts";
+import type { Counts } from "./session-limits.ts";
 import type { LoginSettings } from "./settings.ts";
 
 export class LoginService {
   readonly #log: Log;
   readonly #auth: AuthClient;
   readonly #handOver: HandOver;
+  readonly #gate: Gate;
   /** On their way through PROXY header and handshake. */
   readonly #arriving = new Set<net.Socket>();
   readonly #sessions = new Set<AuthorizationSession>();
@@ -26,8 +29,24 @@ export class LoginService {
   #isDraining = false;
   #onEmpty: (() => void) | undefined;
 
-  constructor(settings: LoginSettings, handOver: HandOver, log: Log) {
+  constructor(
+    settings: LoginSettings,
+    {
+      handOver,
+      descriptorsPerSession,
+      tellCounts,
+      log,
+    }: {
+      readonly handOver: HandOver;
+      /** That this process needs. */
+      readonly descriptorsPerSession: number;
+      /** Tells master how many connections are here. */
+      tellCounts(counts: Counts): void;
+      readonly log: Log;
+    },
+  ) {
     this.#settings = settings;
+    this.#gate = new Gate(settings, { descriptorsPerSession, tell: tellCounts, log });
     this.#arrivals = arrivalsOf(settings);
     this.#handOver = handOver;
     this.#log = log;
@@ -52,6 +71,16 @@ export class LoginService {
   configure(settings: LoginSettings): void {
     this.#settings = settings;
     this.#arrivals = arrivalsOf(settings);
+    this.#gate.configure(settings);
+  }
+
+  /** What the other login processes have. */
+  heardCounts(counts: Counts): void {
+    for (const { limit, network, count } of this.#gate.heard(counts)) {
+      // Who came last has least to lose; who has logged in stays.
+      const last = [...this.#sessions].reverse().filter((session) => session.isDispensable(network));
+      for (const session of last.slice(0, count)) session.turnAway(REFUSALS[limit]);
+    }
   }
 
   /** @param index of the listener, in the order of the settings */
@@ -60,18 +89,31 @@ export class LoginService {
     if (listener === undefined) throw new Error(`listener ${index} is not in the settings`);
     const { loginTimeMs } = this.#settings;
     const arrivals = this.#arrivals;
+    const admittance = this.#gate.admit(socket, listener.proxy ? undefined : plainClient(socket).address);
     if (!listener.tls && !listener.proxy) {
-      this.#serve(socket, plainClient(socket), loginTimeMs);
+      if (admittance === "welcome") this.#serve(socket, plainClient(socket), loginTimeMs);
+      else this.#gate.refuse(socket, admittance);
+      return;
+    }
+    if (admittance !== "welcome" && this.#gate.isCrowded) {
+      socket.destroy();
       return;
     }
     const acceptedAtMs = performance.now();
-    const timer = setTimeout(() => socket.destroy(), loginTimeMs);
+    const timer = setTimeout(
+      () => socket.destroy(),
+      admittance === "welcome" ? loginTimeMs : Math.min(loginTimeMs, REFUSAL_TIME_MS),
+    );
     this.#arriving.add(socket);
     void arrivals.receive(socket, listener).then((arrival) => {
       clearTimeout(timer);
       this.#arriving.delete(socket);
       if (arrival.kind === "arrived") {
-        this.#serve(arrival.socket, arrival.client, loginTimeMs - (performance.now() - acceptedAtMs));
+        const { client } = arrival;
+        const isCounted = admittance !== "welcome" || !listener.proxy || !client.isKnown;
+        const verdict = isCounted ? admittance : this.#gate.admitFrom(socket, client.address);
+        if (verdict !== "welcome") this.#gate.refuse(arrival.socket, verdict);
+        else this.#serve(arrival.socket, client, loginTimeMs - (performance.now() - acceptedAtMs));
         return;
       }
       const { reason, address } = arrival;
@@ -143,6 +185,9 @@ function arrivalsOf(settings: LoginSettings): Arrivals {
 
 /** Auth listens before login starts; it may be slow to come back where both died. */
 const WAIT_FOR_AUTH_MS = 10_000;
+
+/** Within this a client that is not welcome has to be far enough to be told so. */
+const REFUSAL_TIME_MS = 10_000;
 
 /** Mailbox processes end their sessions within `limits.drain_time`; what they said last needs a moment to pass. */
 const RELAY_GRACE_MS = 1_000;

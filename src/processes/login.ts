@@ -4,8 +4,14 @@ import { runChild, serveFd } from "./child.ts";
 import { handOverByRelay } from "./hand-over.ts";
 import { LoginService } from "./login-service.ts";
 
-runChild("login", async (settings, { log, listenerFds }) => {
-  const service = new LoginService(settings, handOverByRelay(settings.runtimeDir, settings.stallTimeMs), log);
+runChild("login", async (settings, { log, listenerFds, send }) => {
+  const service = new LoginService(settings, {
+    handOver: handOverByRelay(settings.runtimeDir, settings),
+    // The client's, and the one to the mailbox process.
+    descriptorsPerSession: 2,
+    tellCounts: (counts) => send({ kind: "sessions-here", counts }),
+    log,
+  });
   await service.ready;
   const servers = await Promise.all(
     listenerFds.map((fd, index) =>
@@ -14,6 +20,7 @@ runChild("login", async (settings, { log, listenerFds }) => {
   );
   return {
     answers: [service.answers],
+    heardCounts: (counts) => service.heardCounts(counts),
     configure: (changed) => service.configure(changed),
     drain: () => {
       for (const server of servers) server.close();

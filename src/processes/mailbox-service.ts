@@ -9,6 +9,7 @@ import type { MaildropOptions } from "../maildir/maildrop-options.ts";
 import { SnapshotCache } from "../maildir/snapshot-cache.ts";
 import { err } from "../pop3/reply.ts";
 import type { FellowWorkers, Holder } from "./fellow-workers.ts";
+import { LimitLog } from "./limit-log.ts";
 import { logMaildropEvent } from "./maildrop-log.ts";
 import { POP3_IMPLEMENTATION } from "./offered.ts";
 import type { MailboxSettings } from "./settings.ts";
@@ -24,25 +25,42 @@ export class MailboxService {
   readonly #log: Log;
   readonly #now: () => number;
   readonly #fellows: FellowWorkers | undefined;
+  readonly #isRelayed: boolean;
+  readonly #limitLog: LimitLog;
   readonly #tickets: TicketCounter;
   readonly #sessions = new Set<TransactionSession>();
   readonly #snapshots = new SnapshotCache();
   /** Maildir → the session that has it locked. */
   readonly #holders = new Map<string, TransactionSession>();
+  /** Maildir → logins that open it, or wait for its lock. */
+  readonly #opening = new Map<string, number>();
   #settings: MailboxSettings;
   #isDraining = false;
   #onEmpty: (() => void) | undefined;
   /** Told after each session's end. */
   onSessionOver: (() => void) | undefined;
 
-  /** @param fellows other processes that serve the same accounts, if there are any */
+  /**
+   * @param fellows other processes that serve the same accounts, if there are any
+   * @param isRelayed whether a login process stands between clients and this one
+   */
   constructor(
     settings: MailboxSettings,
     log: Log,
-    { fellows, now = Date.now }: { readonly fellows?: FellowWorkers; readonly now?: () => number } = {},
+    {
+      fellows,
+      isRelayed = false,
+      now = Date.now,
+    }: {
+      readonly fellows?: FellowWorkers;
+      readonly isRelayed?: boolean;
+      readonly now?: () => number;
+    } = {},
   ) {
     this.#settings = settings;
     this.#fellows = fellows;
+    this.#isRelayed = isRelayed;
+    this.#limitLog = new LimitLog(log);
     if (fellows !== undefined) fellows.onAsked = (maildir) => this.#tellFellow(maildir);
     this.#log = log;
     this.#now = now;
@@ -69,7 +87,16 @@ export class MailboxService {
     const { ticket } = redemption;
     const { session, account, address, maildir } = ticket;
     const log = this.#log.child({ session, account, address });
-    const opened = await this.#openMaildrop(maildir, log, this.#mailOptions(ticket));
+    if (this.#sessionsOf(maildir) >= this.#settings.maxSessionsPerAccount) {
+      this.#limitLog.refused("limits.sessions_per_account", { session, account, address });
+      return { kind: "refused", reply: err("too many sessions of this account at one time", "SYS/TEMP") };
+    }
+    this.#opening.set(maildir, (this.#opening.get(maildir) ?? 0) + 1);
+    const opened = await this.#openMaildrop(maildir, log, this.#mailOptions(ticket)).finally(() => {
+      const others = (this.#opening.get(maildir) ?? 1) - 1;
+      if (others === 0) this.#opening.delete(maildir);
+      else this.#opening.set(maildir, others);
+    });
     switch (opened.kind) {
       case "open":
         return { kind: "admitted", ticket, maildrop: opened.maildrop };
@@ -92,6 +119,11 @@ export class MailboxService {
     }
   }
 
+  /** The one that has it, and those that wait for it. */
+  #sessionsOf(maildir: string): number {
+    return (this.#opening.get(maildir) ?? 0) + (this.#holders.has(maildir) ? 1 : 0);
+  }
+
   /** Runs an admitted session on the client's connection. @param read what the client sent behind its login */
   serve(socket: net.Socket, read: Uint8Array, { ticket, maildrop }: Admission & { kind: "admitted" }): void {
     const session = new TransactionSession(socket, read, {
@@ -109,7 +141,8 @@ export class MailboxService {
         },
       },
       idleTimeMs: this.#settings.idleTimeMs,
-      stallTimeMs: this.#settings.stallTimeMs,
+      stall: this.#settings,
+      isRelayed: this.#isRelayed,
       log: this.#log,
       now: this.#now,
       onOver: () => {

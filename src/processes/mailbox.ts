@@ -10,7 +10,7 @@ import { MAX_TICKET_OCTETS } from "./ticket.ts";
 
 runChild("mailbox", async (settings, { log, listenerFds, send }) => {
   if (settings.owner !== undefined) holdTo(settings.owner);
-  const service = new MailboxService(settings, log);
+  const service = new MailboxService(settings, log, { isRelayed: true });
   let admitting = 0;
   // Master ends the process of one owner when it is idle.
   const report = (presented: number): void => {

@@ -24,6 +24,7 @@ import { Liveness } from "./liveness.ts";
 import { authSocket, mailboxSocket, nthPlace } from "./placement.ts";
 import type { ProcessUsers } from "./process-users.ts";
 import { claimRuntimeDir, type RuntimeDirClaim } from "./runtime-dir.ts";
+import { SessionSums } from "./session-limits.ts";
 import {
   type AuthInheritance,
   authSettingsOf,
@@ -134,6 +135,7 @@ export async function startMaster(
     socketmapSockets: users.sockets.socketmap.length,
   };
   const current = { config };
+  const sums = new SessionSums();
   const workers: SupervisedChild[] = [];
   const userMailboxes = new UserMailboxes({
     runtimeDir: runtime_dir,
@@ -179,6 +181,7 @@ export async function startMaster(
               role: "combined",
               name: `worker ${index}`,
               sockets: listeners,
+              sums,
               user: sharedOwner,
               settings: () => combinedSettingsOf(current.config, ticketKey, tls.settings()),
               onFellowMessage: (message) => passOn(`worker ${index}`, message, workers),
@@ -187,6 +190,7 @@ export async function startMaster(
               role: "login",
               name: `login ${index}`,
               sockets: listeners,
+              sums,
               user: users.login,
               settings: () => loginSettingsOf(current.config, tls.settings()),
             },

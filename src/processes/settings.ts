@@ -9,6 +9,7 @@ import type { ListenAddress } from "../net/address.ts";
 import type { TlsSettings } from "../net/tls-endpoint.ts";
 import { askHolder, tellHolder } from "./fellow-workers.ts";
 import { nthPlace, PLACE, placeOf } from "./placement.ts";
+import { sessionsElsewhere, sessionsHere } from "./session-limits.ts";
 
 const logLevel = z.enum(["debug", "info", "warn", "error"]);
 const milliseconds = z.int().nonnegative();
@@ -61,8 +62,10 @@ const mailboxSettings = z.strictObject({
   ticketKey: key,
   idleTimeMs: milliseconds,
   stallTimeMs: milliseconds,
+  minOctetsPerSecond: z.int().nonnegative(),
   lockWaitMs: milliseconds,
   takeoverIdleMs: milliseconds,
+  maxSessionsPerAccount: z.int().positive(),
   lock: z.enum(["flock", "dotlock", "none"]),
   markSeen: z.boolean(),
   keepDeletedMs: milliseconds,
@@ -101,7 +104,12 @@ const loginSettings = z.strictObject({
   tls: tlsSettings.optional(),
   plaintextWithoutTls: z.enum(["never", "loopback", "always"]),
   loginTimeMs: milliseconds,
+  /** Of this kind: with them it shares the limits of sessions. */
+  loginProcesses: z.int().positive(),
+  maxSessions: z.int().positive(),
+  maxSessionsPerAddress: z.int().positive(),
   stallTimeMs: milliseconds,
+  minOctetsPerSecond: z.int().nonnegative(),
   maxUselessCommands: z.int().positive(),
   drainTimeMs: milliseconds,
 });
@@ -134,6 +142,7 @@ export const toChild = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("drain") }),
   askHolder,
   tellHolder,
+  sessionsElsewhere,
   z.strictObject({ kind: z.literal("ask"), id, question }),
   /** Nobody waits for the answers any more. */
   z.strictObject({ kind: z.literal("cancel"), id }),
@@ -152,6 +161,7 @@ export const toMaster = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("ready") }),
   askHolder,
   tellHolder,
+  sessionsHere,
   /** One of any number of answers; pop3-ctl checks it, master only passes it on. */
   z.strictObject({ kind: z.literal("answer"), id, answer: z.unknown() }),
   z.strictObject({ kind: z.literal("answered"), id }),
@@ -210,8 +220,10 @@ export function mailboxSettingsOf(
     ticketKey,
     idleTimeMs: config.limits.idle_time,
     stallTimeMs: config.limits.stall_time,
+    minOctetsPerSecond: config.limits.min_rate,
     lockWaitMs: config.limits.lock_wait,
     takeoverIdleMs: config.limits.takeover_idle,
+    maxSessionsPerAccount: config.limits.sessions_per_account,
     lock: config.mail.lock,
     markSeen: config.mail.mark_seen,
     keepDeletedMs: config.mail.keep_deleted,
@@ -250,7 +262,11 @@ export function loginSettingsOf(config: Config, tls: TlsSettings | undefined): L
     },
     plaintextWithoutTls: config.auth.plaintext_without_tls,
     loginTimeMs: config.limits.login_time,
+    loginProcesses: config.server.login_processes,
+    maxSessions: config.limits.sessions,
+    maxSessionsPerAddress: config.limits.sessions_per_address,
     stallTimeMs: config.limits.stall_time,
+    minOctetsPerSecond: config.limits.min_rate,
     maxUselessCommands: config.limits.useless_commands_before_login,
     drainTimeMs: config.limits.drain_time,
   };

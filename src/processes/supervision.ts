@@ -13,6 +13,7 @@ import { OWN_USER } from "./child.ts";
 import type { FellowMessage } from "./fellow-workers.ts";
 import type { Inquiries, Respondent } from "./inquiries.ts";
 import type { Probed } from "./liveness.ts";
+import type { Counts, SessionSums } from "./session-limits.ts";
 import { type MailOwner, type Role, type ToChild, toMaster } from "./settings.ts";
 
 export interface ChildDescription {
@@ -26,6 +27,8 @@ export interface ChildDescription {
   readonly threads?: number;
   /** Settings as of now; asked again at each restart and reload. */
   settings(): unknown;
+  /** Adds up the connections of login processes. */
+  readonly sums?: SessionSums;
   /** A worker says something to its fellows. */
   readonly onFellowMessage?: (message: FellowMessage) => void;
   /** Auth: a mailbox process is needed for this owner. */
@@ -112,6 +115,10 @@ export class SupervisedChild implements Respondent, Probed {
     return true;
   }
 
+  hear(counts: Counts): void {
+    this.send({ kind: "sessions-elsewhere", counts });
+  }
+
   cancel(id: number): void {
     this.send({ kind: "cancel", id });
   }
@@ -194,6 +201,7 @@ export class SupervisedChild implements Respondent, Probed {
         this.#endStart();
         this.#settleStart({ kind: "serves" });
         this.#inquiries.joined(this);
+        this.#description.sums?.joined(this);
         return;
       case "pong":
         this.#unanswered = 0;
@@ -214,6 +222,9 @@ export class SupervisedChild implements Respondent, Probed {
       case "tell-holder":
         this.#description.onFellowMessage?.(said);
         return;
+      case "sessions-here":
+        this.#description.sums?.told(this, said.counts);
+        return;
       default:
         said satisfies never;
     }
@@ -233,6 +244,7 @@ export class SupervisedChild implements Respondent, Probed {
     if (this.#process !== child) return;
     this.#process = undefined;
     this.#inquiries.left(this);
+    this.#description.sums?.left(this);
     this.#channel = undefined;
     this.#endStart();
     if (this.#isDraining) {

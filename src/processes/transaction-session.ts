@@ -6,6 +6,7 @@ import type { Log } from "../log/log.ts";
 import type { Maildrop } from "../maildir/maildrop.ts";
 import { MAX_QUICK_BYTES } from "../maildir/quick-reads.ts";
 import { Connection } from "../net/connection.ts";
+import { type StallLimits, StallWatch } from "../net/stall-watch.ts";
 import { type Line, LineReader } from "../pop3/line-reader.ts";
 import { err, ok } from "../pop3/reply.ts";
 import {
@@ -33,17 +34,21 @@ export interface SessionContext {
   readonly maildrop: Maildrop;
   readonly options: TransactionOptions;
   readonly idleTimeMs: number;
-  readonly stallTimeMs: number;
+  readonly stall: StallLimits;
+  /** Another process stands between: it sees how much the client takes, and cuts it off. */
+  readonly isRelayed: boolean;
   readonly log: Log;
   now(): number;
   onOver(): void;
 }
 
 export class TransactionSession {
-  readonly #socket: net.Socket;
   readonly #context: SessionContext;
   readonly #connection: Connection;
   readonly #state: TransactionState;
+  readonly #watch: StallWatch;
+  // Not the socket's own: to that one, a client that sends an octet every nine minutes would never be idle.
+  readonly #idleTimer: NodeJS.Timeout;
   readonly #retrieved = new Set<number>();
   readonly #startedAtMs: number;
   #octetsSent = 0;
@@ -64,22 +69,28 @@ export class TransactionSession {
 
   /** Says that the login succeeded, and handles what the client sent behind it. @param read octets read already */
   constructor(socket: net.Socket, read: Uint8Array, context: SessionContext) {
-    this.#socket = socket;
     this.#context = context;
     this.#startedAtMs = context.now();
     this.#lastCommandAtMs = this.#startedAtMs;
     this.#state = new TransactionState(context.maildrop, context.options);
     this.#connection = new Connection(socket, new LineReader(), {
       onLine: (line) => this.#onLine(line),
-      onOutput: (isFull) => socket.setTimeout(isFull ? context.stallTimeMs : context.idleTimeMs),
+      onOutput: (isFull) => {
+        this.#watch.waits(isFull);
+        if (!isFull) this.#idleTimer.refresh();
+      },
       onClose: (error) => this.#onClose(error),
       onFault: (error) => {
         this.#end("fault");
         context.log.error({ err: error, ...this.#identity() }, "session failed");
       },
     });
-    socket.setTimeout(context.idleTimeMs);
-    socket.on("timeout", () => this.#onIdle());
+    const { stall, isRelayed } = context;
+    this.#watch = new StallWatch(socket, isRelayed ? relayedLimits(stall) : stall, () => {
+      this.#end("stalled");
+      this.#connection.destroy();
+    });
+    this.#idleTimer = setTimeout(() => this.#onIdle(), context.idleTimeMs);
     this.#connection.reply(ok("Pass accepted"));
     this.#connection.start(read);
   }
@@ -141,6 +152,7 @@ export class TransactionSession {
 
   #onLine(line: Line): Promise<void> | undefined {
     this.#lastCommandAtMs = this.#context.now();
+    this.#idleTimer.refresh();
     if (this.#closing !== undefined) {
       this.#close(this.#closing);
       return undefined;
@@ -273,11 +285,11 @@ export class TransactionSession {
 
   // RFC 1939 §3: the autologout timer ends the session without UPDATE and without a reply.
   #onIdle(): void {
-    if (this.#connection.isWorking && !this.#connection.isOutputFull) {
-      this.#socket.setTimeout(this.#context.idleTimeMs);
+    if (this.#connection.isWorking || this.#connection.isOutputFull) {
+      this.#idleTimer.refresh();
       return;
     }
-    this.#end(this.#connection.isOutputFull ? "stalled" : "idle");
+    this.#end("idle");
     this.#connection.destroy();
   }
 
@@ -299,6 +311,8 @@ export class TransactionSession {
 
   #onClose(error: Error | undefined): void {
     clearTimeout(this.#cutOff);
+    clearTimeout(this.#idleTimer);
+    if (this.#watch.waitingMs >= this.#context.stall.stallTimeMs) this.#end("stalled");
     // One that was to be closed and was cut off first.
     this.#end(this.#closing?.reason ?? "disconnected");
     void this.#finish(error);
@@ -336,6 +350,19 @@ export class TransactionSession {
     return { session, account, address };
   }
 }
+
+/**
+ * What lies between us and the client takes octets in large steps, minutes apart for a slow one: this is for a relay that
+ * does not do its work.
+ */
+function relayedLimits({ stallTimeMs, minOctetsPerSecond }: StallLimits): StallLimits {
+  const stepMs = (RELAYED_STEP_OCTETS / Math.max(1, minOctetsPerSecond)) * 1000;
+  return { stallTimeMs: stallTimeMs + Math.min(stepMs, LONGEST_STEP_MS), minOctetsPerSecond: 0 };
+}
+
+/** A socket's buffer and the relay's own. */
+const RELAYED_STEP_OCTETS = 512 * 1024;
+const LONGEST_STEP_MS = 86_400_000;
 
 /** How long a session that an administrator ends may go on with its command, ms. */
 const KICK_MS = 2_000;

@@ -1,0 +1,77 @@
+// Notices a client that takes what it is sent too slowly, or not at all: only the time in which octets wait for it counts,
+// and only octets that it took. Used where the client's own connection is: by the relay, and by a worker's sessions.
+import type { Duplex } from "node:stream";
+
+export interface StallLimits {
+  /** Over so much time of waiting … */
+  readonly stallTimeMs: number;
+  /** … it has to take so many octets a second, and one at all. */
+  readonly minOctetsPerSecond: number;
+}
+
+export class StallWatch {
+  readonly #socket: Duplex;
+  readonly #limits: StallLimits;
+  readonly #onStalled: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  /** Since when octets have been waiting, whatever the client took meanwhile. */
+  #waitingSinceMs: number | undefined;
+  // Of the time that is judged as one.
+  #countedSinceMs = 0;
+  #countedMs = 0;
+  #takenBefore = 0;
+
+  constructor(socket: Duplex, limits: StallLimits, onStalled: () => void) {
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#onStalled = onStalled;
+    socket.once("close", () => this.waits(false));
+  }
+
+  /** Octets wait for the client; or none do any more. */
+  waits(isWaiting: boolean): void {
+    if (isWaiting === (this.#waitingSinceMs !== undefined)) return;
+    const nowMs = performance.now();
+    if (!isWaiting) {
+      clearTimeout(this.#timer);
+      this.#countedMs += nowMs - this.#countedSinceMs;
+      this.#waitingSinceMs = undefined;
+      return;
+    }
+    if (this.#countedMs === 0) this.#takenBefore = takenFrom(this.#socket);
+    this.#waitingSinceMs = nowMs;
+    this.#count(nowMs);
+  }
+
+  /** How long octets have been waiting without a pause, ms. */
+  get waitingMs(): number {
+    return this.#waitingSinceMs === undefined ? 0 : performance.now() - this.#waitingSinceMs;
+  }
+
+  #count(nowMs: number): void {
+    this.#countedSinceMs = nowMs;
+    this.#timer = setTimeout(() => this.#judge(), Math.max(0, this.#limits.stallTimeMs - this.#countedMs));
+  }
+
+  #judge(): void {
+    const { stallTimeMs, minOctetsPerSecond } = this.#limits;
+    const taken = takenFrom(this.#socket);
+    if (taken - this.#takenBefore < Math.max(1, (minOctetsPerSecond * stallTimeMs) / 1000)) {
+      this.#onStalled();
+      return;
+    }
+    this.#takenBefore = taken;
+    this.#countedMs = 0;
+    this.#count(performance.now());
+  }
+}
+
+/**
+ * Octets that the kernel has taken for the client. Node tells how many were handed to it, and keeps to itself how many of
+ * these still wait: a write of 128 KiB to a slow client takes minutes.
+ */
+function takenFrom(socket: Duplex): number {
+  const handle = (socket as unknown as { _handle?: { bytesWritten: number; writeQueueSize: number } })
+    ._handle;
+  return handle === undefined || handle === null ? 0 : handle.bytesWritten - handle.writeQueueSize;
+}

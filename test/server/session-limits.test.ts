@@ -1,0 +1,264 @@
+// How many may come in: in all, from one address, for one account, and with few descriptors. At each limit a client is
+// told so, the log has one line, and everybody else is served.
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { makeCertificate } from "../../scripts/certificate.mjs";
+import { layOutMaildir } from "../peers/support/maildir.ts";
+import { Pop3Connection } from "../peers/support/pop3.ts";
+import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/free-port.ts";
+import { mailOwner } from "../support/mail-owner.ts";
+import { childrenOf } from "../support/processes.ts";
+import { type ServerOptions, type Settings, startServer, type TestServer } from "../support/server.ts";
+
+const owner = mailOwner();
+let home: string;
+let server: TestServer;
+let connections: Pop3Connection[];
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), "dewey-sessions-"));
+  layOutMaildir(home, owner, new Map([["new/1.one", Buffer.from("A: 1\n\n")]]));
+  connections = [];
+});
+afterEach(async () => {
+  for (const connection of connections) connection.drop();
+  await server.stop();
+  rmSync(home, { recursive: true });
+});
+
+async function start(settings: Settings, options: Partial<ServerOptions> = {}): Promise<void> {
+  const { uid, gid } = owner;
+  server = await startServer({
+    accounts: [{ user: "mrose", password: "secret", uid, gid, home }],
+    owner,
+    settings,
+    ...options,
+  });
+}
+
+/** Opens one more connection, which stays open if it was welcome. @returns the reply it was greeted with */
+async function greeting(address = "127.0.0.1", port = server.port): Promise<string> {
+  const { connection, greeting } = await Pop3Connection.open(port, address);
+  connections.push(connection);
+  if (greeting.status === "-ERR") await connection.closed;
+  return `${greeting.status} ${greeting.text}`;
+}
+
+const WELCOME = "+OK dewey POP3 server ready";
+const FULL = "-ERR [SYS/TEMP] too many connections, try again later";
+const FULL_FROM_THERE =
+  "-ERR [SYS/TEMP] too many connections from your address, close some or try again later";
+
+const warnings = (limit: string) => server.log().filter((line) => line["limit"] === limit);
+
+describe.each(["separate", "combined"] as const)("limits of sessions, processes %s", (processes) => {
+  it("sessions: as many as that in all processes, one line in the log, and room again when one leaves", async () => {
+    await start({ server: { processes, login_processes: 2 }, limits: { sessions: 6 } });
+    for (let i = 0; i < 6; i++) expect(await greeting(`127.0.0.${i + 1}`)).toBe(WELCOME);
+    // Until each process has heard of the other's last one.
+    await eventually("ten more refused in a row", async () => {
+      for (let i = 0; i < 10; i++) if ((await greeting()) !== FULL) return false;
+      return true;
+    });
+    // One of each process that refused somebody.
+    const lines = warnings("limits.sessions");
+    expect([1, 2]).toContain(lines.length);
+    expect(lines[0]).toMatchObject({ level: "warn", msg: "limit reached, refusing" });
+
+    const session = connections[5]!;
+    await session.command("USER mrose");
+    expect((await session.command("PASS secret")).status).toBe("+OK");
+    expect(await greeting()).toBe(FULL);
+    // There may be one more than the limit for each other process.
+    await eventually("room for one", async () => {
+      connections.shift()?.drop();
+      return (await greeting()) === WELCOME;
+    });
+    await eventually("and for no other", async () => (await greeting()) === FULL);
+  });
+
+  it("sessions_per_address: others come in as before", async () => {
+    await start({ server: { processes, login_processes: 1 }, limits: { sessions_per_address: 2 } });
+    for (let i = 0; i < 2; i++) expect(await greeting("127.0.0.7")).toBe(WELCOME);
+    for (let i = 0; i < 5; i++) expect(await greeting("127.0.0.7")).toBe(FULL_FROM_THERE);
+    expect(await greeting("127.0.0.8")).toBe(WELCOME);
+    expect(warnings("limits.sessions_per_address")).toMatchObject([{ address: "127.0.0.7" }]);
+    connections[0]!.drop();
+    await eventually("room for one", async () => (await greeting("127.0.0.7")) === WELCOME);
+  });
+
+  it("sessions_per_account: one has the maildrop, one waits for it, the next is refused at once", async () => {
+    await start({
+      server: { processes, login_processes: 1, mailbox_processes: 1 },
+      limits: { sessions_per_account: 2, lock_wait: "30s" },
+    });
+    const holder = await Pop3Connection.login(server.port, "mrose", "secret");
+    connections.push(holder);
+    const logIn = async (): Promise<Pop3Connection> => {
+      const { connection } = await Pop3Connection.open(server.port);
+      connections.push(connection);
+      await connection.command("USER mrose");
+      connection.send("PASS secret\r\n");
+      return connection;
+    };
+    const two = [await logIn(), await logIn()];
+    const refused = await Promise.race(
+      two.map(async (connection) => ({ connection, reply: await connection.reply() })),
+    );
+    expect(refused.reply).toEqual({
+      status: "-ERR",
+      text: "[SYS/TEMP] too many sessions of this account at one time",
+    });
+    expect(warnings("limits.sessions_per_account")).toMatchObject([{ account: "mrose" }]);
+    expect((await holder.command("QUIT")).status).toBe("+OK");
+    const waiting = two.find((connection) => connection !== refused.connection)!;
+    expect((await waiting.reply()).status).toBe("+OK");
+    // And the one that was refused may try again, in the same connection.
+    expect((await waiting.command("QUIT")).status).toBe("+OK");
+    await refused.connection.command("USER mrose");
+    expect((await refused.connection.command("PASS secret")).status).toBe("+OK");
+  });
+
+  it("with few descriptors: who finds none is told so, the log says what to raise, and sessions go on", async () => {
+    await start(
+      { server: { processes, login_processes: 1, mailbox_processes: 1 } },
+      { wrapper: ["sh", "-c", 'ulimit -n 130; exec "$@"', "sh"] },
+    );
+    expect(
+      server
+        .log()
+        .find(
+          ({ msg }) => msg === "fewer open files are allowed than limits.sessions needs, raise LimitNOFILE",
+        ),
+    ).toMatchObject({ openFiles: 130 });
+    const session = await Pop3Connection.login(server.port, "mrose", "secret");
+    connections.push(session);
+    const flood = await Promise.all(Array.from({ length: 80 }, (_, i) => greeting(`127.0.1.${i + 1}`)));
+    expect(new Set(flood)).toEqual(new Set([WELCOME, FULL]));
+    expect(warnings("LimitNOFILE")).toHaveLength(1);
+    expect((await session.multiLine("RETR 1")).body?.toString()).toBe("A: 1\r\n\r\n");
+    expect((await session.command("QUIT")).status).toBe("+OK");
+    for (const connection of connections) connection.drop();
+    await eventually("others are served", async () => {
+      const next = await Pop3Connection.login(server.port, "mrose", "secret").catch(() => undefined);
+      return (await next?.command("QUIT"))?.status === "+OK";
+    });
+  });
+
+  it("a flood of twice the limit leaves 20 good clients served", async () => {
+    await start({
+      server: { processes, login_processes: 2 },
+      limits: { sessions: 100, sessions_per_address: 30 },
+    });
+    const children = childrenOf(server.pid).map(({ pid }) => pid);
+    // From two addresses: as many as these may have stay open, the others are refused and come again.
+    const flood = new Flood();
+    try {
+      await eventually("the flood is refused", () => warnings("limits.sessions_per_address").length > 0);
+      await eventually("no more are open than may be", () => flood.open <= 62);
+      const served = await Promise.all(
+        Array.from({ length: 20 }, async (_, i) => {
+          const { connection, greeting } = await Pop3Connection.open(server.port, `127.0.3.${i + 1}`);
+          expect(greeting.text).toBe("dewey POP3 server ready");
+          const replies = [];
+          for (let turn = 0; turn < 20; turn++) replies.push((await connection.multiLine("CAPA")).status);
+          replies.push((await connection.command("QUIT")).status);
+          return replies;
+        }),
+      );
+      expect(new Set(served.flat())).toEqual(new Set(["+OK"]));
+    } finally {
+      flood.end();
+    }
+    expect(childrenOf(server.pid).map(({ pid }) => pid)).toEqual(children);
+  });
+});
+
+/** 200 clients from two addresses that stay if they are let, and come again if not. */
+class Flood {
+  readonly #sockets = new Set<Socket>();
+  #greeted = new Set<Socket>();
+  #isOver = false;
+
+  constructor() {
+    for (let i = 0; i < 200; i++) this.#connect(`127.0.2.${1 + (i % 2)}`);
+  }
+
+  /** Of those, how many are let in. */
+  get open(): number {
+    return this.#greeted.size;
+  }
+
+  end(): void {
+    this.#isOver = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #connect(localAddress: string): void {
+    const socket = connect({ host: "127.0.0.1", port: server.port, localAddress });
+    this.#sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("data", (octets: Buffer) => {
+      if (octets.includes("+OK")) this.#greeted.add(socket);
+    });
+    socket.once("end", () => socket.destroy());
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      this.#greeted.delete(socket);
+      // As a program in a loop would, but for the machine's sake.
+      if (!this.#isOver) setTimeout(() => this.#isOver || this.#connect(localAddress), 20);
+    });
+  }
+}
+
+describe("limits of sessions behind TLS and proxies", () => {
+  it("POP3S: the refusal comes under TLS", async () => {
+    const certificate = await makeCertificate({
+      keyType: "ec",
+      subject: "CN=pop.example.org",
+      names: [{ type: "dns", value: "pop.example.org" }],
+    });
+    await start({ server: { login_processes: 1 }, limits: { sessions: 1 } }, { certificates: [certificate] });
+    const options = { ca: certificate.certificate, servername: "pop.example.org" };
+    const first = await Pop3Connection.openTls(server.tlsPort, options);
+    connections.push(first.connection);
+    expect(first.greeting.status).toBe("+OK");
+    const second = await Pop3Connection.openTls(server.tlsPort, options);
+    expect(`${second.greeting.status} ${second.greeting.text}`).toBe(FULL);
+    await second.connection.closed;
+    first.connection.drop();
+    await eventually("room again", async () => {
+      const { connection, greeting } = await Pop3Connection.openTls(server.tlsPort, options);
+      connections.push(connection);
+      return greeting.status === "+OK";
+    });
+  });
+
+  it("PROXY: the client's address counts, not the proxy's", async () => {
+    const port = await freePort();
+    await start({
+      server: { login_processes: 1, listen_proxy: [`127.0.0.1:${port}`], proxy_networks: ["127.0.0.0/8"] },
+      limits: { sessions_per_address: 2 },
+    });
+    const from = (address: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const socket = connect({ host: "127.0.0.1", port });
+        sockets.push(socket);
+        socket.write(`PROXY TCP6 ${address} 2001:db8::110 4711 110\r\n`);
+        socket.once("data", (octets: Buffer) => resolve(octets.toString().trimEnd()));
+        socket.once("error", reject);
+      });
+    const sockets: Socket[] = [];
+    expect(await from("2001:db8:1:1::1")).toBe(WELCOME);
+    expect(await from("2001:db8:1:1::2")).toBe(WELCOME);
+    expect(await from("2001:db8:1:1::3")).toBe(FULL_FROM_THERE);
+    expect(await from("2001:db8:1:2::1")).toBe(WELCOME);
+    sockets[0]!.destroy();
+    await eventually("room for one", async () => (await from("2001:db8:1:1::4")) === WELCOME);
+    for (const socket of sockets) socket.destroy();
+  });
+});
