@@ -2,6 +2,7 @@
 // check messages against. Each process answers the questions that it has a handler for and says nothing to the others.
 // A new question takes an entry here and a handler in the process that knows the answer. Pure.
 import { z } from "zod";
+import { type CounterName, counterHelp } from "./counters.ts";
 
 const sessionId = z.string().min(1).max(64);
 const text = z.string().max(4096);
@@ -22,6 +23,44 @@ const session = z.strictObject({
   octets: count,
 });
 
+const counted = z.strictObject({
+  name: z.enum(Object.keys(counterHelp) as [CounterName, ...CounterName[]]),
+  labels: z.array(z.string().max(64)),
+  value: z.number().nonnegative(),
+});
+
+const address = z.string().max(64);
+const mechanism = z.string().max(32);
+
+/** What happened to an account. */
+const happened = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("login"),
+    atMs: count,
+    address,
+    /** "pop3", or what the MTA calls itself. */
+    service: z.string().max(64),
+    mechanism,
+    /** Undefined: it was accepted. */
+    refusal: text.optional(),
+  }),
+  /** The password was right, and the maildrop could not be opened. */
+  z.strictObject({ kind: z.literal("not-opened"), atMs: count, address, reason: text }),
+  z.strictObject({
+    kind: z.literal("session"),
+    atMs: count,
+    durationMs: count,
+    address,
+    mechanism,
+    secured: z.boolean(),
+    messages: count,
+    retrieved: count,
+    deleted: count,
+    octets: count,
+    reason: z.string().max(64),
+  }),
+]);
+
 export const questions = {
   /** Everybody who is connected. */
   sessions: { asks: z.strictObject({ kind: z.literal("sessions") }), answers: session },
@@ -29,6 +68,47 @@ export const questions = {
   kick: {
     asks: z.strictObject({ kind: z.literal("kick"), sessions: z.array(sessionId).max(1000) }),
     answers: z.strictObject({ session: sessionId }),
+  },
+  /** What each process has counted, and what it takes. */
+  stats: {
+    asks: z.strictObject({ kind: z.literal("stats") }),
+    answers: z.strictObject({
+      counters: z.array(counted),
+      process: z.strictObject({
+        pid: count,
+        uid: count,
+        upMs: count,
+        /** Since its start. */
+        cpuMs: count,
+        rssBytes: count,
+        /** The longest that the event loop was late since it was asked last. */
+        loopLagMs: count,
+      }),
+    }),
+  },
+  /** Log lines as they are written; of one account, or all. */
+  log: {
+    asks: z.strictObject({ kind: z.literal("log"), account: account.optional() }),
+    answers: z.strictObject({ line: z.string().max(262_144) }),
+  },
+  /** Lines of the sessions that begin from now on, of an account or from an address. */
+  trace: {
+    asks: z.strictObject({ kind: z.literal("trace"), target: account }),
+    answers: z.strictObject({
+      session: sessionId,
+      address,
+      account: account.nullable(),
+      atMs: count,
+      /** "-" is a remark; the session's last line is one. */
+      speaker: z.enum(["C", "S", "-"]),
+      text,
+      isEnd: z.boolean(),
+    }),
+  },
+  /** What happened to an account lately, oldest first. */
+  history: {
+    asks: z.strictObject({ kind: z.literal("history"), account }),
+    answers: happened,
   },
   /** Reads the config again, as SIGHUP does; answered by master. */
   reload: {
@@ -72,7 +152,7 @@ export const question = z.discriminatedUnion(
 );
 
 /** Answered until nobody listens any more: no time-out, and processes that start later are asked as well. */
-const STREAMING: ReadonlySet<Kind> = new Set<Kind>([]);
+const STREAMING: ReadonlySet<Kind> = new Set<Kind>(["log", "trace"]);
 
 export function isStreaming(kind: Kind): boolean {
   return STREAMING.has(kind);

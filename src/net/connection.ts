@@ -8,6 +8,8 @@ import { OutputBuffer } from "./output-buffer.ts";
 export interface ConnectionHandler {
   /** Acts on one line. A returned promise means that the command still works: no other line is handed out. */
   onLine(line: Line): Promise<void> | undefined;
+  /** A reply that is on its way; messages are not told. */
+  onReply?(text: string): void;
   /** The client does not take what it is sent (`isFull`), or has begun to take it again. */
   onOutput?(isFull: boolean): void;
   /** The connection is over, whoever ended it; called once. */
@@ -60,7 +62,13 @@ export class Connection {
 
   /** Adds a reply; it leaves when the commands at hand are done. */
   reply(text: string): void {
+    this.#handler.onReply?.(text);
     this.output.text(text);
+  }
+
+  /** Tells of a reply that was written to `output` directly. */
+  told(text: string): void {
+    this.#handler.onReply?.(text);
   }
 
   /** Writes what is gathered and waits until the client has taken enough of it. False when it is gone. */
@@ -85,6 +93,7 @@ export class Connection {
   end(text: string): void {
     if (this.#ended) return;
     this.#ended = true;
+    if (text !== "") this.#handler.onReply?.(text);
     this.output.text(text);
     this.output.flush();
     endGently(this.#socket);

@@ -52,6 +52,11 @@ export class AuthorizationState {
     this.#options = options;
   }
 
+  /** A challenge is out: the next line is its response. */
+  get isExchanging(): boolean {
+    return this.#exchanging;
+  }
+
   /** No "<…@…>" in it: that would announce APOP. */
   greeting(): string {
     return ok(`${this.#options.serverName} POP3 server ready`);

@@ -9,6 +9,17 @@ export interface Command {
   readonly arguments: readonly string[];
 }
 
+const KEYWORDS: ReadonlySet<string> = new Set(
+  "APOP AUTH CAPA DEL DELE LIST NOOP PASS QUIT RETR RSET STAT STLS TOP UIDL USER".split(" "),
+);
+
+/** The keyword of a line in upper case, for counting and showing; undefined when it is none that POP3 knows. */
+export function knownKeyword(text: string): string | undefined {
+  const space = text.indexOf(" ");
+  const keyword = (space === -1 ? text : text.slice(0, space)).toUpperCase();
+  return KEYWORDS.has(keyword) ? keyword : undefined;
+}
+
 /** @param text a byte string without its line end */
 export function parseCommand(text: string): Command {
   const space = text.indexOf(" ");

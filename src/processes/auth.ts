@@ -19,6 +19,7 @@ import { AccountPlacement } from "./account-placement.ts";
 import { logAuthEvent, logPasswdFileEvent, logSocketmapEvent } from "./auth-log.ts";
 import { mechanismsToOffer } from "./auth-mechanisms.ts";
 import { runChild, serveFd } from "./child.ts";
+import { History } from "./history.ts";
 import { LoginRehasher } from "./login-rehasher.ts";
 import { LoginThrottle } from "./login-throttle.ts";
 import { reachVerdict } from "./login-verdict.ts";
@@ -35,6 +36,7 @@ runChild("auth", async (given, { log, listenerFds, send }) => {
   const placement = new AccountPlacement(requests, () => settings);
   const keeper = new PostfixMapKeeper(log);
   keeper.configure(settings);
+  const history = new History();
   let offerMechanisms = (): void => {};
   let announceRetention = (): void => {};
   const onReloaded = (passwdFile: PasswdFile): void => {
@@ -61,6 +63,7 @@ runChild("auth", async (given, { log, listenerFds, send }) => {
           rehasher,
           settings,
           log,
+          history,
           placement: client === "login" ? placement : undefined,
         }),
       onEvent: (event: AuthServerEvent) => logAuthEvent(log, event),
@@ -105,7 +108,7 @@ runChild("auth", async (given, { log, listenerFds, send }) => {
   );
 
   return {
-    answers: [throttle.answers],
+    answers: [throttle.answers, history.answers],
     configure: async (changed) => {
       const previous = accounts;
       const isSame =

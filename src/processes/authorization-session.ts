@@ -2,6 +2,7 @@
 // process as `dewey-login`, which sees no hash and opens no Maildir.
 import type * as net from "node:net";
 import type { AuthClient, AuthFailure, Exchange } from "../auth/client.ts";
+import { count } from "../control/counters.ts";
 import type { AnswerOf } from "../control/questions.ts";
 import { networkOf } from "../host/networks.ts";
 import type { Log } from "../log/log.ts";
@@ -9,13 +10,15 @@ import { isLoopback } from "../net/address.ts";
 import { Connection } from "../net/connection.ts";
 import type { TlsFacts } from "../net/tls-facts.ts";
 import { type AuthorizationOutcome, AuthorizationState, type Failure } from "../pop3/authorization-state.ts";
-import { LineReader } from "../pop3/line-reader.ts";
+import { knownKeyword } from "../pop3/command.ts";
+import { type Line, LineReader } from "../pop3/line-reader.ts";
 import { err } from "../pop3/reply.ts";
 import type { Arrivals, Client } from "./arrival.ts";
 import type { HandOver } from "./hand-over.ts";
 import { type ConnectionFacts, offeredMechanisms, POP3_IMPLEMENTATION } from "./offered.ts";
 import { PLACE } from "./placement.ts";
 import type { LoginSettings } from "./settings.ts";
+import { maskedLine, maskedReply, type SessionTrace, tracing } from "./tracing.ts";
 
 export interface AuthorizationContext {
   readonly session: string;
@@ -46,6 +49,7 @@ export class AuthorizationSession {
   readonly #client: Client;
   /** STLS begins a new one. */
   #talk: Talk;
+  readonly #trace: SessionTrace | undefined;
   #exchange: Exchange | undefined;
   /** Auth gave up while it was the client's turn. */
   #failure: Failure | undefined;
@@ -60,6 +64,7 @@ export class AuthorizationSession {
   constructor(socket: net.Socket, client: Client, context: AuthorizationContext) {
     this.#context = context;
     this.#client = client;
+    this.#trace = tracing.begin({ session: context.session, address: client.address });
     this.#timer = setTimeout(() => this.#timeOut(), context.loginTimeMs);
     this.#talk = this.#begin(socket, client.tls);
     this.#talk.connection.reply(this.#talk.state.greeting());
@@ -90,8 +95,10 @@ export class AuthorizationSession {
     const connection = new Connection(socket, new LineReader((start) => state.maxLineOctets(start)), {
       onLine: (line) => {
         this.#lastLineAtMs = Date.now();
-        return this.#act(state.handle(line));
+        this.#trace?.line("C", maskedLine(line, state.isExchanging));
+        return this.#act(this.#handle(line));
       },
+      onReply: (text) => this.#trace?.line("S", maskedReply(text)),
       onClose: () => this.#onClose(),
       onFault: (error) => {
         this.#reason = "fault";
@@ -145,6 +152,19 @@ export class AuthorizationSession {
       messages: 0,
       octets: 0,
     };
+  }
+
+  #handle(line: Line): AuthorizationOutcome {
+    const { state } = this.#talk;
+    const isResponse = state.isExchanging;
+    const outcome = state.handle(line);
+    const keyword = line.kind === "line" ? knownKeyword(line.text) : undefined;
+    if (keyword === "USER" && line.kind === "line") this.#trace?.isOf(line.text.slice(5).trim());
+    if (!isResponse) {
+      const isRefused = outcome.kind === "reply" && !outcome.text.startsWith("+OK");
+      count("commands", [keyword ?? "unknown", isRefused ? "err" : "ok"]);
+    }
+    return outcome;
   }
 
   #act(outcome: AuthorizationOutcome): Promise<void> | undefined {
@@ -257,6 +277,7 @@ export class AuthorizationSession {
     }
     if (this.#phase !== "open") return;
     this.#phase = "handing-over";
+    this.#trace?.isOf(fields.get("user") ?? "");
     try {
       const result = await this.#context.handOver(this.#talk, { ticket, place }, () =>
         this.#context.onOver(),
@@ -304,6 +325,7 @@ export class AuthorizationSession {
     clearTimeout(this.#timer);
     if (this.#phase === "over") return;
     this.#phase = "over";
+    this.#trace?.end(this.#reason);
     this.#exchange?.cancel();
     // A probe that connects and leaves is not worth a line.
     const level = this.#failedLogins > 0 || this.#reason === "useless-commands" ? "info" : "debug";

@@ -7,6 +7,7 @@ import { createLog, type Log } from "../log/log.ts";
 import { Channel } from "./channel.ts";
 import { FellowWorkers } from "./fellow-workers.ts";
 import { Answering } from "./inquiries.ts";
+import { processAnswers } from "./process-answers.ts";
 import type { Counts } from "./session-limits.ts";
 import { type Role, type SettingsOf, settingsSchemas, type ToMaster, toChild } from "./settings.ts";
 import type { PlaceAnswer } from "./user-mailboxes.ts";
@@ -121,7 +122,7 @@ export function runChild<R extends Role>(
     service = start(given, { log, listenerFds, fellows, send });
     service.then(
       ({ answers = [] }) => {
-        answering = new Answering(answers);
+        answering = new Answering([processAnswers, ...answers]);
         send({ kind: "ready" });
       },
       (error: unknown) => fail(error, "cannot start"),

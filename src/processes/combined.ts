@@ -4,6 +4,7 @@ import { runChild, serveFd } from "./child.ts";
 import { handOverByCall } from "./hand-over.ts";
 import { LoginService } from "./login-service.ts";
 import { MailboxService } from "./mailbox-service.ts";
+import { tracing } from "./tracing.ts";
 
 runChild("combined", async (settings, { log, listenerFds, fellows, send }) => {
   const mailboxes = new MailboxService(settings.mailbox, log, { fellows });
@@ -21,7 +22,7 @@ runChild("combined", async (settings, { log, listenerFds, fellows, send }) => {
     ),
   );
   return {
-    answers: [mailboxes.answers, logins.answers],
+    answers: [tracing.answers, mailboxes.answers, logins.answers],
     heardCounts: (counts) => logins.heardCounts(counts),
     configure: (changed) => {
       mailboxes.configure(changed.mailbox);

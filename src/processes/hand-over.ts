@@ -48,7 +48,8 @@ export function handOverByRelay(runtimeDir: string, limits: StallLimits): HandOv
           }
           isDecided = true;
           socket.off("close", onClientClose);
-          connection.reply(reply);
+          // Its TRANSACTION part says it; this one passes it on.
+          connection.output.text(reply);
           connection.detach();
           upstream.relay(socket, limits, onOver);
           resolve({ kind: "taken" });

@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import type * as net from "node:net";
 import { AuthClient, type AuthClientEvent } from "../auth/client.ts";
+import { count } from "../control/counters.ts";
 import type { Handlers } from "../control/questions.ts";
 import type { Log } from "../log/log.ts";
 import { TlsEndpoint } from "../net/tls-endpoint.ts";
@@ -85,6 +86,7 @@ export class LoginService {
 
   /** @param index of the listener, in the order of the settings */
   accept(socket: net.Socket, index: number): void {
+    count("connections");
     const listener = this.#settings.listeners[index];
     if (listener === undefined) throw new Error(`listener ${index} is not in the settings`);
     const { loginTimeMs } = this.#settings;

@@ -3,9 +3,11 @@
 import { randomBytes } from "node:crypto";
 import type { Authentication, Verifier } from "../accounts/verifier.ts";
 import type { Verdict, VerifyRequest } from "../auth/server.ts";
+import { count } from "../control/counters.ts";
 import type { Log } from "../log/log.ts";
 import { type AccountMailPolicy, accountMailPolicy } from "./account-mail-policy.ts";
 import type { AccountPlace, AccountPlacement } from "./account-placement.ts";
+import type { History } from "./history.ts";
 import type { LoginRehasher } from "./login-rehasher.ts";
 import type { Guess, LoginThrottle } from "./login-throttle.ts";
 import type { AuthSettings } from "./settings.ts";
@@ -20,16 +22,23 @@ export interface VerdictContext {
   readonly log: Log;
   /** For our login processes; the MTA is given no ticket, and its login needs no mailbox process. */
   readonly placement: AccountPlacement | undefined;
+  readonly history: History;
 }
 
 export async function reachVerdict(
   request: VerifyRequest,
-  { verifier, throttle, rehasher, settings, log, placement }: VerdictContext,
+  { verifier, throttle, rehasher, settings, log, history, placement }: VerdictContext,
 ): Promise<Verdict> {
   const { user, credentials, service, session, mechanism, remoteAddress, isAwaited } = request;
   const who = { session, user, address: remoteAddress, service, mechanism };
   const longestMs = Math.max(settings.failureDelayMs, settings.maxFailureDelayMs);
   const maxDelayMs = placement === undefined ? Math.min(longestMs, MAX_MTA_DELAY_MS) : longestMs;
+  const tell = (result: string, refusal?: string): void => {
+    count("logins", [placement === undefined ? "mta" : "pop3", mechanism, result]);
+    const address = remoteAddress ?? "";
+    const about = { kind: "login" as const, atMs: Date.now(), address, service, mechanism };
+    history.add(user, refusal === undefined ? about : { ...about, refusal });
+  };
   const guess = throttle.guess({ account: user, address: remoteAddress, maxDelayMs, isAwaited });
   const password = credentials.kind === "password" ? credentials.password : undefined;
   const result = await authenticate(request, verifier, guess).catch((error: unknown) => {
@@ -39,17 +48,21 @@ export async function reachVerdict(
   switch (result.kind) {
     case "unavailable":
       guess.undecided();
+      tell("unavailable", "the passwd file cannot be read");
       return { kind: "temporary-failure" };
     case "throttled":
       // Not as a wrong password: the right one may have come, and nobody has looked at it.
       if (isAwaited()) log.warn(who, "login throttled after too many failures");
+      tell("throttled", "throttled");
       return { kind: "temporary-failure" };
     case "refused":
       log.info({ ...who, reason: result.reason }, "login refused");
+      tell("refused", result.reason);
       await guess.wrong(password);
       return { kind: "refused" };
     case "unusable":
       log.error({ ...who, reason: result.reason }, "account cannot be used");
+      tell("unusable", result.reason);
       await guess.wrong(password);
       return { kind: "refused", code: "unusable" };
     case "ok":
@@ -63,6 +76,7 @@ export async function reachVerdict(
   if (password !== undefined && device === undefined) rehasher?.consider(account, password);
   if (placement === undefined) {
     log.info(device === undefined ? who : { ...who, device }, "login accepted");
+    tell("ok");
     return { kind: "ok", user: account.user };
   }
   const mail = accountMailPolicy(account);
@@ -73,11 +87,14 @@ export async function reachVerdict(
   const placed = await placement.place(account);
   switch (placed.kind) {
     case "unavailable":
+      tell("unavailable", "its mailbox process cannot be started");
       return { kind: "temporary-failure" };
     case "unusable":
       log.error({ ...who, line: account.lineNumber, reason: placed.reason }, "account cannot be used");
+      tell("unusable", placed.reason);
       return { kind: "refused", code: "unusable" };
     case "placed":
+      tell("ok");
       return {
         kind: "ok",
         user: account.user,

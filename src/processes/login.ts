@@ -3,6 +3,7 @@
 import { runChild, serveFd } from "./child.ts";
 import { handOverByRelay } from "./hand-over.ts";
 import { LoginService } from "./login-service.ts";
+import { tracing } from "./tracing.ts";
 
 runChild("login", async (settings, { log, listenerFds, send }) => {
   const service = new LoginService(settings, {
@@ -19,7 +20,7 @@ runChild("login", async (settings, { log, listenerFds, send }) => {
     ),
   );
   return {
-    answers: [service.answers],
+    answers: [tracing.answers, service.answers],
     heardCounts: (counts) => service.heardCounts(counts),
     configure: (changed) => service.configure(changed),
     drain: () => {

@@ -2,6 +2,7 @@
 // and by a worker when `server.processes` is "combined".
 import type * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { count } from "../control/counters.ts";
 import type { Handlers } from "../control/questions.ts";
 import type { Log } from "../log/log.ts";
 import { Maildrop, type OpenResult } from "../maildir/maildrop.ts";
@@ -9,6 +10,7 @@ import type { MaildropOptions } from "../maildir/maildrop-options.ts";
 import { SnapshotCache } from "../maildir/snapshot-cache.ts";
 import { err } from "../pop3/reply.ts";
 import type { FellowWorkers, Holder } from "./fellow-workers.ts";
+import { History } from "./history.ts";
 import { LimitLog } from "./limit-log.ts";
 import { logMaildropEvent } from "./maildrop-log.ts";
 import { POP3_IMPLEMENTATION } from "./offered.ts";
@@ -29,6 +31,7 @@ export class MailboxService {
   readonly #limitLog: LimitLog;
   readonly #tickets: TicketCounter;
   readonly #sessions = new Set<TransactionSession>();
+  readonly #history = new History();
   readonly #snapshots = new SnapshotCache();
   /** Maildir → the session that has it locked. */
   readonly #holders = new Map<string, TransactionSession>();
@@ -87,8 +90,11 @@ export class MailboxService {
     const { ticket } = redemption;
     const { session, account, address, maildir } = ticket;
     const log = this.#log.child({ session, account, address });
+    const notOpened = (reason: string): void =>
+      this.#history.add(account, { kind: "not-opened", atMs: this.#now(), address, reason });
     if (this.#sessionsOf(maildir) >= this.#settings.maxSessionsPerAccount) {
       this.#limitLog.refused("limits.sessions_per_account", { session, account, address });
+      notOpened("too many sessions of this account at one time");
       return { kind: "refused", reply: err("too many sessions of this account at one time", "SYS/TEMP") };
     }
     this.#opening.set(maildir, (this.#opening.get(maildir) ?? 0) + 1);
@@ -99,14 +105,17 @@ export class MailboxService {
     });
     switch (opened.kind) {
       case "open":
+        count("maildrops_opened", [opened.maildrop.measured ? "known" : "unknown"]);
         return { kind: "admitted", ticket, maildrop: opened.maildrop };
       case "locked": {
         const holder = describeHolder(opened.holder);
         log.info({ maildir, holder }, "maildrop is locked by another session");
+        notOpened(`maildrop is locked by another session${holder}`);
         return { kind: "refused", reply: err(`maildrop is locked by another session${holder}`, "IN-USE") };
       }
       case "failed":
         log.error({ maildir, code: opened.code, cause: opened.reason }, "cannot open maildrop");
+        notOpened(opened.reason);
         return {
           kind: "refused",
           reply: err(
@@ -145,7 +154,8 @@ export class MailboxService {
       isRelayed: this.#isRelayed,
       log: this.#log,
       now: this.#now,
-      onOver: () => {
+      onOver: (ended) => {
+        this.#history.add(ticket.account, ended);
         this.#sessions.delete(session);
         if (this.#holders.get(ticket.maildir) === session) this.#holders.delete(ticket.maildir);
         this.onSessionOver?.();
@@ -158,6 +168,7 @@ export class MailboxService {
   }
 
   readonly answers: Handlers = {
+    ...this.#history.answers,
     sessions: (_, reply) => {
       for (const session of this.#sessions) reply(session.describe());
     },
@@ -178,6 +189,7 @@ export class MailboxService {
     const { lockWaitMs, takeoverIdleMs, lock } = this.#settings;
     let deadlineMs = this.#now() + lockWaitMs;
     let hasTakenOver = false;
+    let hasWaited = false;
     for (;;) {
       const opened = await Maildrop.open(maildir, {
         ...mailOptions,
@@ -185,7 +197,11 @@ export class MailboxService {
         lock,
         onEvent: (event) => logMaildropEvent(log, event),
       });
-      if (opened.kind !== "locked" || this.#isDraining) return opened;
+      if (opened.kind !== "locked" || this.#isDraining) {
+        if (hasWaited) count("lock_waits", [hasTakenOver ? "taken-over" : "free"]);
+        return opened;
+      }
+      hasWaited = true;
       const session = this.#holders.get(maildir);
       const patienceMs = deadlineMs - this.#now();
       if (patienceMs > 0) {
@@ -193,9 +209,14 @@ export class MailboxService {
         continue;
       }
       const holder = session === undefined ? await this.#fellows?.ask(maildir) : describe(session);
-      if (holder === undefined || hasTakenOver) return { ...opened, holder };
-      if (session === undefined ? !holder.isEnding : holder.idleMs < takeoverIdleMs)
+      const isToStay =
+        holder === undefined ||
+        hasTakenOver ||
+        (session === undefined ? !holder.isEnding : holder.idleMs < takeoverIdleMs);
+      if (isToStay) {
+        count("lock_waits", ["refused"]);
         return { ...opened, holder };
+      }
       hasTakenOver = true;
       log.info(
         { holder: holder.address, idleMs: holder.idleMs },

@@ -7,6 +7,7 @@ import { runChild, serveFd } from "./child.ts";
 import { MailboxService } from "./mailbox-service.ts";
 import type { MailOwner } from "./settings.ts";
 import { MAX_TICKET_OCTETS } from "./ticket.ts";
+import { tracing } from "./tracing.ts";
 
 runChild("mailbox", async (settings, { log, listenerFds, send }) => {
   if (settings.owner !== undefined) holdTo(settings.owner);
@@ -32,7 +33,7 @@ runChild("mailbox", async (settings, { log, listenerFds, send }) => {
     ),
   );
   return {
-    answers: [service.answers],
+    answers: [tracing.answers, service.answers],
     configure: (changed) => service.configure(changed),
     drain: () => {
       for (const server of servers) server.close();

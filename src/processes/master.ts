@@ -22,6 +22,7 @@ import { passOn } from "./fellow-workers.ts";
 import { Inquiries, OwnRespondent } from "./inquiries.ts";
 import { Liveness } from "./liveness.ts";
 import { authSocket, mailboxSocket, nthPlace } from "./placement.ts";
+import { processAnswers } from "./process-answers.ts";
 import type { ProcessUsers } from "./process-users.ts";
 import { claimRuntimeDir, type RuntimeDirClaim } from "./runtime-dir.ts";
 import { SessionSums } from "./session-limits.ts";
@@ -225,7 +226,9 @@ export async function startMaster(
     status,
     log,
   });
-  inquiries.joined(new OwnRespondent(inquiries, { reload: (_, reply) => reply(master.reload()) }));
+  inquiries.joined(
+    new OwnRespondent(inquiries, { ...processAnswers, reload: (_, reply) => reply(master.reload()) }),
+  );
   // Auth first: whoever asks it finds it listening.
   const [auth, ...others] = children;
   const starts = [await auth!.start(), ...(await Promise.all(others.map((child) => child.start())))];

@@ -89,6 +89,7 @@ export function sendShortMessage(
   const encoder = new MessageEncoder();
   const wanted = bodyLines === undefined ? bytes : bytes.subarray(0, new TopLimiter(bodyLines).take(bytes));
   const statusLine = bodyLines === undefined ? ok(`${expectedOctets ?? bytes.length} octets`) : ok();
+  let said = statusLine;
   const { buffer, offset } = connection.output.reserve(
     STATUS_LINE_ROOM + MessageEncoder.room(wanted.length) + MessageEncoder.FINISH_ROOM,
   );
@@ -99,8 +100,10 @@ export function sendShortMessage(
     buffer.copyWithin(offset + correct.length, begin, end);
     buffer.write(correct, offset, "latin1");
     end += correct.length - statusLine.length;
+    said = correct;
   }
   connection.output.commit(end);
+  connection.told(said);
   return encoder.octets;
 }
 

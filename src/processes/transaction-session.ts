@@ -1,12 +1,14 @@
 // One client after login: acts on what the TRANSACTION state decides, on this session's maildrop. Runs in the mailbox
 // process as the mail's owner (in a worker, when `server.processes` is "combined").
 import type * as net from "node:net";
+import { count } from "../control/counters.ts";
 import type { AnswerOf } from "../control/questions.ts";
 import type { Log } from "../log/log.ts";
 import type { Maildrop } from "../maildir/maildrop.ts";
 import { MAX_QUICK_BYTES } from "../maildir/quick-reads.ts";
 import { Connection } from "../net/connection.ts";
 import { type StallLimits, StallWatch } from "../net/stall-watch.ts";
+import { knownKeyword } from "../pop3/command.ts";
 import { type Line, LineReader } from "../pop3/line-reader.ts";
 import { err, ok } from "../pop3/reply.ts";
 import {
@@ -16,6 +18,7 @@ import {
 } from "../pop3/transaction-state.ts";
 import { type SendOptions, sendMessage, sendShortMessage } from "./message-sender.ts";
 import type { Ticket } from "./ticket.ts";
+import { maskedLine, type SessionTrace, tracing } from "./tracing.ts";
 
 export type EndReason =
   | "quit"
@@ -39,8 +42,10 @@ export interface SessionContext {
   readonly isRelayed: boolean;
   readonly log: Log;
   now(): number;
-  onOver(): void;
+  onOver(ended: EndedSession): void;
 }
+
+export type EndedSession = Extract<AnswerOf<"history">, { kind: "session" }>;
 
 export class TransactionSession {
   readonly #context: SessionContext;
@@ -49,6 +54,7 @@ export class TransactionSession {
   readonly #watch: StallWatch;
   // Not the socket's own: to that one, a client that sends an octet every nine minutes would never be idle.
   readonly #idleTimer: NodeJS.Timeout;
+  readonly #trace: SessionTrace | undefined;
   readonly #retrieved = new Set<number>();
   readonly #startedAtMs: number;
   #octetsSent = 0;
@@ -72,6 +78,7 @@ export class TransactionSession {
     this.#context = context;
     this.#startedAtMs = context.now();
     this.#lastCommandAtMs = this.#startedAtMs;
+    this.#trace = tracing.begin(context.ticket);
     this.#state = new TransactionState(context.maildrop, context.options);
     this.#connection = new Connection(socket, new LineReader(), {
       onLine: (line) => this.#onLine(line),
@@ -79,6 +86,7 @@ export class TransactionSession {
         this.#watch.waits(isFull);
         if (!isFull) this.#idleTimer.refresh();
       },
+      onReply: (text) => this.#trace?.line("S", text),
       onClose: (error) => this.#onClose(error),
       onFault: (error) => {
         this.#end("fault");
@@ -157,9 +165,19 @@ export class TransactionSession {
       this.#close(this.#closing);
       return undefined;
     }
-    return this.#act(this.#state.handle(line), line)?.then(() => {
+    this.#trace?.line("C", maskedLine(line, false));
+    return this.#act(this.#handle(line), line)?.then(() => {
       if (this.#closing !== undefined) this.#close(this.#closing);
     });
+  }
+
+  #handle(line: Line): TransactionOutcome {
+    const outcome = this.#state.handle(line);
+    const isRefused =
+      outcome.kind === "close" || (outcome.kind === "reply" && !outcome.text.startsWith("+OK"));
+    const keyword = line.kind === "line" ? knownKeyword(line.text) : undefined;
+    count("commands", [keyword ?? "unknown", isRefused ? "err" : "ok"]);
+    return outcome;
   }
 
   #act(outcome: TransactionOutcome, line: Line): Promise<void> | undefined {
@@ -214,8 +232,11 @@ export class TransactionSession {
   #sent(index: number, bodyLines: number | undefined, octets: number): void {
     const { maildrop } = this.#context;
     this.#octetsSent += octets;
+    count("octets_sent", [], octets);
+    this.#trace?.line("-", `${octets} octets of message ${index + 1}`);
     if (bodyLines !== undefined) return;
     this.#messagesSent++;
+    count("messages_retrieved");
     this.#retrieved.add(index);
     maildrop.correctOctets(index, octets);
   }
@@ -319,30 +340,45 @@ export class TransactionSession {
   }
 
   async #finish(error: Error | undefined): Promise<void> {
-    const { maildrop, log } = this.#context;
-    const durationMs = this.#context.now() - this.#startedAtMs;
+    const { maildrop, log, ticket, now } = this.#context;
+    const durationMs = now() - this.#startedAtMs;
     // A client that leaves during UPDATE has said QUIT: it is done to its end, under the lock.
     await this.#updating?.catch(() => {});
     maildrop.close();
     await maildrop.closed;
+    const { mechanism, address, secured } = ticket;
+    const reason = this.#reason ?? "disconnected";
+    const did = {
+      mechanism,
+      messages: maildrop.count,
+      retrieved: this.#messagesSent,
+      deleted: this.#removed,
+      octets: this.#octetsSent,
+      durationMs,
+      reason,
+    };
+    this.#trace?.end(reason);
+    count("sessions", [reason]);
+    count("messages_deleted", [], this.#removed + this.#expired);
     log.info(
       {
         ...this.#identity(),
-        mechanism: this.#context.ticket.mechanism,
-        tls: this.#context.ticket.tls,
-        messages: maildrop.count,
-        retrieved: this.#messagesSent,
-        deleted: this.#removed,
+        tls: ticket.tls,
+        ...did,
         ...(this.#expired > 0 ? { expired: this.#expired } : {}),
-        octets: this.#octetsSent,
-        durationMs,
-        reason: this.#reason,
-        ...(this.#reason === "disconnected" && error !== undefined ? { cause: error.message } : {}),
+        ...(reason === "disconnected" && error !== undefined ? { cause: error.message } : {}),
       },
       "session ended",
     );
     this.#settleOver();
-    this.#context.onOver();
+    this.#context.onOver({
+      kind: "session",
+      atMs: now(),
+      address,
+      secured,
+      ...did,
+      durationMs: Math.max(0, durationMs),
+    });
   }
 
   #identity(): { session: string; account: string; address: string } {

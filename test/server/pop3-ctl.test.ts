@@ -1,5 +1,5 @@
 // The built pop3-ctl as an administrator's shell runs it, against a real server in both ways of running it.
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -8,8 +8,13 @@ import { Pop3Connection } from "../peers/support/pop3.ts";
 import { runnableProgram } from "../support/checkout.ts";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner, runsAsRoot } from "../support/mail-owner.ts";
-import { type ProgramOptions, runProgram } from "../support/program.ts";
+import { type ProgramOptions, runProgram, startProgram } from "../support/program.ts";
 import { startServer, type TestServer } from "../support/server.ts";
+
+interface Stats {
+  readonly counters: readonly { readonly name: string; readonly labels: object; readonly value: number }[];
+  readonly processes: readonly { readonly name: string }[];
+}
 
 const { path: program, env } = runnableProgram("pop3-ctl");
 
@@ -129,6 +134,139 @@ describe.each(["separate", "combined"] as const)("pop3-ctl, processes %s", (proc
     });
     writeFileSync(file, config);
     expect((await ctl(["reload"])).exitCode).toBe(0);
+  });
+
+  it("stats sums up over the processes", async () => {
+    const session = await Pop3Connection.login(server.port, "mrose", "secret");
+    await session.multiLine("RETR 1");
+    await session.command("NONSENSE");
+    await session.command("QUIT");
+    await nobodyIsConnected();
+    const { counters, processes: running } = (await json(["stats"])) as Stats;
+    const value = (name: string, labels: object) =>
+      counters.find((each) => each.name === name && JSON.stringify(each.labels) === JSON.stringify(labels))
+        ?.value;
+    expect(value("logins", { client: "pop3", mechanism: "PLAIN", result: "ok" })).toBeGreaterThan(0);
+    expect(value("commands", { command: "unknown", status: "err" })).toBeGreaterThan(0);
+    expect(value("messages_retrieved", {})).toBeGreaterThan(0);
+    expect(value("sessions", { reason: "quit" })).toBeGreaterThan(0);
+    expect(new Set(running.map(({ name }) => name.split(" ")[0]))).toEqual(
+      new Set(
+        processes === "separate" ? ["auth", "login", "mailbox", "master"] : ["auth", "worker", "master"],
+      ),
+    );
+    const { stdout } = await ctl(["stats"]);
+    for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+    expect(await json(["top", "--count", "1", "--interval", "0.1"])).toMatchObject({
+      sessions: { total: 0 },
+    });
+  });
+
+  it("log follow shows what is logged, of one account", async () => {
+    const following = await startProgram(
+      program,
+      [...["--config", join(server.folder, "config.toml")], ...["--json", "log", "follow", "mrose"]],
+      { env },
+    );
+    await eventually("a line of the log", async () => {
+      await (await Pop3Connection.login(server.port, "mrose", "secret")).command("QUIT");
+      return following.lines().length > 0;
+    });
+    expect(JSON.parse(following.lines()[0]!)).toMatchObject({ account: "mrose", msg: "session ended" });
+    await following.stop("SIGINT");
+    expect((await following.ended).exitCode).toBe(0);
+  });
+
+  it("trace shows both states of a session, and no password", async () => {
+    const tracingNow = await startProgram(
+      program,
+      [...["--config", join(server.folder, "config.toml")], ...["trace", "mrose", "--sessions", "1"]],
+      { env },
+    );
+    const text = await eventually("a traced session", async () => {
+      const { connection } = await Pop3Connection.open(server.port);
+      for (const line of ["USER mrose", "PASS secret"]) await connection.command(line);
+      await connection.multiLine("RETR 2");
+      await connection.command("QUIT");
+      return tracingNow.output().includes("ended: quit") ? tracingNow.output() : undefined;
+    });
+    expect((await tracingNow.ended).exitCode).toBe(0);
+    expect(text.split("\n").slice(2)).toEqual([
+      "S: +OK dewey POP3 server ready",
+      "C: USER mrose",
+      "S: +OK User accepted",
+      "C: PASS ********",
+      "S: +OK Pass accepted",
+      "C: RETR 2",
+      "S: +OK 19 octets",
+      "-: 19 octets of message 2",
+      "C: QUIT",
+      "S: +OK dewey POP3 server signing off (2 messages left)",
+      "-: ended: quit",
+      "",
+    ]);
+    expect(text).not.toContain("secret");
+  });
+
+  it("why tells what happened and what would happen", async () => {
+    const { connection } = await Pop3Connection.open(server.port);
+    await connection.command("USER mrose");
+    await connection.command("PASS wrong");
+    connection.drop();
+    await (await Pop3Connection.login(server.port, "mrose", "secret")).command("QUIT");
+    await nobodyIsConnected();
+    const { stdout } = await ctl(["why", "mrose"]);
+    expect(stdout).toMatch(/login refused \(pop3, PLAIN\): wrong password\n/);
+    expect(stdout).toMatch(/ended by quit: 0 of 2 retrieved, 0 deleted, 2 left\n/);
+    expect(stdout).toMatch(/\nnow: the right password finds 2 messages \(38 octets\)\n$/);
+    expect(await json(["why", "nobody"])).toMatchObject({
+      happened: [],
+      outlook: { wouldSucceed: false, because: expect.stringContaining('no account "nobody"') },
+    });
+    const session = await Pop3Connection.login(server.port, "mrose", "secret");
+    expect((await ctl(["why", "mrose"])).stdout).toMatch(/now: the right password waits 3s, then takes over/);
+    await session.command("QUIT");
+  });
+
+  it("mailbox reads mail as its owner, and changes nothing", async () => {
+    const before = readMaildir(maildir);
+    expect(await json(["mailbox", "list", "mrose"])).toEqual([
+      expect.objectContaining({ number: 1, octets: 19, subject: "one" }),
+      expect.objectContaining({ number: 2, octets: 19, subject: "two" }),
+    ]);
+    expect(await json(["mailbox", "list", "mrose", "--last", "1"])).toMatchObject([{ number: 2 }]);
+    expect(await json(["mailbox", "show", "mrose", "1"])).toMatchObject({ subject: "one", text: "1\n" });
+    expect(await json(["mailbox", "status", "mrose"])).toMatchObject({
+      messages: 2,
+      octets: 38,
+      isLocked: false,
+    });
+    expect(await ctl(["mailbox", "show", "mrose", "3"])).toEqual({
+      exitCode: 1,
+      stdout: "",
+      stderr: "pop3-ctl: mrose: no message 3, the maildrop has 2\n",
+    });
+    expect(readMaildir(maildir)).toEqual(before);
+    const session = await Pop3Connection.login(server.port, "mrose", "secret");
+    expect(await json(["mailbox", "status", "mrose"])).toMatchObject({ isLocked: true });
+    expect(await json(["mailbox", "list", "mrose"])).toHaveLength(2);
+    await session.command("QUIT");
+  });
+
+  it("warm makes the index beforehand, as the mail's owner", async () => {
+    const index = join(maildir, "dewey-pop3.index");
+    rmSync(index, { force: true });
+    expect(await ctl(["warm", "--all"])).toEqual({
+      exitCode: 0,
+      stdout: "mrose: 2 messages, 2 counted now (36B)\n",
+      stderr: "",
+    });
+    expect(statSync(index).uid).toBe(mailOwner().uid);
+    expect(await json(["warm", "mrose"])).toMatchObject([{ account: "mrose", result: "warm", counted: 0 }]);
+    expect(await ctl(["warm", "nobody"])).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("1 of 1"),
+    });
   });
 
   it.runIf(runsAsRoot())("is for root alone where root started the server", async () => {

@@ -1,0 +1,70 @@
+// What pop3-ctl has a process of the mail's owner do with a Maildir, and what comes back: one JSON line there, any number
+// back. Pop3-ctl itself, which may be root, never reads mail.
+import { z } from "zod";
+
+const maildir = z.string().startsWith("/").max(4096);
+const number = z.int().positive();
+const lock = z.enum(["flock", "dotlock", "none"]);
+
+export const mailboxRequest = z.discriminatedUnion("kind", [
+  /** Messages with what their headers say; the one of this number, or the last so many. */
+  z.strictObject({
+    kind: z.literal("list"),
+    maildir,
+    number: number.optional(),
+    last: number.optional(),
+  }),
+  z.strictObject({ kind: z.literal("show"), maildir, number }),
+  z.strictObject({ kind: z.literal("status"), maildir, lock }),
+  /** Counts all sizes and writes the index. */
+  z.strictObject({ kind: z.literal("warm"), maildir, lock }),
+]);
+
+const header = z.strictObject({
+  number,
+  uniqueId: z.string(),
+  octets: z.int().nonnegative(),
+  /** As the message says; null where it says nothing that can be read. */
+  date: z.string().nullable(),
+  from: z.string(),
+  subject: z.string(),
+});
+
+const progress = z.strictObject({
+  kind: z.enum(["progress", "warm", "stopped"]),
+  messages: z.int().nonnegative(),
+  toCount: z.int().nonnegative(),
+  counted: z.int().nonnegative(),
+  bytes: z.int().nonnegative(),
+});
+
+export const mailboxAnswer = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("message"), ...header.shape }),
+  z.strictObject({
+    kind: z.literal("content"),
+    ...header.shape,
+    headers: z.array(z.strictObject({ name: z.string(), value: z.string() })),
+    text: z.string(),
+    attachments: z.array(
+      z.strictObject({ name: z.string(), type: z.string(), bytes: z.int().nonnegative() }),
+    ),
+    /** Only the beginning was read. */
+    isCut: z.boolean(),
+  }),
+  z.strictObject({
+    kind: z.literal("status"),
+    messages: z.int().nonnegative(),
+    octets: z.int().nonnegative(),
+    /** Messages whose sizes are not known yet; their octets are missing in the sum. */
+    uncounted: z.int().nonnegative(),
+    newMessages: z.int().nonnegative(),
+    isLocked: z.boolean(),
+  }),
+  progress,
+  z.strictObject({ kind: z.literal("missing") }),
+  z.strictObject({ kind: z.literal("locked") }),
+  z.strictObject({ kind: z.literal("failed"), reason: z.string() }),
+]);
+
+export type MailboxRequest = z.infer<typeof mailboxRequest>;
+export type MailboxAnswer = z.infer<typeof mailboxAnswer>;

@@ -1,0 +1,48 @@
+// What every process can tell pop3-ctl of itself: what it has counted, what it takes, what it logs.
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { readCounters } from "../control/counters.ts";
+import type { Handlers } from "../control/questions.ts";
+import { onLogLine } from "../log/log.ts";
+
+/** Node counts its own interval into each delay; coarse, so that an idle process stays idle. */
+const RESOLUTION_MS = 100;
+const loopDelay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+loopDelay.enable();
+
+const NS_PER_MS = 1e6;
+
+export const processAnswers: Handlers = {
+  stats: (_, reply) => {
+    const { user, system } = process.cpuUsage();
+    reply({
+      counters: readCounters().map(({ name, labels, value }) => ({ name, labels: [...labels], value })),
+      process: {
+        pid: process.pid,
+        uid: process.getuid?.() ?? 0,
+        upMs: Math.round(process.uptime() * 1000),
+        cpuMs: Math.round((user + system) / 1000),
+        rssBytes: process.memoryUsage.rss(),
+        loopLagMs: Math.max(0, Math.round(loopDelay.max / NS_PER_MS - RESOLUTION_MS)),
+      },
+    });
+    // The longest since somebody asked last.
+    loopDelay.reset();
+  },
+  log: ({ account }, reply, signal) =>
+    new Promise((resolve) => {
+      const forget = onLogLine((line) => {
+        if (account === undefined || isAbout(line, account)) reply({ line: line.trimEnd() });
+      });
+      signal.addEventListener("abort", () => {
+        forget();
+        resolve();
+      });
+    }),
+};
+
+function isAbout(line: string, account: string): boolean {
+  // Most lines are told apart without being parsed.
+  if (!line.includes(JSON.stringify(account))) return false;
+  const fields = JSON.parse(line) as { readonly account?: unknown; readonly user?: unknown };
+  return fields.account === account || fields.user === account;
+}
