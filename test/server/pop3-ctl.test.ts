@@ -11,6 +11,12 @@ import { mailOwner, runsAsRoot } from "../support/mail-owner.ts";
 import { type ProgramOptions, runProgram, startProgram } from "../support/program.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
+interface Traced {
+  readonly session: string;
+  readonly speaker: string;
+  readonly text: string;
+}
+
 interface Stats {
   readonly counters: readonly { readonly name: string; readonly labels: object; readonly value: number }[];
   readonly processes: readonly { readonly name: string }[];
@@ -178,20 +184,29 @@ describe.each(["separate", "combined"] as const)("pop3-ctl, processes %s", (proc
   });
 
   it("trace shows both states of a session, and no password", async () => {
-    const tracingNow = await startProgram(
-      program,
-      [...["--config", join(server.folder, "config.toml")], ...["trace", "mrose", "--sessions", "1"]],
-      { env },
-    );
-    const text = await eventually("a traced session", async () => {
+    const args = [
+      "--config",
+      join(server.folder, "config.toml"),
+      "--json",
+      "trace",
+      "mrose",
+      "--sessions",
+      "2",
+    ];
+    const tracing = await startProgram(program, args, { env });
+    await eventually("two traced sessions", async () => {
       const { connection } = await Pop3Connection.open(server.port);
       for (const line of ["USER mrose", "PASS secret"]) await connection.command(line);
       await connection.multiLine("RETR 2");
       await connection.command("QUIT");
-      return tracingNow.output().includes("ended: quit") ? tracingNow.output() : undefined;
+      await connection.closed;
+      return tracing.lines().filter((line) => line.includes("ended: quit")).length === 2;
     });
-    expect((await tracingNow.ended).exitCode).toBe(0);
-    expect(text.split("\n").slice(2)).toEqual([
+    expect((await tracing.ended).exitCode).toBe(0);
+    const lines = tracing.lines().map((line) => JSON.parse(line) as Traced);
+    // The first one may have begun before the trace.
+    const last = lines.filter(({ session }) => session === lines.at(-1)!.session);
+    expect(last.map(({ speaker, text }) => `${speaker}: ${text}`)).toEqual([
       "S: +OK dewey POP3 server ready",
       "C: USER mrose",
       "S: +OK User accepted",
@@ -203,9 +218,8 @@ describe.each(["separate", "combined"] as const)("pop3-ctl, processes %s", (proc
       "C: QUIT",
       "S: +OK dewey POP3 server signing off (2 messages left)",
       "-: ended: quit",
-      "",
     ]);
-    expect(text).not.toContain("secret");
+    expect(tracing.output()).not.toContain("secret");
   });
 
   it("why tells what happened and what would happen", async () => {
@@ -258,7 +272,7 @@ describe.each(["separate", "combined"] as const)("pop3-ctl, processes %s", (proc
     rmSync(index, { force: true });
     expect(await ctl(["warm", "--all"])).toEqual({
       exitCode: 0,
-      stdout: "mrose: 2 messages, 2 counted now (36B)\n",
+      stdout: "mrose: 2 messages, 2 counted now (32B)\n",
       stderr: "",
     });
     expect(statSync(index).uid).toBe(mailOwner().uid);
