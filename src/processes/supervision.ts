@@ -110,7 +110,7 @@ export class SupervisedChild implements Respondent, Probed {
   }
 
   ask(id: number, question: Question): boolean {
-    if (!this.#process?.connected) return false;
+    if (this.#channel === undefined) return false;
     this.send({ kind: "ask", id, question });
     return true;
   }
