@@ -120,7 +120,7 @@ export class AuthorizationState {
   }
 
   #userName(command: Command): AuthorizationOutcome {
-    if (!this.#options.passwordAllowed) return this.#refuse(this.#needsTls());
+    if (!this.#options.passwordAllowed) return this.#refuse(this.#noPassword());
     const [name] = command.arguments;
     if (command.arguments.length !== 1 || name === undefined || name.includes("\0")) {
       return this.#refuse(err("expected: USER name"));
@@ -131,7 +131,7 @@ export class AuthorizationState {
   }
 
   #password(command: Command): AuthorizationOutcome {
-    if (!this.#options.passwordAllowed) return this.#refuse(this.#needsTls());
+    if (!this.#options.passwordAllowed) return this.#refuse(this.#noPassword());
     const user = this.#user;
     if (user === undefined) return this.#refuse(err("send USER first"));
     const password = command.rest;
@@ -153,7 +153,7 @@ export class AuthorizationState {
     const name = mechanism.toUpperCase();
     if (!offered.includes(name)) {
       if (!this.#options.passwordAllowed && (name === "PLAIN" || name === "LOGIN"))
-        return this.#refuse(this.#needsTls());
+        return this.#refuse(this.#noPassword());
       return this.#refuse(err(`mechanism not offered, expected one of: ${offered.join(" ")}`));
     }
     if (initialResponse === undefined)
@@ -179,8 +179,10 @@ export class AuthorizationState {
   }
 
   // RFC 3206 §4: AUTH also stands for "an attempt to authenticate in violation of policy". Clients show the text.
-  #needsTls(): string {
-    const way = this.#options.tls === "available" ? "STLS or POP3S" : "POP3S";
+  #noPassword(): string {
+    const { tls, mechanisms } = this.#options;
+    if (tls === "active") return err(`no password is taken, use AUTH ${mechanisms.join(" or ")}`, "AUTH");
+    const way = tls === "available" ? "STLS or POP3S" : "POP3S";
     return err(`no password is taken without TLS, use ${way}`, "AUTH");
   }
 
