@@ -1,23 +1,24 @@
 // Reads and writes `dewey-pop3.index` in the Maildir. Used by Maildrop in the mailbox process, as the mail's owner, under
 // the maildrop's lock: nobody else writes it.
-import { constants } from "node:fs";
-import { codeOf, type Files } from "./files.ts";
+import type { Files } from "./files.ts";
 import { type FolderStamps, sameStamps } from "./folders.ts";
 import { formatIndex, MAX_HEADER_OCTETS, parseIndex, parseStamps } from "./index-format.ts";
+import { writeInherited } from "./inherited-file.ts";
 import type { MaildropSettings } from "./maildrop-options.ts";
 import type { MessageList } from "./message-list.ts";
 import { readWholeFile } from "./read-whole-file.ts";
+import { replaceFile } from "./replace-file.ts";
 
 export const INDEX_FILE = "dewey-pop3.index";
 
-/** What an entry takes: two sizes and a base name of 255 bytes at most. */
-const MAX_ENTRY_BYTES = 300;
+/** What an entry takes: two sizes, an inherited unique-id and a name of 255 bytes at most. */
+const MAX_ENTRY_BYTES = 400;
 
 export type ReadIndex =
   | { readonly kind: "index"; readonly list: MessageList; readonly stamps: FolderStamps | undefined }
   | { readonly kind: "missing" }
-  /** It is made anew. `reason`: "damaged", "another version's", an errno's name … */
-  | { readonly kind: "unusable"; readonly reason: string };
+  /** It is made anew. `reason`: "damaged", "another version's", an errno's name … `hadInherited`: see `parseIndex` */
+  | { readonly kind: "unusable"; readonly reason: string; readonly hadInherited: boolean };
 
 /**
  * @param maxEntries an index with far more entries than the maildrop has messages is not read: its owner may have made
@@ -25,7 +26,8 @@ export type ReadIndex =
  */
 export async function readIndex(files: Files, maildir: string, maxEntries: number): Promise<ReadIndex> {
   const read = await readWholeFile(files, `${maildir}/${INDEX_FILE}`, maxEntries * MAX_ENTRY_BYTES);
-  return read.kind === "octets" ? parseIndex(read.octets) : read;
+  if (read.kind === "octets") return parseIndex(read.octets);
+  return read.kind === "missing" ? read : { ...read, hadInherited: false };
 }
 
 /**
@@ -99,50 +101,21 @@ export class IndexWriter {
     const { files, now, onEvent } = this.#settings;
     this.#isStale = false;
     this.#countedSince = 0;
-    const unique = `${Math.floor(now() / 1000)}.P${process.pid}Q${++indexesWritten}`;
-    const code = await writeIndex(files, this.#maildir, this.#list, stamps, unique);
+    const code =
+      (await this.#backUpInherited()) ??
+      (await replaceFile(files, this.#maildir, INDEX_FILE, formatIndex(this.#list, stamps), now()));
     if (code === undefined) return;
     this.#hasFailed = true;
     onEvent({ kind: "index-not-written", path: this.#maildir, code });
   }
-}
 
-let indexesWritten = 0;
-
-/**
- * Writes it whole into tmp/, and renames it: whatever happens, the old one or the new one is there.
- *
- * @param unique for the name of the file in tmp/
- * @returns the errno's name when it could not be written
- */
-async function writeIndex(
-  files: Files,
-  maildir: string,
-  list: MessageList,
-  stamps: FolderStamps | undefined,
-  unique: string,
-): Promise<string | undefined> {
-  const temporary = `${maildir}/tmp/${unique}.${INDEX_FILE}`;
-  try {
-    const fd = await files.open(
-      temporary,
-      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
-      0o600,
-    );
-    try {
-      for (const piece of formatIndex(list, stamps)) {
-        for (let written = 0; written < piece.length; ) {
-          written += await files.write(fd, piece, written, piece.length - written);
-        }
-      }
-      await files.fsync(fd);
-    } finally {
-      files.close(fd);
-    }
-    await files.rename(temporary, `${maildir}/${INDEX_FILE}`);
+  /** Unique-ids of another server stand in two files: no index is written while there is only one. */
+  async #backUpInherited(): Promise<string | undefined> {
+    if (!this.#list.hasInherited || this.#list.inheritedStamp !== undefined) return undefined;
+    const { files, now } = this.#settings;
+    const written = await writeInherited(files, this.#maildir, this.#list.inheritedEntries(), now());
+    if (typeof written === "string") return written;
+    this.#list.setInheritedStamp(written);
     return undefined;
-  } catch (error) {
-    await files.unlink(temporary).catch(() => {});
-    return codeOf(error);
   }
 }

@@ -3,7 +3,8 @@
 import { crc32 } from "node:zlib";
 import { isPlausible } from "./filename.ts";
 import { CUR, type FolderStamp, type FolderStamps, NEW } from "./folders.ts";
-import { COUNTED, type Knowledge, MessageList, TOLD, UNKNOWN } from "./message-list.ts";
+import { COUNTED, type InheritedStamp, type Knowledge, MessageList, TOLD, UNKNOWN } from "./message-list.ts";
+import { isUniqueId } from "./unique-id.ts";
 
 // dewey-pop3.index 1
 // listing 64768 2301 1276533073000000000 1276533073000000000 1276530000000000000 64768 2302 …
@@ -15,13 +16,21 @@ import { COUNTED, type Knowledge, MessageList, TOLD, UNKNOWN } from "./message-l
 // that is in them; "sizes" alone, when they are not. An entry: octets as sent, bytes as stored (0 when not known), c(ounted
 // by us), t(old by a name or another server's list) or u(nknown), n(ew) or c(ur), name; in order of delivery. The last line
 // has the number of entries and the CRC-32 of all before it.
+//
+// A maildrop with unique-ids of another server has version 2: the third line tells of which dewey-pop3.inherited they are
+// (mtime in ns, bytes) and whether the entries are in order of d(elivery) or o(ther); each entry has ":" and the
+// inherited unique-id before its name, or a bare ":". Those that have one come first.
+//
+// inherited 1276533073000000000 81 d
+// 2481 2433 c n :000061b94c0907b0 1276533073.M242911P3632.kurkku,S=2433
 const HEADER = "dewey-pop3.index 1\n";
+const INHERITED_HEADER = "dewey-pop3.index 2\n";
 
 export type ParsedIndex =
   /** `stamps`: as long as the folders have them, the list is what is in them. */
   | { readonly kind: "index"; readonly list: MessageList; readonly stamps: FolderStamps | undefined }
-  /** For the log. */
-  | { readonly kind: "unusable"; readonly reason: string };
+  /** `reason`: for the log. `hadInherited`: it told unique-ids of another server. */
+  | { readonly kind: "unusable"; readonly reason: string; readonly hadInherited: boolean };
 
 /**
  * The index in pieces, so that writing a large one keeps nobody waiting. Entries whose name would not survive the format
@@ -33,7 +42,12 @@ export function* formatIndex(list: MessageList, stamps?: FolderStamps): Generato
   let checksum = 0;
   let count = 0;
   const isListing = stamps !== undefined && list.duplicates.length === 0 && !list.hasLineEnds;
-  let text = `${HEADER}${isListing ? formatStamps(stamps) : "sizes"}\n`;
+  const { hasInherited, inheritedCount } = list;
+  let text = `${hasInherited ? INHERITED_HEADER : HEADER}${isListing ? formatStamps(stamps) : "sizes"}\n`;
+  if (hasInherited) {
+    const { mtimeNs, bytes } = list.inheritedStamp ?? NO_STAMP;
+    text += `inherited ${mtimeNs} ${bytes} ${list.isInDeliveryOrder ? "d" : "o"}\n`;
+  }
   for (let index = 0; index < list.count; index++) {
     if (text.length > PIECE_OCTETS) {
       const piece = Buffer.from(text, "latin1");
@@ -43,12 +57,14 @@ export function* formatIndex(list: MessageList, stamps?: FolderStamps): Generato
     }
     const counted = list.counted(index);
     const isTold = list.knowledge(index) === TOLD;
-    if (counted === undefined && !isTold && !isListing) continue;
+    const isInherited = index < inheritedCount;
+    if (counted === undefined && !isTold && !isListing && !isInherited) continue;
     const name = list.name(index);
     if (name.includes("\n")) continue;
     const sizes = counted !== undefined || isTold ? `${list.octets(index)} ${list.bytes(index)}` : "0 0";
     const kind = counted !== undefined ? "c" : isTold ? "t" : "u";
-    text += `${sizes} ${kind} ${list.folder(index) === NEW ? "n" : "c"} ${name}\n`;
+    const id = !hasInherited ? "" : `:${isInherited ? list.uniqueId(index) : ""} `;
+    text += `${sizes} ${kind} ${list.folder(index) === NEW ? "n" : "c"} ${id}${name}\n`;
     count++;
   }
   const last = Buffer.from(text, "latin1");
@@ -59,7 +75,8 @@ export function* formatIndex(list: MessageList, stamps?: FolderStamps): Generato
 /** The folders' times in an index's first octets, if they are there: whether reading the rest of it is worth while. */
 export function parseStamps(begin: Buffer): FolderStamps | undefined {
   const [header, listing] = begin.toString("latin1", 0, MAX_HEADER_OCTETS).split("\n");
-  if (`${header}\n` !== HEADER || listing === undefined) return undefined;
+  if ((`${header}\n` !== HEADER && `${header}\n` !== INHERITED_HEADER) || listing === undefined)
+    return undefined;
   const fields = /^listing((?: [0-9]{1,20}){10})$/.exec(listing)?.[1]?.slice(1).split(" ").map(BigInt);
   if (fields === undefined) return undefined;
   const stamp = ([dev, ino, mtimeNs, ctimeNs, birthtimeNs]: readonly bigint[]): FolderStamp => {
@@ -73,22 +90,48 @@ export const MAX_HEADER_OCTETS = 256;
 
 /** Read octet by octet, without a string for each entry: 100,000 of them are read within a login. */
 export function parseIndex(octets: Buffer): ParsedIndex {
-  const unusable = (reason: string): ParsedIndex => ({ kind: "unusable", reason });
   const header = octets.toString("latin1", 0, HEADER.length);
+  const hadInherited = header === INHERITED_HEADER;
+  const unusable = (reason: string): ParsedIndex => ({ kind: "unusable", reason, hadInherited });
   if (!header.startsWith("dewey-pop3.index ")) return unusable("not an index");
-  if (header !== HEADER) return unusable("another version's");
+  if (header !== HEADER && !hadInherited) return unusable("another version's");
   const end = octets.length < 2 ? -1 : octets.lastIndexOf(LF, octets.length - 2) + 1;
   const [, endCount, checksum] =
     /^end ([0-9]{1,9}) ([0-9a-f]{8})\n$/.exec(octets.toString("latin1", end)) ?? [];
   if (endCount === undefined || checksum === undefined) return unusable("truncated");
   if (crc32(octets.subarray(0, end)) !== Number.parseInt(checksum, 16)) return unusable("damaged");
-  const entries = parseEntries(octets.subarray(0, end), Number(endCount));
-  if (entries === undefined) return unusable("malformed");
-  return { kind: "index", list: entries, stamps: parseStamps(octets) };
+  const list = parseList(octets.subarray(0, end), Number(endCount), hadInherited);
+  if (list === undefined) return unusable("malformed");
+  return { kind: "index", list, stamps: parseStamps(octets) };
 }
 
-/** Undefined when anything does not fit. */
-function parseEntries(octets: Buffer, count: number): MessageList | undefined {
+function parseList(octets: Buffer, count: number, hasInherited: boolean): MessageList | undefined {
+  const begin = octets.indexOf(LF, HEADER.length) + 1;
+  if (!hasInherited) return parseEntries(octets, begin, count, undefined, true);
+  const [line, mtimeNs, bytes, order] =
+    /^inherited ([0-9]{1,20}) ([0-9]{1,15}) ([do])\n/.exec(
+      octets.toString("latin1", begin, begin + MAX_HEADER_OCTETS),
+    ) ?? [];
+  if (line === undefined || mtimeNs === undefined) return undefined;
+  const ids: string[] = [];
+  const list = parseEntries(octets, begin + line.length, count, ids, order === "d");
+  if (list === undefined || new Set(ids).size < ids.length) return undefined;
+  list.adoptIds(ids, { mtimeNs: BigInt(mtimeNs), bytes: Number(bytes) });
+  return list;
+}
+
+/**
+ * Undefined when anything does not fit.
+ *
+ * @param ids takes the inherited unique-ids, where the entries have any
+ */
+function parseEntries(
+  octets: Buffer,
+  entriesBegin: number,
+  count: number,
+  ids: string[] | undefined,
+  isInDeliveryOrder: boolean,
+): MessageList | undefined {
   const end = octets.length;
   // Each entry has ten octets at least: a lie about their number costs no memory.
   if (count * 10 > end) return undefined;
@@ -100,7 +143,7 @@ function parseEntries(octets: Buffer, count: number): MessageList | undefined {
   const knowledges = new Uint8Array(count);
   let entry = 0;
   let namesEnd = 0;
-  for (let position = octets.indexOf(LF, HEADER.length) + 1; position < end; entry++) {
+  for (let position = entriesBegin; position < end; entry++) {
     if (entry === count) return undefined;
     for (const field of [0, 1]) {
       const begin = position;
@@ -116,6 +159,16 @@ function parseEntries(octets: Buffer, count: number): MessageList | undefined {
     const folder = octets[position++];
     if ((folder !== N && folder !== C) || octets[position++] !== SPACE) return undefined;
     folders[entry] = folder === N ? NEW : CUR;
+    if (ids !== undefined) {
+      const idEnd = octets.indexOf(SPACE, position);
+      if (octets[position] !== COLON || idEnd === -1 || idEnd - position > 71) return undefined;
+      const id = octets.toString("latin1", position + 1, idEnd);
+      position = idEnd + 1;
+      if (id !== "") {
+        if (ids.length < entry || !isUniqueId(id)) return undefined;
+        ids.push(id);
+      }
+    }
     const begin = namesEnd;
     let baseEnd = -1;
     // A name that begins with a dot is no message, and none can leave its folder.
@@ -131,7 +184,7 @@ function parseEntries(octets: Buffer, count: number): MessageList | undefined {
     offsets[entry + 1] = namesEnd;
   }
   if (entry !== count) return undefined;
-  const list = MessageList.fromColumns({ names, offsets, baseLengths, folders });
+  const list = MessageList.fromColumns({ names, offsets, baseLengths, folders }, isInDeliveryOrder);
   for (let index = 0; index < count; index++) {
     const knowledge = knowledges[index] as Knowledge;
     if (knowledge !== UNKNOWN) list.setOctets(index, knowledge, sizes[2 * index]!, sizes[2 * index + 1]!);
@@ -150,6 +203,8 @@ function isDigit(octet: number): boolean {
   return octet >= ZERO && octet <= 57;
 }
 
+/** That of no file. */
+const NO_STAMP: InheritedStamp = { mtimeNs: 0n, bytes: 0 };
 const PIECE_OCTETS = 128 * 1024;
 const NUL = 0;
 const LF = 10;

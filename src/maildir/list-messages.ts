@@ -1,5 +1,6 @@
 // The messages of a Maildir with whatever is known of their sizes, read from no message: first part of opening a
 // maildrop, under its lock. Called by Maildrop in the mailbox process.
+import type { Failure } from "./failure.ts";
 import { codeOf } from "./files.ts";
 import {
   areSameFolders,
@@ -10,6 +11,8 @@ import {
   stampFolders,
 } from "./folders.ts";
 import { INDEX_FILE, readIndex, readListing } from "./index-file.ts";
+import { inherit } from "./inherit.ts";
+import { sameInherited, stampInherited } from "./inherited-file.ts";
 import { makeFolder } from "./maildir-folders.ts";
 import type { MaildropEvent } from "./maildrop-event.ts";
 import type { MaildropSettings } from "./maildrop-options.ts";
@@ -22,17 +25,29 @@ export interface Listed extends Omit<Snapshot, "quickReads"> {
   readonly isIndexStale: boolean;
 }
 
-/** The messages, by the cheapest way that is exact: from memory, or listed anew with the sizes that are known. */
-export async function listMessages(path: string, settings: MaildropSettings): Promise<Listed> {
+export type Listing = ({ readonly kind: "listed" } & Listed) | Failure;
+
+/**
+ * The messages, by the cheapest way that is exact: from memory, or listed anew with the sizes that are known.
+ *
+ * @param guard whether a maildrop is refused that has lost its inherited unique-ids
+ */
+export async function listMessages(
+  path: string,
+  settings: MaildropSettings,
+  guard: "with their unique-ids" | "whatever their unique-ids" = "with their unique-ids",
+): Promise<Listing> {
   const { files, now, onEvent, snapshots } = settings;
   const stamps = await stampFolders(files, path);
   const remembered = snapshots?.take(path);
   const snapshot = remembered && areSameFolders(remembered.stamps, stamps) ? remembered : undefined;
-  if (snapshot?.isExact && sameStamps(snapshot.stamps, stamps)) return { ...snapshot, isIndexStale: false };
+  if (snapshot?.isExact && sameStamps(snapshot.stamps, stamps))
+    return { kind: "listed", ...snapshot, isIndexStale: false };
   const housekeeping = { oldestKeptMs: snapshot?.oldestKeptMs, tmpCleanedAtMs: snapshot?.tmpCleanedAtMs };
   const listed = snapshot === undefined ? await readListing(files, path, stamps) : undefined;
-  if (listed !== undefined)
-    return { list: listed, stamps, isExact: true, isIndexStale: false, ...housekeeping };
+  const inheritedStamp = await stampInherited(files, path);
+  if (listed !== undefined && sameInherited(listed.inheritedStamp, inheritedStamp))
+    return { kind: "listed", list: listed, stamps, isExact: true, isIndexStale: false, ...housekeeping };
   await makeMissingFolders(
     path,
     stamps.map((stamp) => stamp !== undefined),
@@ -40,15 +55,20 @@ export async function listMessages(path: string, settings: MaildropSettings): Pr
   );
   const listing = await listFolders(files, path, now);
   const list = MessageList.fromListing(listing.names, listing.folders);
-  tellOddities(path, listing, list, onEvent);
   // The next process need not list these; few are listed as quickly as they are read.
   let isIndexStale = listing.isExact && list.count >= LARGE_MAILDROP;
   if (snapshot !== undefined) list.learnFrom(snapshot.list);
+  let older = snapshot?.list;
+  let isIndexLost = false;
   // For a few new messages the whole index is not worth reading: they are not in it, or soon counted.
   if (list.unknownCount > (snapshot === undefined ? 0 : FEW_MESSAGES)) {
     const index = await readIndex(files, path, 2 * list.count + SPARE_ENTRIES);
-    if (index.kind === "index") list.learnFrom(index.list);
+    if (index.kind === "index") {
+      list.learnFrom(index.list);
+      older ??= index.list;
+    }
     if (index.kind === "unusable") {
+      isIndexLost = index.hadInherited;
       isIndexStale = list.count > 0;
       onEvent({ kind: "index-unusable", path: `${path}/${INDEX_FILE}`, reason: index.reason });
     }
@@ -57,7 +77,19 @@ export async function listMessages(path: string, settings: MaildropSettings): Pr
   // One of a hundred is counted sooner than a whole list is read.
   if (list.unknownCount * 100 > list.count && (await learnToldSizes(path, list, settings)))
     isIndexStale = true;
-  return { list, stamps: listing.stamps, isExact: listing.isExact, isIndexStale, ...housekeeping };
+  const context = { maildir: path, settings, older, stamp: inheritedStamp, isIndexLost };
+  const inherited = await inherit(list, context);
+  if (inherited.kind === "failed" && guard === "with their unique-ids") return inherited;
+  const served = inherited.kind === "list" ? inherited.list : list;
+  tellOddities(path, listing, served, onEvent);
+  return {
+    kind: "listed",
+    list: served,
+    stamps: listing.stamps,
+    isExact: listing.isExact,
+    isIndexStale: isIndexStale || (inherited.kind === "list" && inherited.isNew),
+    ...housekeeping,
+  };
 }
 
 const FEW_MESSAGES = 100;

@@ -49,6 +49,8 @@ export type MaildropEvent =
   | { readonly kind: "not-pruned"; readonly count: number; readonly path: string; readonly code: string }
   /** The index is no index of ours, or damaged: it is made anew. */
   | { readonly kind: "index-unusable"; readonly path: string; readonly reason: string }
+  /** `dewey-pop3.inherited` cannot be read, or is damaged. */
+  | { readonly kind: "inherited-unusable"; readonly path: string; readonly reason: string }
   /** Another server's list of sizes cannot be read: what it could have told is counted. */
   | { readonly kind: "told-sizes-unusable"; readonly path: string; readonly reason: string }
   /** The index cannot be written (full disk, read-only): sizes are counted again by the next process. */

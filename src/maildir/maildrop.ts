@@ -105,6 +105,10 @@ export class Maildrop {
       if (acquired.kind === "locked") return acquired;
       lock = acquired.lock;
       const listed = await listMessages(path, opening);
+      if (listed.kind === "failed") {
+        await lock.release();
+        return listed;
+      }
       return { kind: "open", maildrop: new Maildrop(path, settings, lock, listed, quickReads) };
     } catch (error) {
       await lock?.release();

@@ -22,6 +22,19 @@ export interface Duplicate {
   readonly name: string;
 }
 
+/** What a maildrop has from another server: its unique-ids and its order. */
+export interface Inherited {
+  /** Which `dewey-pop3.inherited` says the same; undefined where that is lost: it is to be written anew. */
+  readonly stamp: InheritedStamp | undefined;
+  /** Base name and unique-id, in order; entries of messages that are gone are normal. */
+  readonly entries: Iterable<readonly [baseName: string, uniqueId: string]>;
+}
+
+export interface InheritedStamp {
+  readonly mtimeNs: bigint;
+  readonly bytes: number;
+}
+
 /** What a list is made of. */
 export interface Columns {
   /** All names, one after the other. */
@@ -44,9 +57,13 @@ export class MessageList {
   readonly #knowledge: Uint8Array;
   /** Names that changed since. */
   readonly #renamed = new Map<number, string>();
-  /** Unique-ids that are not made from the base name. */
-  #inheritedIds: Map<number, string> | undefined;
-  #replacedIds: Map<number, string> | undefined;
+  /** Unique-ids of another server, which the first messages have. */
+  #inheritedIds: readonly string[] = [];
+  /** Of later messages whose base name is an inherited unique-id. */
+  #replacedIds: ReadonlyMap<number, string> = new Map();
+  #inheritedStamp: InheritedStamp | undefined;
+  #hasInherited = false;
+  #isInDeliveryOrder = true;
   #unknownCount: number;
 
   private constructor({ names, offsets, baseLengths, folders }: Columns, duplicates: readonly Duplicate[]) {
@@ -101,9 +118,30 @@ export class MessageList {
     return new MessageList(columns, duplicates);
   }
 
-  /** Names that are in order of delivery already, as an index has them. */
-  static fromColumns(columns: Columns): MessageList {
-    return new MessageList(columns, []);
+  /** Names that are in order already, as an index has them. */
+  static fromColumns(columns: Columns, isInDeliveryOrder = true): MessageList {
+    const list = new MessageList(columns, []);
+    list.#isInDeliveryOrder = isInDeliveryOrder;
+    return list;
+  }
+
+  /** Whether unique-ids were taken over from another server, though their messages may be gone. */
+  get hasInherited(): boolean {
+    return this.#hasInherited;
+  }
+
+  get inheritedStamp(): InheritedStamp | undefined {
+    return this.#inheritedStamp;
+  }
+
+  /** The first so many messages have inherited unique-ids. */
+  get inheritedCount(): number {
+    return this.#inheritedIds.length;
+  }
+
+  /** False where another server had another order. */
+  get isInDeliveryOrder(): boolean {
+    return this.#isInDeliveryOrder;
   }
 
   /** A name with a line end in it: such things are. */
@@ -140,39 +178,81 @@ export class MessageList {
   }
 
   uniqueId(index: number): string {
-    return (
-      this.#inheritedIds?.get(index) ?? this.#replacedIds?.get(index) ?? uniqueIdOf(this.baseName(index))
-    );
+    return this.#inheritedIds[index] ?? this.#replacedIds.get(index) ?? uniqueIdOf(this.baseName(index));
   }
 
-  /** The unique-id that another server gave the message before, if it did. */
-  inheritedId(index: number): string | undefined {
-    return this.#inheritedIds?.get(index);
+  *inheritedEntries(): Generator<readonly [baseName: string, uniqueId: string], void> {
+    for (const [index, id] of this.#inheritedIds.entries()) yield [this.baseName(index), id];
   }
 
-  /**
-   * Takes over unique-ids of another server. What would be there twice is made from the base name instead: of two
-   * messages with one inherited id the later one's, and that of a message whose own id another one inherited.
-   */
-  setInheritedIds(ids: ReadonlyMap<number, string>): void {
-    this.#inheritedIds = undefined;
-    this.#replacedIds = undefined;
-    if (ids.size === 0) return;
-    const inherited = new Map<number, string>();
-    const taken = new Set<string>();
-    for (const [index, id] of [...ids].sort(([a], [b]) => a - b)) {
-      if (taken.has(id)) continue;
-      taken.add(id);
-      inherited.set(index, id);
+  /** `dewey-pop3.inherited` was written. */
+  setInheritedStamp(stamp: InheritedStamp): void {
+    this.#inheritedStamp = stamp;
+  }
+
+  /** These messages with another server's unique-ids and order; what it did not know comes behind, by delivery. */
+  withInherited({ stamp, entries }: Inherited): MessageList {
+    const positions = new Map<string, number>();
+    for (let index = 0; index < this.count; index++) positions.set(this.baseName(index), index);
+    const ids = new Set<string>();
+    const order: number[] = [];
+    for (const [base, id] of entries) {
+      const index = positions.get(base);
+      if (index === undefined || ids.has(id)) continue;
+      positions.delete(base);
+      ids.add(id);
+      order.push(index);
     }
+    for (const index of positions.values()) order.push(index);
+    const list = this.#inOrder(order);
+    list.adoptIds([...ids], stamp);
+    return list;
+  }
+
+  /** The first messages' unique-ids, in their order, no two the same. What would be there twice gets a digest. */
+  adoptIds(ids: readonly string[], stamp: InheritedStamp | undefined): void {
+    const taken = new Set(ids);
     const replaced = new Map<number, string>();
-    for (let index = 0; index < this.count; index++) {
-      if (!inherited.has(index) && taken.has(this.uniqueId(index))) {
-        replaced.set(index, digestOf(this.baseName(index)));
-      }
+    this.#inheritedIds = ids;
+    for (let index = ids.length; index < this.count; index++) {
+      const base = this.baseName(index);
+      let id = uniqueIdOf(base);
+      if (!taken.has(id)) continue;
+      while (taken.has(id)) id = digestOf(`${id}\0${base}`);
+      taken.add(id);
+      replaced.set(index, id);
     }
-    this.#inheritedIds = inherited;
     this.#replacedIds = replaced;
+    this.#inheritedStamp = stamp;
+    this.#hasInherited = true;
+  }
+
+  #inOrder(order: readonly number[]): MessageList {
+    if (order.every((from, index) => from === index)) return this;
+    const offsets = new Uint32Array(this.count + 1);
+    const names = Buffer.allocUnsafeSlow(this.#names.length);
+    const duplicatesOf = new Map(order.map((from, index) => [from, index]));
+    order.forEach((from, index) => {
+      const [begin, end] = [this.#offsets[from]!, this.#offsets[from + 1]!];
+      offsets[index + 1] = offsets[index]! + this.#names.copy(names, offsets[index], begin, end);
+    });
+    const columns = {
+      names,
+      offsets,
+      baseLengths: Uint8Array.from(order, (from) => this.#baseLengths[from]!),
+      folders: Uint8Array.from(order, (from) => this.#folders[from]!),
+    };
+    const duplicates = this.duplicates.map((duplicate) => {
+      return { ...duplicate, index: duplicatesOf.get(duplicate.index)! };
+    });
+    const list = new MessageList(columns, duplicates);
+    order.forEach((from, index) => {
+      list.setOctets(index, this.knowledge(from), this.octets(from), this.bytes(from));
+      const renamed = this.#renamed.get(from);
+      if (renamed !== undefined) list.#renamed.set(index, renamed);
+    });
+    list.#isInDeliveryOrder = false;
+    return list;
   }
 
   knowledge(index: number): Knowledge {
@@ -213,9 +293,12 @@ export class MessageList {
     }
   }
 
-  /** Takes over what an older list of the same maildrop knows about the messages that are in both. */
+  /** Takes over what an older list of the same maildrop knows about sizes of the messages that are in both. */
   learnFrom(older: MessageList): void {
-    const ids = new Map<number, string>();
+    if (!this.#isInDeliveryOrder || !older.isInDeliveryOrder) {
+      this.#learnByName(older);
+      return;
+    }
     let position = 0;
     let olderTimeUs = 0;
     for (let index = 0; index < this.count; index++) {
@@ -233,14 +316,25 @@ export class MessageList {
       }
       if (position === older.count) break;
       if (order !== 0) continue;
-      const knowledge = older.knowledge(position);
-      if (knowledge >= TOLD && this.knowledge(index) !== COUNTED)
-        this.setOctets(index, knowledge, older.octets(position), older.bytes(position));
-      const id = older.inheritedId(position);
-      if (id !== undefined) ids.set(index, id);
+      this.#learnSize(index, older, position);
       position++;
     }
-    this.setInheritedIds(ids);
+  }
+
+  #learnByName(older: MessageList): void {
+    const positions = new Map<string, number>();
+    for (let position = 0; position < older.count; position++)
+      positions.set(older.baseName(position), position);
+    for (let index = 0; index < this.count; index++) {
+      const position = positions.get(this.baseName(index));
+      if (position !== undefined) this.#learnSize(index, older, position);
+    }
+  }
+
+  #learnSize(index: number, older: MessageList, position: number): void {
+    const knowledge = older.knowledge(position);
+    if (knowledge >= TOLD && this.knowledge(index) !== COUNTED)
+      this.setOctets(index, knowledge, older.octets(position), older.bytes(position));
   }
 
   /** Whether two messages have one base name; without making strings of them. */

@@ -1,10 +1,10 @@
 // Makes a Maildir's index before its owner logs in, so that the first login of 100,000 messages need not count them. Called
 // by `pop3-ctl warm` through a process that runs as the mail's owner.
-import { setTimeout as delay } from "node:timers/promises";
 import type { Failure } from "./failure.ts";
 import { codeOf, type Files, systemFiles } from "./files.ts";
-import { Maildrop, type OpenResult } from "./maildrop.ts";
+import { Maildrop } from "./maildrop.ts";
 import type { MaildropOptions } from "./maildrop-options.ts";
+import { whenFree } from "./when-free.ts";
 
 export interface WarmOptions extends MaildropOptions {
   /** How long to wait for a session that has the maildrop, in ms; 0 skips it at once. */
@@ -46,7 +46,12 @@ export async function warmIndex(
   onProgress: (progress: WarmProgress) => void = () => {},
 ): Promise<WarmResult> {
   if (await isMissing(path, options.files ?? systemFiles)) return { kind: "missing" };
-  const opened = await openWhenFree(path, { parallel: PARALLEL_READS, ...options }, lockWaitMs, signal);
+  const opened = await whenFree(
+    () => Maildrop.open(path, { parallel: PARALLEL_READS, ...options }),
+    lockWaitMs,
+    options.now ?? Date.now,
+    signal,
+  );
   if (opened.kind !== "open") return opened;
   const { maildrop } = opened;
   const toCount = maildrop.unknownCount;
@@ -76,23 +81,6 @@ async function isMissing(path: string, files: Files): Promise<boolean> {
     (error: unknown) => codeOf(error) === "ENOENT",
   );
 }
-
-async function openWhenFree(
-  path: string,
-  options: MaildropOptions,
-  lockWaitMs: number,
-  signal: AbortSignal | undefined,
-): Promise<OpenResult> {
-  const now = options.now ?? Date.now;
-  const deadlineMs = now() + lockWaitMs;
-  for (;;) {
-    const opened = await Maildrop.open(path, options);
-    if (opened.kind !== "locked" || now() >= deadlineMs || signal?.aborted === true) return opened;
-    await delay(LOCK_RETRY_MS, undefined, signal === undefined ? {} : { signal }).catch(() => {});
-  }
-}
-
-const LOCK_RETRY_MS = 200;
 
 /** Reads at one time: enough to keep a disk's queue from running empty, few enough to leave it to the sessions. */
 const PARALLEL_READS = 2;

@@ -18,6 +18,7 @@ const lines = {
   "not-expired": ["error", "messages older than mail.expire cannot be removed"],
   "not-pruned": ["warn", "messages kept longer than mail.keep_deleted cannot be removed"],
   "index-unusable": ["warn", "the index of a Maildir cannot be used, it is made anew"],
+  "inherited-unusable": ["error", "the frozen unique-ids of another server cannot be read"],
   "told-sizes-unusable": ["info", "another server's list of sizes cannot be used, sizes are counted"],
   "index-not-written": ["warn", "the index of a Maildir cannot be written, the session does without"],
   "quota-not-updated": ["warn", "maildirsize cannot be written, the quota is not told what was removed"],

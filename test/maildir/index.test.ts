@@ -67,7 +67,7 @@ describe("dewey-pop3.index", () => {
     ["damaged", (good: Buffer) => Buffer.from(good.toString("latin1").replace("3 2 c", "9 2 c"), "latin1")],
     [
       "of a future version",
-      (good: Buffer) => Buffer.from(good.toString("latin1").replace("index 1", "index 2"), "latin1"),
+      (good: Buffer) => Buffer.from(good.toString("latin1").replace("index 1", "index 3"), "latin1"),
     ],
   ])("that is %s is made anew, with one event", async (_what, spoil) => {
     const maildir = filled();
@@ -221,8 +221,20 @@ describe("dewey-pop3.index", () => {
         body,
         Buffer.from(`end 1 ${crc32(body).toString(16).padStart(8, "0")}\n`),
       ]);
-      expect(parseIndex(octets)).toEqual({ kind: "unusable", reason: "malformed" });
+      expect(parseIndex(octets)).toEqual({ kind: "unusable", reason: "malformed", hadInherited: false });
     }
+  });
+
+  it.each([
+    ["a unique-id twice", "1 1 c n :a 1.a\n1 1 c n :a 2.b\n"],
+    ["a unique-id behind a message without", "1 1 c n : 1.a\n1 1 c n :a 2.b\n"],
+    ["a unique-id that is too long", `1 1 c n :${"x".repeat(71)} 1.a\n1 1 c n : 2.b\n`],
+    ["a unique-id of other characters", "1 1 c n :\xe9 1.a\n1 1 c n : 2.b\n"],
+    ["a name where a unique-id should be", "1 1 c n 1.a\n1 1 c n 2.b\n"],
+  ])("tells no inherited unique-ids with %s", (_what, entries) => {
+    const body = Buffer.from(`dewey-pop3.index 2\nsizes\ninherited 1 2 d\n${entries}`, "latin1");
+    const octets = Buffer.concat([body, Buffer.from(`end 2 ${crc32(body).toString(16).padStart(8, "0")}\n`)]);
+    expect(parseIndex(octets)).toEqual({ kind: "unusable", reason: "malformed", hadInherited: true });
   });
 
   it("that cannot be written is warned of once, however often it is due", async () => {
