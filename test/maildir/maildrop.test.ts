@@ -432,7 +432,10 @@ describe("Maildrop.openMessage", () => {
     maildir.write("cur", "2.2.host:2,", Buffer.alloc(MAX_QUICK_BYTES));
     maildir.write("cur", "3.3.host:2,", Buffer.alloc(MAX_QUICK_BYTES + 1));
     for (const name of ["4.4.host", "5.5.host", "6.6.host"]) maildir.write("cur", `${name}:2,`, "x");
-    const { maildrop } = await open(maildir, { quickReads: () => new QuickReads(true) });
+    const quickReads = new QuickReads(true);
+    // A busy host takes its time over a read, which would count as a slow disk.
+    quickReads.took = () => {};
+    const { maildrop } = await open(maildir, { quickReads: () => quickReads });
     const buffer = Buffer.alloc(MAX_QUICK_BYTES);
     const bytes = maildrop.readMessageNow(0, buffer) ?? [];
     expect(Buffer.from(bytes).toString("latin1")).toBe("a\nb\n");
