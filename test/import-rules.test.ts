@@ -37,6 +37,8 @@ describe("imports", () => {
   // Each folder may import from those in later rows, and from its own row.
   const rows = [
     ["bin"],
+    ["setup"],
+    ["doctor"],
     ["processes"],
     ["control", "net", "config"],
     ["maildir", "accounts", "auth"],

@@ -1,0 +1,95 @@
+// Whether clients will take the certificates: readable, of their keys, in their dates, for the server's name, and with the
+// chain that leads to a known authority.
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { rootCertificates } from "node:tls";
+import type { Config } from "../config/schema.ts";
+import { coversName, examineKeyPair } from "../net/key-pair.ts";
+import { formatTlsFault, tlsFaults } from "../processes/tls-keeper.ts";
+import { type Finding, reporter } from "./finding.ts";
+
+const report = reporter("certificate");
+
+const DAY_MS = 24 * 3_600_000;
+/** Whoever renews by a timer does so a month before. */
+const WARN_DAYS = 14;
+
+export function checkCertificates({ tls, server }: Config, nowMs: number): readonly Finding[] {
+  if (tls === undefined) {
+    return [
+      report(
+        "note",
+        "no [tls]: no POP3S and no STLS, and passwords are taken as auth.plaintext_without_tls says",
+        "set tls.certificate and tls.private_key, and server.listen_tls",
+      ),
+    ];
+  }
+  const faults = tlsFaults(tls, nowMs);
+  if (faults.length > 0) return faults.map((fault) => report("error", formatTlsFault(fault)));
+  return tls.certificate.flatMap((file, index) => {
+    const certificate = readFileSync(file, "latin1");
+    const privateKey = readFileSync(tls.private_key[index]!, "latin1");
+    const examined = examineKeyPair({ certificate, privateKey });
+    if (examined.kind === "faulty") return [report("error", `${file} ${examined.reason}`)];
+    const { names, notAfterMs } = examined.facts;
+    const daysLeft = Math.floor((notAfterMs - nowMs) / DAY_MS);
+    const findings = [
+      daysLeft < WARN_DAYS
+        ? report("warning", `${file} holds for ${daysLeft} more days`, "renew it, e.g. certbot renew")
+        : report("ok", `${file} (${names.join(", ")}) holds for ${daysLeft} more days`),
+    ];
+    const fault = chainFault(certificate);
+    if (fault !== undefined) findings.push(report("warning", `${file} ${fault.message}`, fault.mend));
+    const host = server.name.toLowerCase();
+    // A name without a dot is no name that clients connect to.
+    if (index === 0 && host.includes(".") && !names.some((name) => coversName(name, host))) {
+      findings.push(
+        report(
+          "warning",
+          `${file} is for ${names.join(", ") || "no name"}, the server's name is ${host}`,
+          "clients that connect to that name are warned: set server.name, or get a certificate for it",
+        ),
+      );
+    }
+    return findings;
+  });
+}
+
+/** Each certificate of the file by the next one, and the last one by an authority that Node, and so most clients, know. */
+export function chainFault(pem: string): { readonly message: string; readonly mend: string } | undefined {
+  const chain = (pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []).map(
+    (text) => new X509Certificate(text),
+  );
+  for (const [index, certificate] of chain.slice(0, -1).entries()) {
+    const issuer = chain[index + 1]!;
+    if (isIssuedBy(certificate, issuer)) continue;
+    return {
+      message: `has certificate ${index + 2} of the chain in a wrong place: it did not issue the one before it`,
+      mend: "put the server's certificate first, then each one's issuer (certbot's fullchain.pem is so)",
+    };
+  }
+  const last = chain.at(-1);
+  if (last === undefined || knownAuthorities().some((root) => isIssuedBy(last, root))) return undefined;
+  if (last.checkIssued(last)) {
+    return chain.length === 1
+      ? {
+          message: "is signed by itself: clients warn of it",
+          mend: "get one from an authority, e.g. by certbot",
+        }
+      : { message: "leads to an authority of your own", mend: "install that authority on the clients" };
+  }
+  return {
+    message: `lacks the chain: the issuer "${last.issuer.replaceAll("\n", ", ")}" is neither in it nor a known authority`,
+    mend: "name the file with the whole chain (certbot's fullchain.pem, not cert.pem)",
+  };
+}
+
+function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+}
+
+let known: readonly X509Certificate[] | undefined;
+function knownAuthorities(): readonly X509Certificate[] {
+  known ??= rootCertificates.map((text) => new X509Certificate(text));
+  return known;
+}

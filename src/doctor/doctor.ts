@@ -1,0 +1,124 @@
+// `pop3-ctl doctor`: every check, in the order in which one would mend. Run by the administrator, best as root; changes
+// nothing, and ends as a monitoring plugin does.
+import { askPassword } from "../accounts/ask-password.ts";
+import type { DeliverySettings, MailOwner } from "../accounts/delivery.ts";
+import type { Config } from "../config/schema.ts";
+import { ask } from "../control/client.ts";
+import type { Printer, Style } from "../control/printer.ts";
+import { Refusal } from "../control/refusal.ts";
+import { escapeControls } from "../control/safe-text.ts";
+import { findGroup, findUser } from "../host/user-database.ts";
+import type { ProcessUsers } from "../processes/process-users.ts";
+import { checkCertificates } from "./check-certificates.ts";
+import { checkConfig } from "./check-config.ts";
+import { checkClock, checkOpenFiles } from "./check-host.ts";
+import { checkLogin } from "./check-login.ts";
+import { checkMaildirs } from "./check-maildirs.ts";
+import { checkMta, runHostProgram } from "./check-mta.ts";
+import { checkPasswdFile } from "./check-passwd-file.ts";
+import { checkPorts } from "./check-ports.ts";
+import { exitStatus, type Finding, type Level, reporter, worst } from "./finding.ts";
+
+export interface DoctorOptions {
+  /** The account to log in as; its password is asked for, or the first line of standard input. */
+  readonly login?: string;
+}
+
+/** @returns the exit status */
+export async function doctor(
+  configFile: string,
+  printer: Printer,
+  { login }: DoctorOptions,
+): Promise<0 | 1 | 2> {
+  const password = login === undefined ? undefined : await passwordOf(login);
+  const findings = await examine(
+    configFile,
+    login === undefined ? undefined : { user: login, password: password! },
+  );
+  printer.result(
+    { status: worst(findings), findings },
+    findings.flatMap((finding) => linesOf(finding, printer)),
+  );
+  return exitStatus(findings);
+}
+
+export async function examine(
+  configFile: string,
+  login?: { readonly user: string; readonly password: string },
+): Promise<readonly Finding[]> {
+  const isRoot = process.getuid?.() === 0;
+  const { findings, config, users } = checkConfig(configFile, isRoot);
+  if (config === undefined) return findings;
+  const nowMs = Date.now();
+  const serverPid = await runningServer(config);
+  const isRunning = serverPid !== undefined;
+  const server = reporter("server");
+  const accounts = await checkPasswdFile(config, users?.auth);
+  return [
+    ...findings,
+    isRunning
+      ? server("ok", "the server runs")
+      : server(
+          "warning",
+          "the server does not run",
+          "systemctl start dewey-pop3; journalctl -u dewey-pop3 tells why not",
+        ),
+    ...(await checkPorts(config, isRunning)),
+    ...checkCertificates(config, nowMs),
+    ...accounts.findings,
+    ...(users === undefined
+      ? []
+      : await checkMaildirs(config, accounts.accounts, deliverySettings(config, users), isRoot, nowMs)),
+    ...(await checkMta(config, isRunning, runHostProgram)),
+    ...(await checkClock(nowMs, runHostProgram)),
+    ...checkOpenFiles(serverPid === "unknown" ? undefined : serverPid),
+    ...(login === undefined ? [] : [await checkLogin(config, login.user, login.password)]),
+  ];
+}
+
+/** Its pid, where its session table's owner tells it; undefined: none answers. */
+async function runningServer({ server }: Config): Promise<number | "unknown" | undefined> {
+  const asked = await ask(server.runtime_dir, { kind: "sessions" }, () => {});
+  return asked.kind === "answered" ? "unknown" : undefined;
+}
+
+function deliverySettings({ mail, mta, accounts }: Config, users: ProcessUsers): DeliverySettings {
+  const self: MailOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  return {
+    maildir: mail.maildir,
+    owner: users.mail === undefined ? self : users.mail === "each-account" ? undefined : users.mail,
+    localDomains: mta.local_domains,
+    source: accounts.source,
+    findUser: remembered(findUser),
+    findGid: remembered(findGroup),
+  };
+}
+
+function remembered<T>(find: (name: string) => T): (name: string) => T {
+  const known = new Map<string, T>();
+  return (name) => {
+    if (!known.has(name)) known.set(name, find(name));
+    return known.get(name)!;
+  };
+}
+
+const MARKS: Readonly<Record<Level, readonly [mark: string, style: Style]>> = {
+  ok: ["ok     ", "green"],
+  note: ["note   ", "cyan"],
+  warning: ["warning", "yellow"],
+  error: ["ERROR  ", "red"],
+};
+
+function linesOf({ check, level, message, mend }: Finding, { paint }: Printer): string[] {
+  const [mark, style] = MARKS[level];
+  return [
+    `${paint(style, mark)}  ${check}: ${escapeControls(message)}`,
+    ...(mend === undefined ? [] : [`         → ${escapeControls(mend)}`]),
+  ];
+}
+
+async function passwordOf(user: string): Promise<string> {
+  const asked = await askPassword([`Password of ${user}:`]);
+  if (asked.kind === "password") return asked.password.toString("utf8");
+  throw new Refusal(asked.kind === "cancelled" ? "cancelled" : asked.reason);
+}

@@ -1,0 +1,215 @@
+// The Debian package as dpkg installs, removes and purges it, in a clean root of its own, and the npm package as
+// `npm install -g` does. Dependencies are not in that root: dpkg is told to go on without, and the host's Node runs it.
+// DPKG_ROOT (dpkg(1), --force-script-chrootless) has the maintainer scripts work on that root from outside.
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../support/free-port.ts";
+import { runOrThrow, runProgram, startProgram } from "../support/program.ts";
+import { layOutMaildir } from "./support/maildir.ts";
+import { Pop3Connection } from "./support/pop3.ts";
+
+const checkout = fileURLToPath(new URL("../..", import.meta.url));
+const buildDeadlineMs = 600_000;
+const password = "correct horse 7%";
+const message = Buffer.from("Subject: one\n\nA message that outlives the package.\n");
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "dewey-package-"));
+  chmodSync(folder, 0o755);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Adds an account with the installed pop3-passwd, and fetches its message from the installed pop3-server. */
+async function serveFrom(bin: string, sbin: string, config: string, passwd: string): Promise<void> {
+  const port = await freePort();
+  const home = join(folder, "mail");
+  rmSync(home, { recursive: true, force: true });
+  layOutMaildir(home, { uid: process.getuid!(), gid: process.getgid!() }, new Map([["new/1.one", message]]));
+  writeFileSync(
+    config,
+    readFileSync(config, "utf8")
+      .replace('listen = ["127.0.0.1:110"]', `listen = ["127.0.0.1:${port}"]`)
+      .replace('run_as = "users"', 'run_as = "starter"')
+      .replace('"/run/dewey-pop3"', JSON.stringify(join(folder, "run")))
+      .replace('"/etc/dewey-pop3/passwd"', JSON.stringify(passwd)),
+  );
+  await runOrThrow(join(bin, "pop3-passwd"), ["--file", passwd, "add", "mrose", "--home", home], {
+    input: `${password}\n`,
+  });
+  const checked = await runOrThrow(join(sbin, "pop3-server"), ["--check", "--config", config]);
+  expect(checked.stdout.toString()).toBe(`${config}: sound\n`);
+  const server = await startProgram(join(sbin, "pop3-server"), ["--config", config]);
+  try {
+    await server.lineWhere((line) => line.includes('"msg":"ready"'), "ready");
+    const { connection } = await Pop3Connection.open(port);
+    expect(await connection.command("USER mrose")).toMatchObject({ status: "+OK" });
+    expect(await connection.command(`PASS ${password}`)).toMatchObject({ status: "+OK" });
+    expect((await connection.multiLine("RETR 1")).body?.toString()).toBe(
+      message.toString().replaceAll("\n", "\r\n"),
+    );
+    const who = await runOrThrow(join(sbin, "pop3-ctl"), ["--config", config, "--json", "who"]);
+    expect(JSON.parse(who.stdout.toString())).toMatchObject([{ account: "mrose" }]);
+    expect(await connection.command("QUIT")).toMatchObject({ status: "+OK" });
+  } finally {
+    await server.stop();
+  }
+}
+
+describe("the Debian package", () => {
+  let root: string;
+  let deb: string;
+
+  async function dpkg(...args: readonly string[]): Promise<string> {
+    const force = ["--force-script-chrootless", "--force-depends"];
+    const { stdout, stderr } = await runOrThrow("dpkg", [`--root=${root}`, ...force, ...args]);
+    return `${stdout.toString()}${stderr}`;
+  }
+  /** Regular files and links below the root, dpkg's own left out. */
+  const files = (): string[] =>
+    readdirSync(root, { recursive: true, withFileTypes: true })
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => join(entry.parentPath, entry.name).slice(root.length))
+      .filter((path) => !path.startsWith("/var/lib/dpkg/"))
+      .sort();
+
+  beforeAll(async () => {
+    root = join(folder, "root");
+    for (const part of ["updates", "info", "triggers"])
+      mkdirSync(join(root, "var/lib/dpkg", part), { recursive: true });
+    writeFileSync(join(root, "var/lib/dpkg/status"), "");
+    // Where a host has them already.
+    for (const part of ["etc", "run", "tmp"]) mkdirSync(join(root, part), { recursive: true });
+    await runOrThrowBuild("scripts/package", [folder]);
+    const [name] = readdirSync(folder).filter((file) => /^dewey-pop3_[0-9.]+_[a-z0-9]+\.deb$/.test(file));
+    deb = join(folder, name ?? "none was built");
+    await dpkg("-i", deb);
+  }, buildDeadlineMs);
+
+  it("puts in place programs, units, users and folders", () => {
+    const installed = files();
+    for (const path of [
+      "/usr/bin/pop3-passwd",
+      "/usr/sbin/pop3-server",
+      "/usr/sbin/pop3-ctl",
+      "/lib/systemd/system/dewey-pop3.service",
+      "/lib/systemd/system/dewey-pop3-unprivileged.socket",
+      "/etc/dewey-pop3/config.toml",
+      // Enabled: it starts with the host once it is configured.
+      "/etc/systemd/system/multi-user.target.wants/dewey-pop3.service",
+    ]) {
+      expect(installed).toContain(path);
+    }
+    const users = readFileSync(join(root, "etc/passwd"), "utf8");
+    expect(users).toMatch(/^dewey-login:/m);
+    const [, , uid] = /^dewey-auth:.*$/m.exec(users)?.[0].split(":") ?? [];
+    expect(statSync(join(root, "var/lib/dewey-pop3/postfix")).uid).toBe(Number(uid));
+    const unit = readFileSync(join(root, "lib/systemd/system/dewey-pop3.service"), "utf8");
+    expect(unit).toMatch(/^ExecStart=\/usr\/sbin\/pop3-server$/m);
+    expect(unit).toMatch(/^ExecCondition=\/usr\/lib\/dewey-pop3\/is-configured$/m);
+  });
+
+  it("carries one prebuilt program of each kind: this architecture's", () => {
+    const prebuilt = files().filter((path) => path.endsWith(".node"));
+    expect(prebuilt.map((path) => path.split("/").at(-1)).sort()).toEqual([
+      "argon2.glibc.node",
+      "koffi.node",
+    ]);
+  });
+
+  it("has the unit start nothing as long as config.toml is as it came, and there are no accounts", async () => {
+    const script = join(root, "usr/lib/dewey-pop3/is-configured");
+    const inRoot = readFileSync(script, "utf8").replace(/(?<=[ ])\/(etc|usr)\//g, `${root}/$1/`);
+    writeFileSync(join(folder, "is-configured"), inRoot);
+    const ask = async () => (await runProgram("sh", [join(folder, "is-configured")])).exitCode;
+    const passwd = join(root, "etc/dewey-pop3/passwd");
+    expect(await ask()).toBe(1);
+    writeFileSync(passwd, "");
+    expect(await ask()).toBe(0);
+    rmSync(passwd);
+    const config = join(root, "etc/dewey-pop3/config.toml");
+    const pristine = readFileSync(config);
+    writeFileSync(config, `${pristine}# mine\n`);
+    expect(await ask()).toBe(0);
+    writeFileSync(config, pristine);
+  });
+
+  it("serves a session with what it installed", async () => {
+    await serveFrom(
+      join(root, "usr/bin"),
+      join(root, "usr/sbin"),
+      join(root, "etc/dewey-pop3/config.toml"),
+      join(root, "etc/dewey-pop3/passwd"),
+    );
+  });
+
+  it("keeps the administrator's config and the accounts at an upgrade", async () => {
+    const config = readFileSync(join(root, "etc/dewey-pop3/config.toml"), "utf8");
+    const accounts = readFileSync(join(root, "etc/dewey-pop3/passwd"), "utf8");
+    await dpkg("-i", deb);
+    expect(readFileSync(join(root, "etc/dewey-pop3/config.toml"), "utf8")).toBe(config);
+    expect(readFileSync(join(root, "etc/dewey-pop3/passwd"), "utf8")).toBe(accounts);
+  });
+
+  it("leaves the config when removed; accounts, maps and mail even when purged, and says so", async () => {
+    await dpkg("--remove", "dewey-pop3");
+    const removed = files();
+    expect(removed).toContain("/etc/dewey-pop3/config.toml");
+    expect(removed.filter((path) => /^\/(?:usr|lib)\//.test(path))).toEqual([]);
+
+    mkdirSync(join(root, "var/lib/dewey-pop3/postfix"), { recursive: true });
+    writeFileSync(join(root, "var/lib/dewey-pop3/postfix/mailboxes"), "");
+    const said = await dpkg("--purge", "dewey-pop3");
+    expect(said).toContain(`so does ${root}/etc/dewey-pop3 (`);
+    // The files of systemd-sysusers hold the users, which Debian's packages leave: an uid is not given away again.
+    const users = ["/etc/.pwd.lock", "/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow"];
+    expect(files().filter((path) => !users.includes(path.replace(/-$/, "")))).toEqual([
+      "/etc/dewey-pop3/passwd",
+      "/var/lib/dewey-pop3/postfix/mailboxes",
+    ]);
+    expect(existsSync(join(folder, "mail/Maildir"))).toBe(true);
+  });
+});
+
+describe("the npm package", () => {
+  it(
+    "serves a session once it is installed with npm install -g",
+    async () => {
+      const packed = await runOrThrowBuild("npm", ["pack", "--silent", "--pack-destination", folder]);
+      const tarball = join(folder, packed.trim().split("\n").at(-1) ?? "");
+      const prefix = join(folder, "prefix");
+      await runOrThrowBuild("npm", [
+        ...["install", "--global", "--prefix", prefix, "--prefer-offline", "--no-audit", "--no-fund"],
+        tarball,
+      ]);
+      const bin = join(prefix, "bin");
+      const config = join(folder, "npm-config.toml");
+      writeFileSync(
+        config,
+        readFileSync(join(prefix, "lib/node_modules/dewey-pop3/etc/config.toml"), "utf8"),
+      );
+      await serveFrom(bin, bin, config, join(folder, "npm-passwd"));
+    },
+    buildDeadlineMs,
+  );
+});
+
+async function runOrThrowBuild(program: string, args: readonly string[]): Promise<string> {
+  const path = program.includes("/") ? join(checkout, program) : program;
+  const { exitCode, stdout, stderr } = await runProgram(path, args, { cwd: checkout }, buildDeadlineMs);
+  if (exitCode !== 0) throw new Error(`${program} ended with ${exitCode}: ${stderr}${stdout}`);
+  return stdout.toString();
+}
