@@ -28,10 +28,10 @@ export async function checkClock(nowMs: number, run: RunProgram): Promise<readon
   return [report("ok", synchronized === "yes" ? "the clock is kept by NTP" : `the clock says ${shown}`)];
 }
 
-/** @param serverPid of the running master; undefined: what would hold for one that is started from here */
+/** @param serverPid of a running process with connections; undefined: what would hold for one that is started from here */
 export function checkOpenFiles(serverPid: number | undefined): readonly Finding[] {
   const report = reporter("open-files");
-  const who = serverPid === undefined ? "a server started from here" : `the server (pid ${serverPid})`;
+  const who = serverPid === undefined ? "a server started from here" : `the server's process ${serverPid}`;
   let limits: string;
   try {
     limits = readFileSync(`/proc/${serverPid ?? "self"}/limits`, "latin1");

@@ -139,8 +139,7 @@ async function look(
   paths: readonly string[],
   canChangeUser: boolean,
 ): Promise<SeenMaildir[] | string> {
-  const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
-  const worker = fileURLToPath(new URL(`./maildir-worker${extension}`, import.meta.url));
+  const worker = fileURLToPath(new URL("./maildir-worker.js", import.meta.url));
   // Node's spawn leaves no group of root's behind (setgroups(2)).
   const child = spawn(process.execPath, [worker], {
     cwd: "/",

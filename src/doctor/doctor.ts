@@ -50,8 +50,8 @@ export async function examine(
   const { findings, config, users } = checkConfig(configFile, isRoot);
   if (config === undefined) return findings;
   const nowMs = Date.now();
-  const serverPid = await runningServer(config);
-  const isRunning = serverPid !== undefined;
+  const running = await runningServer(config);
+  const isRunning = running !== undefined;
   const server = reporter("server");
   const accounts = await checkPasswdFile(config, users?.auth);
   return [
@@ -71,15 +71,25 @@ export async function examine(
       : await checkMaildirs(config, accounts.accounts, deliverySettings(config, users), isRoot, nowMs)),
     ...(await checkMta(config, isRunning, runHostProgram)),
     ...(await checkClock(nowMs, runHostProgram)),
-    ...checkOpenFiles(serverPid === "unknown" ? undefined : serverPid),
+    ...checkOpenFiles(running?.pid),
     ...(login === undefined ? [] : [await checkLogin(config, login.user, login.password)]),
   ];
 }
 
-/** Its pid, where its session table's owner tells it; undefined: none answers. */
-async function runningServer({ server }: Config): Promise<number | "unknown" | undefined> {
-  const asked = await ask(server.runtime_dir, { kind: "sessions" }, () => {});
-  return asked.kind === "answered" ? "unknown" : undefined;
+interface RunningServer {
+  /** Of a process that holds connections: its limit of open files is the one that counts. */
+  readonly pid: number | undefined;
+}
+
+/** Undefined: none answers. */
+async function runningServer({ server }: Config): Promise<RunningServer | undefined> {
+  const pids = new Map<string, number>();
+  const asked = await ask<"stats">(server.runtime_dir, { kind: "stats" }, ({ process }, from) =>
+    pids.set(from, process.pid),
+  );
+  if (asked.kind === "failed") return undefined;
+  const name = [...pids.keys()].find((from) => /^(?:login|worker)/.test(from));
+  return { pid: name === undefined ? undefined : pids.get(name) };
 }
 
 function deliverySettings({ mail, mta, accounts }: Config, users: ProcessUsers): DeliverySettings {

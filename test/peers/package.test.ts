@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../support/free-port.ts";
+import { mailOwner } from "../support/mail-owner.ts";
 import { runOrThrow, runProgram, startProgram } from "../support/program.ts";
 import { layOutMaildir } from "./support/maildir.ts";
 import { Pop3Connection } from "./support/pop3.ts";
@@ -38,7 +39,7 @@ async function serveFrom(bin: string, sbin: string, config: string, passwd: stri
   const port = await freePort();
   const home = join(folder, "mail");
   rmSync(home, { recursive: true, force: true });
-  layOutMaildir(home, { uid: process.getuid!(), gid: process.getgid!() }, new Map([["new/1.one", message]]));
+  layOutMaildir(home, mailOwner(), new Map([["new/1.one", message]]));
   writeFileSync(
     config,
     readFileSync(config, "utf8")
