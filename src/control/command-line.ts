@@ -1,8 +1,10 @@
 // The commands and options of pop3-ctl, with their help. What runs, what completes in a shell and what the manual says
 // all come from here.
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_CONFIG_FILE } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
+import { parseUidlFormat } from "../maildir/uidl-format.ts";
+import { type ImportOptions, importUidl } from "./commands/import-uidl.ts";
 import { followLog } from "./commands/log.ts";
 import { mailboxList, mailboxShow, mailboxStatus } from "./commands/mailbox.ts";
 import { reload } from "./commands/reload.ts";
@@ -215,6 +217,40 @@ export function commandLine(): Command {
       const { config, printer } = contextOf(command);
       return warm(config, printer, users, all === true);
     });
+  program
+    .command("import-uidl")
+    .description(
+      "keep the unique-ids that Dovecot or Courier gave, so that no client downloads its mail again",
+    )
+    .argument("[account...]", "the user names")
+    .option("--all", "every account of the passwd file")
+    .addOption(
+      new Option("--from <server>", "whose unique-ids; auto: whose list in the Maildir was written last")
+        .choices(["auto", "dovecot", "courier", "filename"])
+        .default("auto"),
+    )
+    .option(
+      "--format <format>",
+      "Dovecot's pop3_uidl_format, if its list and its config do not tell",
+      uidlFormat,
+    )
+    .option("--dovecot-config <path>", "dovecot.conf, or what doveconf -n printed; default: this host's")
+    .option("--dry-run", "say what would be done, and do nothing")
+    .option("--replace", "change what an earlier import has frozen: while clients still use the old server")
+    .option("--forget", "give up what was frozen: clients download their mail again")
+    .option("--wait <seconds>", "for a session that has the maildrop", positive, 60)
+    .addHelpText(
+      "after",
+      examples(
+        ["pop3-ctl import-uidl --all --dry-run", "what a migration would find"],
+        ["pop3-ctl import-uidl --all", "the old server is stopped, ours not yet in use"],
+        ["pop3-ctl import-uidl mrose --from dovecot --format %v.%u --replace", "after a wrong format"],
+      ),
+    )
+    .action((users: string[], options: ImportOptions, command: Command) => {
+      const { config, printer } = contextOf(command);
+      return importUidl(config, printer, users, options);
+    });
   return program;
 }
 
@@ -223,6 +259,12 @@ function contextOf(command: Command): Context {
   const printer = createPrinter(json === true);
   const config = readConfig(file);
   return { config, printer, server: new ServerLink(config.server.runtime_dir, printer) };
+}
+
+function uidlFormat(text: string): string {
+  const parsed = parseUidlFormat(text);
+  if (parsed.kind === "unsupported") throw new InvalidArgumentError(parsed.reason);
+  return text;
 }
 
 function positive(text: string): number {

@@ -4,6 +4,7 @@ import { z } from "zod";
 
 const maildir = z.string().startsWith("/").max(4096);
 const number = z.int().positive();
+const count = z.int().nonnegative();
 const lock = z.enum(["flock", "dotlock", "none"]);
 
 export const mailboxRequest = z.discriminatedUnion("kind", [
@@ -18,6 +19,19 @@ export const mailboxRequest = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("status"), maildir, lock }),
   /** Counts all sizes and writes the index. */
   z.strictObject({ kind: z.literal("warm"), maildir, lock }),
+  /** Freezes another server's unique-ids. */
+  z.strictObject({
+    kind: z.literal("import"),
+    maildir,
+    lock,
+    from: z.enum(["auto", "dovecot", "courier", "filename", "nothing"]),
+    format: z.string().optional(),
+    configuredFormat: z.string().optional(),
+    renamesDuplicates: z.boolean(),
+    replace: z.boolean(),
+    dryRun: z.boolean(),
+    lockWaitMs: z.number().nonnegative(),
+  }),
 ]);
 
 const header = z.strictObject({
@@ -37,6 +51,21 @@ const progress = z.strictObject({
   counted: z.int().nonnegative(),
   bytes: z.int().nonnegative(),
 });
+
+const imported = z.discriminatedUnion("result", [
+  z.strictObject({
+    kind: z.literal("import"),
+    result: z.enum(["imported", "would-import", "unchanged", "differs"]),
+    from: z.enum(["dovecot", "courier", "filename", "nothing"]),
+    format: z.string().nullable(),
+    messages: count,
+    inherited: count,
+    invalid: count,
+    duplicate: count,
+    changed: count,
+  }),
+  z.strictObject({ kind: z.literal("import"), result: z.enum(["missing", "locked"]) }),
+]);
 
 export const mailboxAnswer = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("message"), ...header.shape }),
@@ -61,6 +90,7 @@ export const mailboxAnswer = z.discriminatedUnion("kind", [
     isLocked: z.boolean(),
   }),
   progress,
+  imported,
   z.strictObject({ kind: z.literal("missing") }),
   z.strictObject({ kind: z.literal("locked") }),
   z.strictObject({ kind: z.literal("failed"), reason: z.string() }),

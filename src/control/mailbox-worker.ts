@@ -4,6 +4,7 @@ import { readdir, stat } from "node:fs/promises";
 import { constants, setPriority } from "node:os";
 import { text } from "node:stream/consumers";
 import { simpleParser } from "mailparser";
+import { importUniqueIds } from "../maildir/import-unique-ids.ts";
 import { Maildrop } from "../maildir/maildrop.ts";
 import { warmIndex } from "../maildir/warm.ts";
 import { messageHeader, readMessage } from "./mail-headers.ts";
@@ -33,6 +34,8 @@ async function answer(asked: MailboxRequest): Promise<void> {
       return status(asked);
     case "warm":
       return warm(asked);
+    case "import":
+      return importIds(asked);
     default:
       return asked satisfies never;
   }
@@ -139,4 +142,15 @@ async function warm({ maildir, lock }: MailboxRequest & { kind: "warm" }): Promi
   });
   if (result.kind === "failed") say({ kind: "failed", reason: result.reason });
   else say(result);
+}
+
+async function importIds({
+  kind: _,
+  maildir,
+  lock,
+  ...request
+}: MailboxRequest & { kind: "import" }): Promise<void> {
+  const { kind, ...imported } = await importUniqueIds(maildir, request, { lock });
+  if ("reason" in imported) say({ kind: "failed", reason: imported.reason });
+  else say({ kind: "import", result: kind, ...imported } as MailboxAnswer);
 }

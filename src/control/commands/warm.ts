@@ -1,13 +1,14 @@
 // `pop3-ctl warm`: makes indexes before their owners log in, one Maildir after the other. A run that was ended goes on
 // where it was.
 import type { Config } from "../../config/schema.ts";
-import { findMail, readAccounts } from "../mail-owner.ts";
+import { eachAccount } from "../each-account.ts";
+import { findMail } from "../mail-owner.ts";
 import { askMailbox } from "../mailbox-client.ts";
 import type { MailboxAnswer } from "../mailbox-protocol.ts";
 import type { Printer } from "../printer.ts";
+import { drawBar, progressBar } from "../progress-bar.ts";
 import { Refusal } from "../refusal.ts";
 import { escapeControls } from "../safe-text.ts";
-import { shorten } from "../table.ts";
 import { amount, duration } from "../units.ts";
 
 type Progress = Extract<MailboxAnswer, { kind: "progress" | "warm" | "stopped" }>;
@@ -27,30 +28,16 @@ export async function warm(
   users: readonly string[],
   isAll: boolean,
 ): Promise<void> {
-  if (isAll === users.length > 0) throw new Refusal("name the accounts, or say --all");
-  const accounts = await readAccounts(config);
-  const names = isAll ? [...accounts.keys()] : users;
-  let isStopping = false;
   // The process that counts hears Ctrl-C as well, and keeps what it has counted.
-  process.on("SIGINT", () => {
-    isStopping = true;
-  });
-  const outcomes: Outcome[] = [];
-  for (const [index, user] of names.entries()) {
-    if (isStopping) break;
-    const outcome = await warmOne(
-      config,
-      printer,
-      user,
-      names.length > 1 ? `${index + 1}/${names.length} ` : "",
-    );
-    outcomes.push(outcome);
+  const { outcomes, isStopped } = await eachAccount(config, users, isAll, async (user, number, total) => {
+    const outcome = await warmOne(config, printer, user, total > 1 ? `${number}/${total} ` : "");
     if (!printer.json) printer.line(outcomeLine(outcome));
-  }
+    return outcome;
+  });
   if (printer.json) printer.value(outcomes);
   const failed = outcomes.filter(({ result }) => result === "failed");
-  if (isStopping) throw new Refusal("stopped; what was counted is kept, the next run goes on from there");
-  if (failed.length > 0) throw new Refusal(`${failed.length} of ${names.length} accounts failed`);
+  if (isStopped) throw new Refusal("stopped; what was counted is kept, the next run goes on from there");
+  if (failed.length > 0) throw new Refusal(`${failed.length} of ${outcomes.length} accounts failed`);
 }
 
 async function warmOne(config: Config, printer: Printer, user: string, which: string): Promise<Outcome> {
@@ -58,7 +45,6 @@ async function warmOne(config: Config, printer: Printer, user: string, which: st
   let last: Progress = { kind: "progress", messages: 0, toCount: 0, counted: 0, bytes: 0 };
   let result: Outcome["result"] = "failed";
   let reason: string | undefined;
-  const showsBar = printer.isTerminal && !printer.json;
   try {
     const mail = await findMail(config, user);
     await askMailbox(mail, { kind: "warm", lock: config.mail.lock }, (answer) => {
@@ -66,23 +52,17 @@ async function warmOne(config: Config, printer: Printer, user: string, which: st
       if (answer.kind !== "progress" && answer.kind !== "warm" && answer.kind !== "stopped") return;
       last = answer;
       if (answer.kind !== "progress") result = answer.kind;
-      if (showsBar) {
-        process.stdout.write(
-          `\r\x1b[K${bar(`${which}${user}`, answer, performance.now() - beginMs, printer.columns)}`,
-        );
-      }
+      drawBar(printer, bar(`${which}${user}`, answer, performance.now() - beginMs, printer.columns));
     });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     reason = error.message;
   } finally {
-    if (showsBar) process.stdout.write("\r\x1b[K");
+    drawBar(printer, "");
   }
   const { messages, counted, bytes } = last;
   return { account: user, result, messages, counted, bytes, ...(reason === undefined ? {} : { reason }) };
 }
-
-const BAR_CELLS = 20;
 
 /** "mrose  [#######-------------] 35000/100000  12 MB/s  1m 20s left" */
 export function bar(
@@ -91,16 +71,12 @@ export function bar(
   elapsedMs: number,
   columns: number,
 ): string {
-  const share = toCount === 0 ? 1 : counted / toCount;
-  const cells = Math.floor(share * BAR_CELLS);
   const leftMs = counted === 0 ? undefined : (elapsedMs / counted) * (toCount - counted);
-  const text = [
-    escapeControls(name),
-    `[${"#".repeat(cells)}${"-".repeat(BAR_CELLS - cells)}] ${counted}/${toCount}`,
+  const details = [
     `${(bytes / 1e3 / Math.max(1, elapsedMs)).toFixed(1)} MB/s`,
     ...(leftMs === undefined ? [] : [`${duration(leftMs)} left`]),
-  ].join("  ");
-  return shorten(text, columns - 1);
+  ];
+  return progressBar(name, counted, toCount, details, columns);
 }
 
 function outcomeLine({ account, result, messages, counted, bytes, reason }: Outcome): string {

@@ -1,0 +1,133 @@
+// `pop3-ctl import-uidl`: freezes the unique-ids that Dovecot or Courier gave, so that no client downloads its mail again.
+import type { Config } from "../../config/schema.ts";
+import { type DovecotConfig, readDovecotConfig } from "../dovecot-config.ts";
+import { eachAccount } from "../each-account.ts";
+import { findMail } from "../mail-owner.ts";
+import { askMailbox } from "../mailbox-client.ts";
+import type { MailboxAnswer } from "../mailbox-protocol.ts";
+import type { Printer } from "../printer.ts";
+import { drawBar, progressBar } from "../progress-bar.ts";
+import { Refusal } from "../refusal.ts";
+import { escapeControls } from "../safe-text.ts";
+
+export interface ImportOptions {
+  readonly all?: true;
+  readonly from: "auto" | "dovecot" | "courier" | "filename";
+  readonly format?: string;
+  readonly dovecotConfig?: string;
+  readonly dryRun?: true;
+  readonly replace?: true;
+  readonly forget?: true;
+  /** Seconds. */
+  readonly wait: number;
+}
+
+type Answer = Extract<MailboxAnswer, { kind: "import" }>;
+type Counted = Extract<Answer, { messages: number }>;
+type Outcome = { readonly account: string } & (
+  | Omit<Counted, "kind">
+  | Omit<Exclude<Answer, Counted>, "kind">
+  | { readonly result: "failed"; readonly reason: string }
+);
+
+export async function importUidl(
+  config: Config,
+  printer: Printer,
+  users: readonly string[],
+  options: ImportOptions,
+): Promise<void> {
+  const isDovecot = options.from === "auto" || options.from === "dovecot";
+  const dovecot = isDovecot ? await readDovecotConfig(options.dovecotConfig) : undefined;
+  if (dovecot?.reusesXUidl === true)
+    printer.note(
+      "Dovecot had pop3_reuse_xuidl: messages with an X-UIDL header keep that only where its list saved it",
+    );
+  const { outcomes, isStopped } = await eachAccount(
+    config,
+    users,
+    options.all === true,
+    async (user, number, total) => {
+      drawBar(printer, progressBar(user, number - 1, total, [], printer.columns));
+      const outcome = await importOne(config, user, options, dovecot);
+      drawBar(printer, "");
+      if (!printer.json) printer.line(outcomeLine(outcome));
+      return outcome;
+    },
+  );
+  if (printer.json) printer.value(outcomes);
+  if (isStopped) throw new Refusal("stopped; what was frozen stays, the next run goes on from there");
+  const undone = outcomes.filter(({ result }) => UNDONE.has(result));
+  if (undone.length > 0) throw new Refusal(`${undone.length} of ${outcomes.length} accounts were not done`);
+}
+
+const UNDONE: ReadonlySet<string> = new Set(["failed", "locked", "differs"]);
+
+async function importOne(
+  config: Config,
+  user: string,
+  { from, format, dryRun, replace, forget, wait }: ImportOptions,
+  dovecot: DovecotConfig | undefined,
+): Promise<Outcome> {
+  let outcome: Outcome | undefined;
+  try {
+    const request = {
+      kind: "import",
+      lock: config.mail.lock,
+      from: forget === true ? "nothing" : from,
+      ...(format !== undefined && { format }),
+      ...(dovecot?.uidlFormat !== undefined && { configuredFormat: dovecot.uidlFormat }),
+      renamesDuplicates: dovecot?.renamesDuplicates === true,
+      replace: replace === true,
+      dryRun: dryRun === true,
+      lockWaitMs: wait * 1000,
+    } as const;
+    await askMailbox(await findMail(config, user), request, (answer) => {
+      if (answer.kind !== "import") return;
+      const { kind: _, ...imported } = answer;
+      outcome = { account: user, ...imported };
+    });
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { account: user, result: "failed", reason: error.message };
+  }
+  return outcome ?? { account: user, result: "failed", reason: `${user}: no answer` };
+}
+
+function outcomeLine(outcome: Outcome): string {
+  const name = escapeControls(outcome.account);
+  switch (outcome.result) {
+    case "imported":
+      return `${name}: ${counts("froze", outcome)}`;
+    case "would-import":
+      return `${name}: ${counts("would freeze", outcome)}`;
+    case "unchanged":
+      return `${name}: ${outcome.messages} messages, nothing to do`;
+    case "differs":
+      return (
+        `${name}: ${outcome.changed} of ${outcome.messages} messages have another unique-id or place in the old ` +
+        "server's list than here: --replace takes them, as long as clients still use the old server"
+      );
+    case "missing":
+      return `${name}: no Maildir yet`;
+    case "locked":
+      return `${name}: a session has the maildrop, run it again later`;
+    case "failed":
+      return escapeControls(outcome.reason);
+    default:
+      return outcome satisfies never;
+  }
+}
+
+function counts(
+  verb: string,
+  { from, format, messages, inherited, invalid, duplicate }: Omit<Counted, "kind">,
+): string {
+  if (from === "nothing") return `${verb} nothing: ${messages} messages have unique-ids of ours`;
+  const own = messages - inherited;
+  return [
+    `${verb} ${inherited} of ${messages} unique-ids as ${from} gave them${format === null ? "" : ` (${format})`}`,
+    ...(own === 0 ? [] : [`${own} get one of ours`]),
+    ...(invalid === 0 ? [] : [`${invalid} of them had one that RFC 1939 does not allow`]),
+    ...(duplicate === 0 ? [] : [`${duplicate} of them had another message's`]),
+  ].join(", ");
+}

@@ -1,0 +1,122 @@
+// What Dovecot's config says about unique-ids: from `doveconf -n`, or from dovecot.conf and what it includes. Read by
+// pop3-ctl, as the administrator who may read it.
+import { execFile } from "node:child_process";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, isAbsolute, join } from "node:path";
+import { promisify } from "node:util";
+import { Refusal } from "./refusal.ts";
+
+export interface DovecotConfig {
+  /** pop3_uidl_format, where it is not the default. */
+  readonly uidlFormat: string | undefined;
+  /** pop3_uidl_duplicates = rename. */
+  readonly renamesDuplicates: boolean;
+  /** pop3_reuse_xuidl = yes: a message's own X-UIDL header went before the format. */
+  readonly reusesXUidl: boolean;
+}
+
+const DEFAULT_FILE = "/etc/dovecot/dovecot.conf";
+
+/**
+ * Undefined where this host has no Dovecot.
+ *
+ * @param path dovecot.conf, its folder, or what `doveconf -n` printed; none: this host's
+ * @throws Refusal when it is named and cannot be read
+ */
+export async function readDovecotConfig(path: string | undefined): Promise<DovecotConfig | undefined> {
+  if (path !== undefined) return dovecotConfig(settingsOfFile(fileAt(path)));
+  try {
+    const { stdout } = await promisify(execFile)("doveconf", ["-n"], { maxBuffer: 16 * 1024 * 1024 });
+    return dovecotConfig(parseDovecotSettings(stdout, () => []));
+  } catch {
+    // Not installed any more, or its config is broken: what is left of it is read.
+  }
+  try {
+    return dovecotConfig(settingsOfFile(DEFAULT_FILE));
+  } catch (error) {
+    if (error instanceof Refusal) return undefined;
+    throw error;
+  }
+}
+
+/** The values that hold for POP3, by key. */
+export type DovecotSettings = ReadonlyMap<string, string>;
+
+export function dovecotConfig(settings: DovecotSettings): DovecotConfig {
+  return {
+    uidlFormat: settings.get("pop3_uidl_format"),
+    renamesDuplicates: settings.get("pop3_uidl_duplicates") === "rename",
+    reusesXUidl: settings.get("pop3_reuse_xuidl") === "yes",
+  };
+}
+
+/** @param include the texts of the files that a pattern names */
+export function parseDovecotSettings(
+  text: string,
+  include: (pattern: string) => readonly string[],
+): DovecotSettings {
+  const general = new Map<string, string>();
+  const forPop3 = new Map<string, string>();
+  const sections: string[] = [];
+  for (const raw of text.split("\n")) {
+    const line = raw.trim();
+    const [, pattern] = /^!include(?:_try)?\s+(\S+)$/.exec(line) ?? [];
+    if (pattern !== undefined && sections.length === 0) {
+      for (const included of include(pattern)) {
+        for (const [key, value] of parseDovecotSettings(included, include)) general.set(key, value);
+      }
+      continue;
+    }
+    const [, section] = /^([^#={]*?)\s*\{$/.exec(line) ?? [];
+    if (section !== undefined) sections.push(section);
+    else if (line === "}") sections.pop();
+    const [, key, value] = /^([a-z0-9_]+)\s*=\s*(.*)$/.exec(line) ?? [];
+    if (key === undefined || value === undefined) continue;
+    if (sections.length === 0) general.set(key, plainValue(value));
+    else if (sections.length === 1 && /^protocol\s+"?pop3"?$/.test(sections[0]!))
+      forPop3.set(key, plainValue(value));
+  }
+  return new Map([...general, ...forPop3]);
+}
+
+/** Without the quotes, or the comment behind it. */
+function plainValue(value: string): string {
+  const [, quoted] = /^"((?:[^"\\]|\\.)*)"/.exec(value) ?? /^'([^']*)'/.exec(value) ?? [];
+  return quoted?.replace(/\\(.)/g, "$1") ?? value.replace(/\s+#.*$/, "");
+}
+
+function settingsOfFile(file: string): DovecotSettings {
+  return parseDovecotSettings(read(file), (pattern) =>
+    matchingFiles(isAbsolute(pattern) ? pattern : join(dirname(file), pattern)).map(read),
+  );
+}
+
+/** Only a file's name has wildcards in Dovecot's own and Debian's configs. */
+function matchingFiles(pattern: string): string[] {
+  const folder = dirname(pattern);
+  const expression = basename(pattern)
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replace(/\*/g, ".*")
+    .replace(/\?/g, ".");
+  const matches = new RegExp(`^${expression}$`);
+  try {
+    const names = readdirSync(folder).filter((name) => !name.startsWith(".") && matches.test(name));
+    return names.sort().map((name) => join(folder, name));
+  } catch {
+    return [];
+  }
+}
+
+function fileAt(path: string): string {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+    ? join(path, "dovecot.conf")
+    : path;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new Refusal(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code}`);
+  }
+}

@@ -1,0 +1,134 @@
+// Moving in from a Dovecot or a Courier that runs: what each told its clients, unique-ids, sizes and order, is what we tell
+// them after `pop3-ctl import-uidl`, with whatever format the old server made them.
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { TestAccount } from "../support/accounts.ts";
+import { runnableProgram } from "../support/checkout.ts";
+import { mailOwner } from "../support/mail-owner.ts";
+import { runProgram } from "../support/program.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+import { startCourier } from "./support/courier.ts";
+import { startDovecot } from "./support/dovecot.ts";
+import { copyFolder, layOutMaildir } from "./support/maildir.ts";
+import { plainMessage } from "./support/messages.ts";
+import { Pop3Connection } from "./support/pop3.ts";
+
+const owner = mailOwner();
+const { path: ctl, env } = runnableProgram("pop3-ctl");
+/** Users of ours, each with a Maildir that another old server had. */
+const users = ["default", "filename", "dotted", "saved", "ordered", "courier"] as const;
+type User = (typeof users)[number];
+
+let folder: string;
+let server: TestServer;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "dewey-moving-in-"));
+  chmodSync(folder, 0o755);
+  server = await startServer({ accounts: users.map((user) => account(user, home(user))), owner });
+});
+afterAll(async () => {
+  await server?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const home = (user: string): string => join(folder, user);
+const oldHome = (user: string): string => join(folder, `old-${user}`);
+
+function account(user: string, itsHome: string): TestAccount {
+  return { user, password: "secret", uid: owner.uid, gid: owner.gid, home: itsHome };
+}
+
+/** Six messages; the order of names is not that of delivery to the old server's list. */
+function layOutOld(user: User): string {
+  const names = ["cur/1700000001.M1P7.mx:2,S", "cur/1700000002.M2P7.mx,S=501:2,RS", "new/1700000003.M3P7.mx"];
+  names.push("cur/1700000004.M4P7.mx:2,", "new/1700000005.V801I2M5.mx", "new/1700000006.M6P7.mx");
+  return layOutMaildir(
+    oldHome(user),
+    owner,
+    new Map(names.map((name, index) => [name, plainMessage(index, 500 + index)])),
+  );
+}
+
+interface Told {
+  readonly uidl: string;
+  readonly list: string;
+}
+
+async function told(port: number, user: string): Promise<Told> {
+  const session = await Pop3Connection.login(port, user, "secret");
+  const body = async (command: string) => (await session.multiLine(command)).body?.toString("latin1") ?? "";
+  const answers = { uidl: await body("UIDL"), list: await body("LIST") };
+  await session.command("QUIT");
+  return answers;
+}
+
+async function toldByDovecot(user: User, settings: string): Promise<Told> {
+  const dovecot = await startDovecot({ accounts: [account(user, oldHome(user))], owner, settings });
+  try {
+    return await told(dovecot.port, user);
+  } finally {
+    await dovecot.stop();
+  }
+}
+
+/** @param settings dovecot.conf of the host as it is found at the migration */
+async function moveIn(user: User, settings: string): Promise<string> {
+  await copyFolder(oldHome(user), home(user));
+  const dovecotConfig = join(folder, `${user}.conf`);
+  writeFileSync(dovecotConfig, settings);
+  const args = ["--config", join(server.folder, "config.toml"), "import-uidl", user];
+  const run = await runProgram(ctl, [...args, "--dovecot-config", dovecotConfig], { env });
+  expect(run).toMatchObject({ exitCode: 0, stderr: "" });
+  return run.stdout.toString();
+}
+
+describe("import-uidl", () => {
+  it.each([
+    ["default", "pop3_uidl_format = %08Xu%08Xv\n", "", /^1 [0-9a-f]{16}\r\n/],
+    ["filename", "pop3_uidl_format = %f\n", "pop3_uidl_format = %f\n", /^1 1700000001\.M1P7\.mx\r\n/],
+    ["dotted", "pop3_uidl_format = %v.%u\n", "pop3_uidl_format = %v.%u\n", /^1 [0-9]+\.1\r\n/],
+    // What was saved goes before what the config would make now.
+    ["saved", "pop3_uidl_format = %v-%u\npop3_save_uidl = yes\n", "", /^1 [0-9]+-1\r\n/],
+  ] as const)("keeps what Dovecot told: %s", async (user, settings, found, first) => {
+    layOutOld(user);
+    const before = await toldByDovecot(user, settings);
+    expect(before.uidl).toMatch(first);
+    await moveIn(user, found);
+    expect(await told(server.port, user)).toEqual(before);
+  });
+
+  it("keeps an order and unique-ids that a migration to Dovecot had saved", async () => {
+    const maildir = layOutOld("ordered");
+    await toldByDovecot("ordered", "");
+    const list = join(maildir, "dovecot-uidlist");
+    const saved = readFileSync(list, "latin1")
+      .replace(/^5 /m, "5 O1 PUID77-1 ")
+      .replace(/^3 (?!V)/m, "3 O2 P ");
+    expect(saved).toMatch(/^5 O1 PUID77-1 .*:1700000005/m);
+    writeFileSync(list, saved, "latin1");
+    chownSync(list, owner.uid, owner.gid);
+    const before = await toldByDovecot("ordered", "pop3_uidl_format = %08Xu%08Xv\n");
+    expect(before.uidl).toMatch(/^1 UID77-1\r\n2 1700000003\.M3P7\.mx\r\n3 [0-9a-f]{16}\r\n/);
+    await moveIn("ordered", "");
+    expect(await told(server.port, "ordered")).toEqual(before);
+  });
+
+  it("keeps what Courier told", async () => {
+    layOutOld("courier");
+    const courier = await startCourier({ accounts: [account("courier", oldHome("courier"))] });
+    let before: Told;
+    try {
+      before = await told(courier.port, "courier");
+    } finally {
+      await courier.stop();
+    }
+    expect(before.uidl).toMatch(/^1 UID[0-9]+-[0-9]+\r\n/);
+    expect(await moveIn("courier", "")).toContain("as courier gave them");
+    const ours = await told(server.port, "courier");
+    expect(ours.uidl).toBe(before.uidl);
+    expect(ours.list.split("\r\n")).toHaveLength(before.list.split("\r\n").length);
+  });
+});
