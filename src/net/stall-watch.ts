@@ -1,6 +1,7 @@
 // Notices a client that takes what it is sent too slowly, or not at all: only the time in which octets wait for it counts,
 // and only octets that it took. Used where the client's own connection is: by the relay, and by a worker's sessions.
 import type { Duplex } from "node:stream";
+import { unacknowledgedOctets } from "../host/unacknowledged.ts";
 
 export interface StallLimits {
   /** Over so much time of waiting … */
@@ -67,11 +68,18 @@ export class StallWatch {
 }
 
 /**
- * Octets that the kernel has taken for the client. Node tells how many were handed to it, and keeps to itself how many of
- * these still wait: a write of 128 KiB to a slow client takes minutes.
+ * Octets that the client has acknowledged. What was written waits in two places: a write of 128 KiB to a slow client takes
+ * minutes in Node, which keeps to itself how far it is; and the kernel holds megabytes for a client that was quick once,
+ * and makes room for more in large steps.
  */
 function takenFrom(socket: Duplex): number {
-  const handle = (socket as unknown as { _handle?: { bytesWritten: number; writeQueueSize: number } })
-    ._handle;
-  return handle === undefined || handle === null ? 0 : handle.bytesWritten - handle.writeQueueSize;
+  const { _handle: handle } = socket as unknown as {
+    readonly _handle?: {
+      readonly bytesWritten: number;
+      readonly writeQueueSize: number;
+      readonly fd: number;
+    } | null;
+  };
+  if (handle === undefined || handle === null) return 0;
+  return handle.bytesWritten - handle.writeQueueSize - unacknowledgedOctets(handle.fd);
 }

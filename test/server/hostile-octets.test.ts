@@ -160,9 +160,17 @@ describe.each(["separate", "combined"] as const)(
         .log()
         .filter(({ level, msg }) => ["error", "fatal"].includes(level) || msg === "session failed");
       expect(faults).toEqual([]);
+      // What is free is collected while sessions come and go, not while nobody does anything.
       await eventually(
         `memory is back within 20 % of ${before} KiB`,
-        () => memoryKib() <= before * 1.2,
+        async () => {
+          const next = await Pop3Connection.login(server.port, "mrose", "secret");
+          for (let i = 0; i < 50; i++) await next.multiLine("RETR 3");
+          await next.command("QUIT");
+          const kib = memoryKib();
+          if (kib <= before * 1.2) return true;
+          throw new Error(`it is ${kib} KiB`);
+        },
         60_000,
       );
       console.log(
