@@ -1,191 +1,182 @@
-// npm run bench: our server and Dovecot, side by side. All servers run on copies of the same Maildirs with the same
-// passwords; one driver process at a time drives them in turn, several rounds, so that a slow minute of the machine
+// npm run bench: our server, Dovecot and Courier, side by side. All servers run on copies of the same Maildirs with the
+// same passwords; one driver process at a time drives them in turn, several rounds, so that a slow minute of the machine
 // hits all of them alike. What counts is the ratio, not the figure.
 //
-//   npm run bench -- [--quick] [--json FILE] [--only TEXT] [--server TEXT] [--rounds N] [--seconds N] [--folder DIR]
-import { fork } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus, tmpdir } from "node:os";
+//   npm run bench -- [--quick] [--only TEXT[,TEXT…]] [--server TEXT] [--rounds N] [--seconds N] [--folder DIR]
+//                    [--json FILE] [--svg FILE] [--check [--warn]] [--write-expected]
+//   npm run bench -- --from REPORT.json [--svg FILE] [--check [--warn]] [--write-expected]
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import type { TestAccount } from "../support/accounts.ts";
-import { type MailOwner, mailOwner } from "../support/mail-owner.ts";
-import { type Candidate, candidates, type RunningCandidate } from "./candidates.ts";
-import type { DriverReport, DriverTask } from "./driver.ts";
-import { copyMaildrops, layOutMaildrop, userName } from "./maildirs.ts";
-import { treeCpuMs } from "./process-cpu.ts";
-import { formatResults, type Measurement, type Result, summarize } from "./results.ts";
-import { type Maildrop, type Workload, workloads } from "./workloads.ts";
+import { makeCertificate } from "../../scripts/certificate.mjs";
+import { argon2idField, type TestAccount } from "../support/accounts.ts";
+import { atExit } from "../support/at-exit.ts";
+import { type MailOwner, mailOwner, runsAsRoot } from "../support/mail-owner.ts";
+import { runOrThrow, runProgram } from "../support/program.ts";
+import { type BenchArguments, readArguments } from "./arguments.ts";
+import type { Candidate } from "./candidates.ts";
+import { chart } from "./chart.ts";
+import { compare, type Expected, expectedFrom } from "./expected.ts";
+import { emptied, idle, layOutMaildrop, type Maildrop, userName } from "./maildrops.ts";
+import { type Contender, measure, password, sharesServer } from "./measure.ts";
+import { formatWorkload, type Measurement, type Report, summarize, type WorkloadReport } from "./results.ts";
+import { accountsNeeded, type Workload } from "./workloads.ts";
 
-const password = "secret";
-
-interface Options {
-  readonly chosen: readonly Workload[];
-  readonly servers: readonly Candidate[];
-  readonly rounds: number;
-  readonly measureMs: number;
-  readonly folder: string;
-  readonly json: string | undefined;
-}
+/** The program runs as built, in .bench. */
+const expectedFile = fileURLToPath(new URL("../../test/bench/expected.json", import.meta.url));
+/** 10,000 sessions with several descriptors each, in one process; where this may not be raised, the driver says what failed. */
+const openFiles = 100_000;
 
 async function main(): Promise<void> {
   const options = readArguments();
-  const owner = mailOwner();
-  const folder = mkdtempSync(join(options.folder, "dewey-bench-"));
-  chmodSync(folder, 0o755);
-  const running: { readonly candidate: Candidate; readonly server: RunningCandidate }[] = [];
-  try {
-    const maildrops = neededMaildrops(options.chosen);
-    say(`laying out ${maildrops.size} kinds of maildrop in ${folder}`);
-    const template = join(folder, "template");
-    for (const [maildrop, clients] of maildrops) layOutMaildrop(template, owner, maildrop, clients);
-    for (const [index, candidate] of options.servers.entries()) {
-      const homes = join(folder, `${index}`);
-      await copyMaildrops(template, homes);
-      running.push({ candidate, server: await candidate.start(accountsOf(maildrops, homes, owner), owner) });
-    }
-    rmSync(template, { recursive: true });
+  const report =
+    options.from === undefined
+      ? await runBench(options)
+      : (JSON.parse(readFileSync(options.from, "utf8")) as Report);
+  if (options.from !== undefined)
+    for (const workload of report.workloads) console.log(formatWorkload(workload));
+  if (options.json !== undefined) writeJson(options.json, report);
+  if (options.svg !== undefined) writeFileSync(options.svg, chart(report));
+  const expected = JSON.parse(readFileSync(expectedFile, "utf8")) as Expected;
+  if (options.check && !isAsExpected(report, expected) && !options.warn) process.exitCode = 1;
+  if (options.writeExpected) writeJson(expectedFile, expectedFrom(report, expected));
+}
 
-    const report: { workload: string; title: string; unit: string; results: readonly Result[] }[] = [];
+function isAsExpected(report: Report, expected: Expected): boolean {
+  const { worse, better, compared } = compare(report, expected);
+  for (const line of worse) console.log(`worse than expected: ${line}`);
+  for (const line of better) console.log(`better than expected: ${line}`);
+  console.log(
+    `${compared} ratios compared with test/bench/expected.json, ${worse.length} worse than expected`,
+  );
+  return worse.length === 0;
+}
+
+async function runBench(options: BenchArguments): Promise<Report> {
+  if (runsAsRoot()) await runProgram("prlimit", ["--pid", `${process.pid}`, `--nofile=${openFiles}`]);
+  const folder = mkdtempSync(join(options.folder, "dewey-bench-"));
+  const forgetAtExit = atExit(() => rmSync(folder, { recursive: true, force: true }));
+  chmodSync(folder, 0o755);
+  const contenders: Contender[] = [];
+  try {
+    await prepare(folder, options, contenders);
+    const measured: WorkloadReport[] = [];
     for (const workload of options.chosen) {
-      const results = await measureWorkload(workload, running, options);
-      console.log(formatResults(workload, results));
-      report.push({ workload: workload.name, title: workload.title, unit: workload.unit, results });
+      const report = await measureWorkload(workload, contenders, options);
+      console.log(formatWorkload(report));
+      measured.push(report);
     }
-    if (options.json !== undefined) {
-      const { rounds, measureMs } = options;
-      const machine = { cpu: cpus()[0]?.model, cores: availableParallelism(), node: process.version };
-      writeFileSync(
-        options.json,
-        `${JSON.stringify({ machine, rounds, measureMs, report }, undefined, 2)}\n`,
-      );
-    }
+    const machine = { cpu: cpus()[0]?.model, cores: availableParallelism(), node: process.version };
+    return { machine, rounds: options.rounds, measureMs: options.measureMs, workloads: measured };
   } finally {
-    const ends = await Promise.allSettled(running.map(({ server }) => server.stop()));
+    const ends = await Promise.allSettled(contenders.map(({ server }) => server.stop()));
     rmSync(folder, { recursive: true, force: true });
+    forgetAtExit();
     for (const end of ends) if (end.status === "rejected") console.error(`bench: ${end.reason}`);
+  }
+}
+
+async function prepare(
+  folder: string,
+  { chosen, servers }: BenchArguments,
+  contenders: Contender[],
+): Promise<void> {
+  const owner = mailOwner();
+  const certificate = await makeCertificate();
+  const maildrops = neededMaildrops(chosen);
+  const template = join(folder, "template");
+  for (const [maildrop, clients] of maildrops) {
+    say(`laying out ${maildrop.name}`);
+    layOutMaildrop(template, owner, maildrop, clients);
+  }
+  const shared = neededMaildrops(chosen.filter(sharesServer));
+  for (const [index, candidate] of servers.entries()) {
+    say(`copying for ${candidate.name}`);
+    const homes = join(folder, `${index}`);
+    await copyMaildrops(template, homes, maildrops);
+    const accounts = await makeAccounts(maildrops, homes, owner);
+    const served = [...shared.keys()].flatMap((maildrop) => accounts.get(maildrop)!);
+    const server = await candidate.start(served, owner, certificate);
+    contenders.push({ candidate, accounts, owner, certificate, template, homes, server });
   }
 }
 
 async function measureWorkload(
   workload: Workload,
-  running: readonly { readonly candidate: Candidate; readonly server: RunningCandidate }[],
-  { rounds, measureMs }: Options,
-): Promise<readonly Result[]> {
-  const byCandidate = new Map<string, Measurement[]>(running.map(({ candidate }) => [candidate.name, []]));
+  contenders: readonly Contender[],
+  { rounds, measureMs }: BenchArguments,
+): Promise<WorkloadReport> {
+  // Courier has no argon2.
+  const able = contenders.filter(
+    ({ candidate }) => candidate.maker !== "courier" || workload.maildrop.argon2Kib === undefined,
+  );
+  const measurements = new Map<Candidate, Measurement[]>(able.map(({ candidate }) => [candidate, []]));
   for (let round = 0; round < rounds; round++) {
     // Each round begins with another server: none is always the first after a pause.
-    for (let turn = 0; turn < running.length; turn++) {
-      const { candidate, server } = running[(round + turn) % running.length]!;
-      say(`${workload.name}, round ${round + 1} of ${rounds}: ${candidate.name}`);
-      byCandidate.get(candidate.name)?.push(await measure(workload, server, measureMs, candidate.name));
+    for (let turn = 0; turn < able.length; turn++) {
+      const contender = able[(round + turn) % able.length]!;
+      const { name } = contender.candidate;
+      say(`${workload.name}, round ${round + 1} of ${rounds}: ${name}`);
+      try {
+        measurements.get(contender.candidate)!.push(await measure(workload, contender, measureMs));
+      } catch (fault) {
+        throw new Error(`${name}: ${(fault as Error).message}`, { cause: fault });
+      }
     }
   }
-  const dovecots = candidates.filter(({ isDovecot }) => isDovecot).map(({ name }) => name);
-  return summarize(byCandidate, new Set(dovecots));
+  const { title, unit, counts } = workload;
+  return { name: workload.name, title, unit, counts, results: summarize(measurements) };
 }
 
-/** One driver process, one server, one workload. Its CPU time is taken from the driver's start signal to its end. */
-function measure(
-  workload: Workload,
-  server: RunningCandidate,
-  measureMs: number,
-  candidateName: string,
-): Promise<Measurement> {
-  const driver = fork(fileURLToPath(new URL("./driver.js", import.meta.url)));
-  const users = Array.from({ length: workload.clients }, (_, client) => userName(workload.maildrop, client));
-  driver.send({
-    workload: workload.name,
-    port: server.port,
-    users,
-    password,
-    measureMs,
-  } satisfies DriverTask);
-  return new Promise((resolve, reject) => {
-    const fail = (reason: string): void =>
-      reject(new Error(`${workload.name} with ${candidateName}: ${reason}`));
-    let cpuAtStart = 0;
-    driver.on("message", (report: DriverReport) => {
-      switch (report.kind) {
-        case "measuring":
-          cpuAtStart = treeCpuMs(server.pid);
-          break;
-        case "measured":
-          resolve({
-            unitsPerSecond: report.units / (report.elapsedMs / 1000),
-            cpuMsPerUnit: (treeCpuMs(server.pid) - cpuAtStart) / report.units,
-            driverCpuShare: report.cpuMs / report.elapsedMs,
-            sessionMs: report.sessionMs,
-          });
-          break;
-        case "failed":
-          fail(report.reason);
-          break;
-        default:
-          report satisfies never;
-      }
-    });
-    driver.once("error", (error) => fail(error.message));
-    driver.once("exit", (code) => fail(`the driver ended with ${code} and without a report`));
-  });
-}
-
-/** Every maildrop with the greatest number of clients that any workload has for it. */
+/** Every maildrop with the greatest number of accounts that any workload has for it. */
 function neededMaildrops(chosen: readonly Workload[]): ReadonlyMap<Maildrop, number> {
   const needed = new Map<Maildrop, number>();
-  for (const { maildrop, clients } of chosen) {
-    needed.set(maildrop, Math.max(clients, needed.get(maildrop) ?? 0));
+  const need = (maildrop: Maildrop, count: number): void => {
+    needed.set(maildrop, Math.max(count, needed.get(maildrop) ?? 0));
+  };
+  for (const workload of chosen) {
+    need(workload.maildrop, accountsNeeded(workload));
+    // What a fresh server warms up on.
+    if (workload.kind === "opening") need(idle, 1);
   }
   return needed;
 }
 
-function accountsOf(
+/** By links, but for the messages that are deleted: those are copied before each measurement. */
+async function copyMaildrops(
+  template: string,
+  homes: string,
+  maildrops: ReadonlyMap<Maildrop, number>,
+): Promise<void> {
+  mkdirSync(homes);
+  for (const [maildrop, clients] of maildrops) {
+    if (maildrop === emptied) continue;
+    const users = Array.from({ length: clients }, (_, client) => userName(maildrop, client));
+    await runOrThrow("cp", ["-al", "--", ...users.map((user) => join(template, user)), homes]);
+  }
+}
+
+async function makeAccounts(
   maildrops: ReadonlyMap<Maildrop, number>,
   homes: string,
-  owner: MailOwner,
-): readonly TestAccount[] {
-  return [...maildrops].flatMap(([maildrop, clients]) =>
-    Array.from({ length: clients }, (_, client) => {
-      const user = userName(maildrop, client);
-      return { user, password, uid: owner.uid, gid: owner.gid, home: join(homes, user) };
-    }),
-  );
-}
-
-function readArguments(): Options {
-  const { values } = parseArgs({
-    options: {
-      quick: { type: "boolean", default: false },
-      json: { type: "string" },
-      only: { type: "string", default: "" },
-      server: { type: "string", default: "" },
-      rounds: { type: "string" },
-      seconds: { type: "string" },
-      folder: { type: "string", default: tmpdir() },
-    },
-  });
-  const chosen = workloads.filter(({ name }) => name.includes(values.only));
-  if (chosen.length === 0) {
-    throw new Error(
-      `no workload is named like "${values.only}"; there are ${workloads.map(({ name }) => name).join(", ")}`,
+  { uid, gid }: MailOwner,
+): Promise<ReadonlyMap<Maildrop, readonly TestAccount[]>> {
+  const accounts = new Map<Maildrop, readonly TestAccount[]>();
+  for (const [maildrop, clients] of maildrops) {
+    // One hash for all of them, since making it costs as much as verifying it.
+    const field = await argon2idField(password, maildrop.argon2Kib);
+    const users = Array.from({ length: clients }, (_, client) => userName(maildrop, client));
+    accounts.set(
+      maildrop,
+      users.map((user) => ({ user, password, field, uid, gid, home: join(homes, user) })),
     );
   }
-  const servers = candidates.filter(({ name, isDovecot }) => name.includes(values.server) || isDovecot);
-  return {
-    chosen,
-    servers,
-    rounds: positive("--rounds", values.rounds ?? (values.quick ? "3" : "5")),
-    measureMs: 1000 * positive("--seconds", values.seconds ?? (values.quick ? "0.5" : "3")),
-    folder: values.folder,
-    json: values.json,
-  };
+  return accounts;
 }
 
-function positive(option: string, text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new Error(`${option} takes a number above 0, not "${text}"`);
-  return value;
+function writeJson(file: string, value: unknown): void {
+  writeFileSync(file, `${JSON.stringify(value, undefined, 2)}\n`);
 }
 
 /** Progress, apart from the results: standard error, one line that is written over. */

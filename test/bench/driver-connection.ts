@@ -3,10 +3,20 @@
 // on what the bench lays out itself: messages without a line that begins with a dot, so that RETR sends exactly the
 // octets that it announces.
 import { connect, type Socket } from "node:net";
+import { connect as connectTls, createSecureContext, type TLSSocket } from "node:tls";
 
 const lf = 0x0a;
 /** ".CRLF" behind a message. */
 const terminationOctets = 3;
+
+/** One for all connections: what is measured is the server's part of a handshake. */
+const tls13 = createSecureContext({ minVersion: "TLSv1.3" });
+
+/** What a client keeps from one connection to the next. */
+export interface TlsMemory {
+  /** The newest ticket; without one the handshake is a full one. */
+  ticket?: Buffer;
+}
 
 export class DriverConnection {
   readonly #socket: Socket;
@@ -27,21 +37,26 @@ export class DriverConnection {
     this.#socket = socket;
   }
 
-  /** Connects to 127.0.0.1 and reads the greeting. */
-  static async open(port: number, buffer: Buffer): Promise<DriverConnection> {
+  /**
+   * Connects to 127.0.0.1 and reads the greeting.
+   *
+   * @param tls for TLS 1.3 from the first octet; what stands in it is resumed, and a new ticket put there
+   */
+  static async open(port: number, buffer: Buffer, tls?: TlsMemory): Promise<DriverConnection> {
     let connection: DriverConnection | undefined;
-    const socket = connect({
+    const options = {
       host: "127.0.0.1",
       port,
       noDelay: true,
       onread: {
         buffer,
-        callback: (length, octets) => {
+        callback: (length: number, octets: Uint8Array) => {
           if (connection !== undefined) connection.#received(octets as Buffer, length);
           return true;
         },
       },
-    });
+    };
+    const socket = tls === undefined ? connect(options) : openTls(options, tls);
     connection = new DriverConnection(socket);
     const opened = connection;
     socket.on("error", (error) => opened.#fail(error));
@@ -51,6 +66,18 @@ export class DriverConnection {
     });
     await opened.lines(1);
     return opened;
+  }
+
+  /** Whether TLS went on from an earlier session. */
+  get isResumed(): boolean {
+    return "isSessionReused" in this.#socket && (this.#socket as TLSSocket).isSessionReused();
+  }
+
+  async login(user: string, password: string): Promise<void> {
+    this.send(`USER ${user}\r\n`);
+    await this.lines(1);
+    this.send(`PASS ${password}\r\n`);
+    await this.lines(1);
   }
 
   send(commands: string): void {
@@ -148,4 +175,18 @@ export class DriverConnection {
     settle?.reject(this.#fault);
     this.#socket.destroy();
   }
+}
+
+function openTls(options: object, memory: TlsMemory): TLSSocket {
+  const socket = connectTls({
+    ...options,
+    secureContext: tls13,
+    // The bench's certificate is its own.
+    rejectUnauthorized: false,
+    ...(memory.ticket && { session: memory.ticket }),
+  });
+  socket.on("session", (ticket) => {
+    memory.ticket = ticket;
+  });
+  return socket;
 }

@@ -1,98 +1,215 @@
-// The workloads: what a client does in one session, on what maildrop, with how many clients. A new one is one more
-// object in `workloads`; everything else (accounts, Maildirs, rounds, table) follows from it. Read by the bench, which
-// lays out the Maildirs, and by its driver process, which runs the sessions.
+// The workloads: what clients do, on what maildrop. A new one is one more object in `workloads`; everything else (accounts,
+// Maildirs, rounds, table) follows from it. Read by the bench and by its driver process, which runs the sessions.
 import type { DriverConnection } from "./driver-connection.ts";
+import {
+  emptied,
+  hundred,
+  hundredThousand,
+  idle,
+  large,
+  type Maildrop,
+  mix,
+  remembered,
+  sealed,
+  swept,
+  tenThousand,
+  thousand,
+} from "./maildrops.ts";
 
-/** Shape of a Maildir; workloads that name the same maildrop share its files. */
-export interface Maildrop {
-  readonly name: string;
-  readonly messages: number;
-  /** Of each message as stored, LF line ends. */
-  readonly messageBytes: number;
-}
+export type OpeningState = "cold" | "index" | "again";
 
-export interface Workload {
+interface Common {
   readonly name: string;
   readonly title: string;
   readonly maildrop: Maildrop;
-  /** Sessions at one time, each on an account of its own. */
-  readonly clients: number;
-  readonly unit: "session" | "message" | "MB";
-  /** One session after login, up to and without QUIT. Resolves with the units it did. */
-  readonly session: (connection: DriverConnection, maildrop: Maildrop) => Promise<number>;
+  readonly unit: "session" | "message" | "MB" | "login";
+  /** Which ratio to Dovecot is the one to look at: "cpu" where the machine is saturated, the driver with it. */
+  readonly counts: "rate" | "cpu" | "memory";
+  /** Part of `--quick`. */
+  readonly quick: boolean;
 }
 
-const hundred: Maildrop = { name: "hundred", messages: 100, messageBytes: 5_000 };
-const thousand: Maildrop = { name: "thousand", messages: 1_000, messageBytes: 5_000 };
-const tenThousand: Maildrop = { name: "ten-thousand", messages: 10_000, messageBytes: 1_000 };
-const large: Maildrop = { name: "large", messages: 8, messageBytes: 5_000_000 };
+export type Workload = Common &
+  (
+    | {
+        /** Sessions one after the other, on an account for each client, for a given time. */
+        readonly kind: "sessions";
+        readonly clients: number;
+        readonly tls?: "full" | "resumed";
+        /** One session after login, up to and without QUIT. Resolves with the units it did. */
+        readonly session: (connection: DriverConnection, maildrop: Maildrop) => Promise<number>;
+      }
+    /** Every maildrop is retrieved and deleted once; they are laid out anew before each measurement. */
+    | { readonly kind: "emptying"; readonly clients: number; readonly maildrops: number }
+    /** From connecting to the answer to STAT. */
+    | { readonly kind: "opening"; readonly state: OpeningState }
+    /** Every maildrop is opened once, for the second time, by one client: what does a server remember of them? */
+    | { readonly kind: "sweep"; readonly maildrops: number }
+    /** Logged in and silent; memory counts, and how many logins a second it took. */
+    | { readonly kind: "idle"; readonly sessions: number }
+    /** Connections that are there send USER and PASS at one moment; to the answer to the last one. */
+    | { readonly kind: "burst"; readonly logins: number }
+  );
+
+export type SessionWorkload = Extract<Workload, { kind: "sessions" }>;
 
 export const workloads: readonly Workload[] = [
+  poll("poll-100", "unchanged maildrop of 100 messages", hundred, 8, { quick: true }),
+  poll("poll-100-argon2id", "100 messages, argon2id of 19 MiB, seen before", remembered, 8, { quick: true }),
+  poll("poll-10000", "unchanged maildrop of 10,000 messages", tenThousand, 2, { quick: true }),
+  poll("poll-100-tls-full", "100 messages, TLS 1.3, full handshakes", hundred, 8, {
+    quick: true,
+    tls: "full",
+  }),
+  poll("poll-100-tls-resumed", "100 messages, TLS 1.3, session resumed", hundred, 8, {
+    quick: true,
+    tls: "resumed",
+  }),
+  ...opening("open-10000", "10,000 messages", tenThousand, true),
+  ...opening("open-100000", "100,000 messages", hundredThousand, false),
+  fetch("fetch-mix", "the realistic mix, 4 KB to 5 MB", mix, 1, { quick: true }),
+  fetch("fetch-mix-tls", "the realistic mix, TLS 1.3", mix, 1, { quick: true, tls: "resumed" }),
+  fetch("fetch-5m", "messages of 5 MB", large, 1, { quick: true }),
+  fetch("fetch-5m-tls", "messages of 5 MB, TLS 1.3", large, 1, { tls: "resumed" }),
+  fetch("fetch-5k-1", "1,000 messages of 5 KB one by one", thousand, 1, { quick: true }),
+  fetch("fetch-5k-4", "1,000 messages of 5 KB one by one", thousand, 4, { quick: true }),
+  fetch("fetch-5k-4-tls", "1,000 messages of 5 KB one by one, TLS 1.3", thousand, 4, { tls: "resumed" }),
+  fetch("fetch-5k-pipelined-1", "1,000 messages of 5 KB, 50 commands at a time", thousand, 1, {
+    pipelined: true,
+  }),
+  fetch("fetch-5k-pipelined-4", "1,000 messages of 5 KB, 50 commands at a time", thousand, 4, {
+    pipelined: true,
+    quick: true,
+  }),
   {
-    name: "poll-100",
-    title: "log in, STAT, QUIT; unchanged maildrop of 100 messages; 8 clients",
-    maildrop: hundred,
-    clients: 8,
-    unit: "session",
-    session: poll,
-  },
-  {
-    name: "poll-10000",
-    title: "log in, STAT, QUIT; unchanged maildrop of 10,000 messages; 2 clients",
-    maildrop: tenThousand,
-    clients: 2,
-    unit: "session",
-    session: poll,
-  },
-  {
-    name: "fetch-5k-1",
-    title: "RETR 1,000 messages of 5 KB one by one; 1 client",
-    maildrop: thousand,
-    clients: 1,
-    unit: "message",
-    session: fetchOneByOne,
-  },
-  {
-    name: "fetch-5k-4",
-    title: "RETR 1,000 messages of 5 KB one by one; 4 clients",
-    maildrop: thousand,
+    kind: "emptying",
+    name: "empty-100",
+    title: "RETR and DELE of all 100 new messages of 5 KB, QUIT; 4 clients",
+    maildrop: emptied,
     clients: 4,
+    maildrops: 100,
     unit: "message",
-    session: fetchOneByOne,
+    counts: "cpu",
+    quick: true,
   },
   {
-    name: "fetch-5k-pipelined-1",
-    title: "RETR 1,000 messages of 5 KB, 50 commands at a time; 1 client",
-    maildrop: thousand,
-    clients: 1,
-    unit: "message",
-    session: fetchPipelined,
+    kind: "sweep",
+    name: "sweep-50",
+    title: "log in, STAT, QUIT on each of 50 maildrops of 10,000 messages, the second time; memory after it",
+    maildrop: swept,
+    maildrops: 50,
+    unit: "session",
+    counts: "rate",
+    quick: false,
   },
+  idling(1_000, true),
+  idling(10_000, false),
   {
-    name: "fetch-5k-pipelined-4",
-    title: "RETR 1,000 messages of 5 KB, 50 commands at a time; 4 clients",
-    maildrop: thousand,
-    clients: 4,
-    unit: "message",
-    session: fetchPipelined,
-  },
-  {
-    name: "fetch-5m",
-    title: "RETR messages of 5 MB; 1 client",
-    maildrop: large,
-    clients: 1,
-    unit: "MB",
-    session: fetchBytes,
+    kind: "burst",
+    name: "burst-200",
+    title: "200 logins at one moment, argon2id of 64 MiB, not seen before",
+    maildrop: sealed,
+    logins: 200,
+    unit: "login",
+    counts: "rate",
+    quick: true,
   },
 ];
 
-async function poll(connection: DriverConnection): Promise<number> {
+/** How many accounts, each with its maildrop, a workload needs. */
+export function accountsNeeded(workload: Workload): number {
+  switch (workload.kind) {
+    case "sessions":
+      return workload.clients;
+    case "emptying":
+      // Each client begins with one that does not count.
+      return workload.clients + workload.maildrops;
+    case "opening":
+      return 1;
+    case "sweep":
+      return workload.maildrops;
+    case "idle":
+      return workload.sessions;
+    case "burst":
+      return workload.logins;
+    default:
+      return workload satisfies never;
+  }
+}
+
+interface Further {
+  readonly quick?: boolean;
+  readonly tls?: "full" | "resumed";
+  readonly pipelined?: boolean;
+}
+
+function poll(name: string, what: string, maildrop: Maildrop, clients: number, further: Further): Workload {
+  const { quick = false, tls } = further;
+  const title = `log in, STAT, QUIT; ${what}; ${count(clients)}`;
+  const common = { name, title, maildrop, clients, quick, session: stat } as const;
+  return { kind: "sessions", unit: "session", counts: "cpu", ...common, ...(tls && { tls }) };
+}
+
+function fetch(name: string, what: string, maildrop: Maildrop, clients: number, further: Further): Workload {
+  const { quick = false, tls, pipelined } = further;
+  const isSmall = maildrop === thousand;
+  const session = pipelined ? retrievePipelined : isSmall ? retrieveOneByOne : retrieveBytes;
+  return {
+    kind: "sessions",
+    name,
+    title: `RETR ${what}; ${count(clients)}`,
+    maildrop,
+    clients,
+    quick,
+    session,
+    unit: isSmall ? "message" : "MB",
+    counts: clients > 1 ? "cpu" : "rate",
+    ...(tls && { tls }),
+  };
+}
+
+function opening(name: string, what: string, maildrop: Maildrop, quick: boolean): readonly Workload[] {
+  const states = {
+    cold: "no index, files in the page cache",
+    index: "index on disk, server started anew",
+    again: "the session before was just now",
+  } satisfies Record<OpeningState, string>;
+  return (Object.keys(states) as OpeningState[]).map((state) => ({
+    kind: "opening",
+    name: `${name}-${state}`,
+    title: `from connecting to the answer to STAT, ${what}; ${states[state]}`,
+    maildrop,
+    state,
+    unit: "session",
+    counts: "rate",
+    quick,
+  }));
+}
+
+function idling(sessions: number, quick: boolean): Workload {
+  return {
+    kind: "idle",
+    name: `idle-${sessions}`,
+    title: `${sessions.toLocaleString("en-US")} sessions, logged in and silent`,
+    maildrop: idle,
+    sessions,
+    unit: "login",
+    counts: "memory",
+    quick,
+  };
+}
+
+function count(clients: number): string {
+  return clients === 1 ? "1 client" : `${clients} clients`;
+}
+
+export async function stat(connection: DriverConnection): Promise<number> {
   connection.send("STAT\r\n");
   await connection.lines(1);
   return 1;
 }
 
-async function fetchOneByOne(connection: DriverConnection, { messages }: Maildrop): Promise<number> {
+async function retrieveOneByOne(connection: DriverConnection, { messages }: Maildrop): Promise<number> {
   for (let number = 1; number <= messages; number++) {
     connection.send(`RETR ${number}\r\n`);
     await connection.messages(1);
@@ -100,17 +217,30 @@ async function fetchOneByOne(connection: DriverConnection, { messages }: Maildro
   return messages;
 }
 
-async function fetchPipelined(connection: DriverConnection, { messages }: Maildrop): Promise<number> {
+async function retrievePipelined(connection: DriverConnection, { messages }: Maildrop): Promise<number> {
   const atOnce = 50;
   for (let first = 1; first <= messages; first += atOnce) {
-    const count = Math.min(atOnce, messages - first + 1);
-    connection.send(Array.from({ length: count }, (_, index) => `RETR ${first + index}\r\n`).join(""));
-    await connection.messages(count);
+    const commands = Math.min(atOnce, messages - first + 1);
+    connection.send(Array.from({ length: commands }, (_, index) => `RETR ${first + index}\r\n`).join(""));
+    await connection.messages(commands);
   }
   return messages;
 }
 
-async function fetchBytes(connection: DriverConnection, maildrop: Maildrop): Promise<number> {
-  await fetchOneByOne(connection, maildrop);
-  return (maildrop.messages * maildrop.messageBytes) / 1e6;
+async function retrieveBytes(connection: DriverConnection, maildrop: Maildrop): Promise<number> {
+  await retrieveOneByOne(connection, maildrop);
+  return maildrop.bytes / 1e6;
+}
+
+export async function retrieveAndDelete(
+  connection: DriverConnection,
+  { messages }: Maildrop,
+): Promise<number> {
+  for (let number = 1; number <= messages; number++) {
+    connection.send(`RETR ${number}\r\n`);
+    await connection.messages(1);
+    connection.send(`DELE ${number}\r\n`);
+    await connection.lines(1);
+  }
+  return messages;
 }

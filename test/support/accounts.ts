@@ -18,19 +18,26 @@ export interface TestAccount {
 /**
  * Writes `user:{ARGON2ID}hash:uid:gid::home::` for each account, mode 0644 (the server's auth process and Dovecot's
  * read it with uids of their own).
- *
- * The hash is as cheap as argon2id can be made without being refused: what these tests and measurements look at
- * comes after it.
  */
 export async function writePasswdFile(file: string, accounts: readonly TestAccount[]): Promise<void> {
   const lines = await Promise.all(
-    accounts.map(async ({ user, password, field, uid, gid, home, extra = "" }) => {
-      if (field !== undefined) return `${user}:${field}:${uid}:${gid}::${home}::${extra}\n`;
-      const hash = await argon2.hash(password, { memoryCost: 64, timeCost: 1, parallelism: 1 });
-      // The package writes m,p,t; libsodium, and so Dovecot, reads only the reference's order m,t,p.
-      const ordered = hash.replace(/\$(m=\d+),(p=\d+),(t=\d+)\$/, "$$$1,$3,$2$$");
-      return `${user}:{ARGON2ID}${ordered}:${uid}:${gid}::${home}::${extra}\n`;
+    accounts.map(async ({ user, password, field, uid, gid, home }) => {
+      return `${user}:${field ?? (await argon2idField(password))}:${uid}:${gid}::${home}::\n`;
     }),
   );
   writeFileSync(file, lines.join(""), { mode: 0o644 });
+}
+
+/**
+ * A password field in the form that Dovecot reads, too.
+ *
+ * @param memoryKib without it, the hash is as cheap as argon2id can be made without being refused: what most tests and
+ * measurements look at comes after it
+ */
+export async function argon2idField(password: string, memoryKib?: number): Promise<string> {
+  const cost =
+    memoryKib === undefined ? { memoryCost: 64, timeCost: 1 } : { memoryCost: memoryKib, timeCost: 2 };
+  const hash = await argon2.hash(password, { ...cost, parallelism: 1 });
+  // The package writes m,p,t; libsodium, and so Dovecot, reads only the reference's order m,t,p.
+  return `{ARGON2ID}${hash.replace(/\$(m=\d+),(p=\d+),(t=\d+)\$/, "$$$1,$3,$2$$")}`;
 }

@@ -3,6 +3,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { MadeCertificate } from "../../../scripts/certificate.mjs";
 import { type TestAccount, writePasswdFile } from "../../support/accounts.ts";
 import { eventually } from "../../support/eventually.ts";
 import { freePort } from "../../support/free-port.ts";
@@ -16,12 +17,15 @@ export interface DovecotOptions {
   readonly accounts?: readonly TestAccount[];
   /** A passwd file that exists, readable for Dovecot's own user. */
   readonly passwdFile?: string;
+  /** With it, it also serves POP3S on `tlsPort`. */
+  readonly certificate?: MadeCertificate;
   /** Further lines of dovecot.conf. */
   readonly settings?: string;
 }
 
 export interface Dovecot {
   readonly port: number;
+  readonly tlsPort: number;
   /** The master process; the others are its children. */
   readonly pid: number;
   log(): string;
@@ -33,10 +37,11 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
   try {
     chmodSync(folder, 0o755);
     const port = await freePort();
+    const tlsPort = await freePort();
     const passwdFile = options.passwdFile ?? join(folder, "passwd");
     if (options.passwdFile === undefined) await writePasswdFile(passwdFile, options.accounts ?? []);
     const config = join(folder, "dovecot.conf");
-    writeFileSync(config, dovecotConf(folder, port, passwdFile, options));
+    writeFileSync(config, dovecotConf(folder, { port, tlsPort }, passwdFile, options));
     const program = await startProgram("/usr/sbin/dovecot", ["-F", "-c", config]);
     try {
       await Promise.race([
@@ -49,6 +54,7 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
     }
     return {
       port,
+      tlsPort,
       pid: program.pid,
       log: () => program.output(),
       async stop() {
@@ -67,9 +73,9 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
 
 function dovecotConf(
   folder: string,
-  port: number,
+  { port, tlsPort }: Pick<Dovecot, "port" | "tlsPort">,
   passwdFile: string,
-  { owner, settings }: DovecotOptions,
+  { owner, settings, certificate }: DovecotOptions,
 ): string {
   return `
 base_dir = ${folder}/run
@@ -77,7 +83,7 @@ state_dir = ${folder}/state
 log_path = /dev/stderr
 protocols = pop3
 listen = 127.0.0.1
-ssl = no
+${certificate === undefined ? "ssl = no" : tlsSettings(folder, certificate)}
 disable_plaintext_auth = no
 auth_mechanisms = plain login
 mail_location = maildir:~/Maildir
@@ -98,7 +104,8 @@ service pop3-login {
     port = ${port}
   }
   inet_listener pop3s {
-    port = 0
+    port = ${certificate === undefined ? 0 : tlsPort}
+    ssl = yes
   }
 }
 # A wrong password is answered without delay: the tests compare answers, not patience.
@@ -116,6 +123,14 @@ service stats {
 ${runsAsRoot() ? "" : withoutRoot(owner)}
 ${settings ?? ""}
 `;
+}
+
+function tlsSettings(folder: string, { certificate, privateKey }: MadeCertificate): string {
+  writeFileSync(join(folder, "certificate.pem"), certificate);
+  writeFileSync(join(folder, "private-key.pem"), privateKey, { mode: 0o600 });
+  return `ssl = yes
+ssl_cert = <${folder}/certificate.pem
+ssl_key = <${folder}/private-key.pem`;
 }
 
 /** Everything under one uid, and no chroot, which only root may do. */

@@ -1,0 +1,233 @@
+// One workload, one server, one round: lays out what the workload uses up, starts a server of its own where one must be
+// fresh, lets a driver process run the sessions, and looks meanwhile at what they cost.
+import { fork } from "node:child_process";
+import { readdirSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import argon2 from "argon2";
+import type { MadeCertificate } from "../../scripts/certificate.mjs";
+import type { TestAccount } from "../support/accounts.ts";
+import type { MailOwner } from "../support/mail-owner.ts";
+import { runOrThrow } from "../support/program.ts";
+import type { Candidate, RunningCandidate } from "./candidates.ts";
+import type { DriverReport, DriverTask } from "./driver.ts";
+import { DriverConnection } from "./driver-connection.ts";
+import { idle, type Maildrop } from "./maildrops.ts";
+import { kernelMemoryKib, treeCpuMs, treeMemoryKib } from "./process-tree.ts";
+import type { Measurement } from "./results.ts";
+import { accountsNeeded, type OpeningState, stat, type Workload } from "./workloads.ts";
+
+/** A candidate with its accounts and their mail. */
+export interface Contender {
+  readonly candidate: Candidate;
+  readonly accounts: ReadonlyMap<Maildrop, readonly TestAccount[]>;
+  readonly owner: MailOwner;
+  readonly certificate: MadeCertificate;
+  /** Where its accounts' mail comes from, and belongs. */
+  readonly template: string;
+  readonly homes: string;
+  /** Serves all accounts for as long as the bench runs. */
+  readonly server: RunningCandidate;
+}
+
+export const password = "secret";
+const warmUpSessions = 50;
+/** Of openings one after the other, whose median counts. */
+const openings = 5;
+const memorySampleMs = 100;
+
+/** The workloads that one server after the other may serve; the others begin with one that was just started. */
+export function sharesServer({ kind }: Workload): boolean {
+  return kind === "sessions" || kind === "emptying";
+}
+
+export async function measure(
+  workload: Workload,
+  contender: Contender,
+  measureMs: number,
+): Promise<Measurement> {
+  const accounts = contender.accounts.get(workload.maildrop)!.slice(0, accountsNeeded(workload));
+  const users = accounts.map(({ user }) => user);
+  switch (workload.kind) {
+    case "sessions": {
+      const measured = await drive(workload, contender.server, users, measureMs, "midway");
+      const resumed = Math.round(measured.resumedShare * 100);
+      return workload.tls === undefined ? measured : { ...measured, note: `${resumed} % resumed` };
+    }
+    case "emptying":
+      await layOutAnew(contender, users);
+      return await drive(workload, contender.server, users, measureMs, "midway");
+    case "opening":
+      return await measureOpening(workload, contender, accounts, workload.state);
+    case "sweep":
+      return await withFreshServer(contender, accounts, async (server) => {
+        for (const user of users) await openOnce(server, user);
+        return await drive(workload, server, users, measureMs, "end");
+      });
+    case "idle":
+      return await withFreshServer(contender, accounts, async (server) => {
+        await openOnce(server, users[0]!);
+        const before = { pss: treeMemoryKib(server.pid), kernel: kernelMemoryKib() };
+        let kernelKib = 0;
+        const measured = await drive(workload, server, users, measureMs, "end", () => {
+          kernelKib = kernelMemoryKib() - before.kernel;
+        });
+        const pssKib = measured.memoryMib * 1024 - before.pss;
+        const each = (kib: number): string => `${(kib / users.length).toFixed(1)} KiB`;
+        // Of the kernel's memory the client's end of the connection is part, the same for all servers.
+        return {
+          ...measured,
+          memoryMib: (pssKib + kernelKib) / 1024,
+          note: `${each(pssKib)} PSS + ${each(kernelKib)} kernel a session`,
+        };
+      });
+    case "burst": {
+      const boundMs = await verificationBoundMs(accounts[0]!, users.length);
+      return await withFreshServer(contender, accounts, async (server) => {
+        const measured = await drive(workload, server, users, measureMs, "peak");
+        const ratio = Math.max(...measured.sessionMs) / boundMs;
+        return { ...measured, note: `the last after ${ratio.toFixed(2)} × the CPU bound` };
+      });
+    }
+    default:
+      return workload satisfies never;
+  }
+}
+
+async function measureOpening(
+  workload: Workload,
+  contender: Contender,
+  accounts: readonly TestAccount[],
+  state: OpeningState,
+): Promise<Measurement> {
+  const [{ user, home }] = accounts as [TestAccount];
+  const maildir = join(home, "Maildir");
+  const other = contender.accounts.get(idle)![0]!;
+  if (state === "cold") {
+    for (const name of notMail(maildir)) rmSync(join(maildir, name), { recursive: true });
+  } else if (notMail(maildir).length === 0) {
+    await withFreshServer(contender, accounts, async (server) => await openOnce(server, user));
+  }
+  return await withFreshServer(contender, [...accounts, other], async (server) => {
+    // A server that has run for a while: its processes are there, its code is compiled, but for this maildrop.
+    for (let i = 0; i < warmUpSessions; i++) await openOnce(server, other.user);
+    if (state === "again") await openOnce(server, user);
+    const users = state === "again" ? Array<string>(openings).fill(user) : [user];
+    return await drive(workload, server, users, 0, "end");
+  });
+}
+
+/** Whatever a server has left beside the mail. */
+function notMail(maildir: string): readonly string[] {
+  return readdirSync(maildir).filter((name) => !["new", "cur", "tmp"].includes(name));
+}
+
+async function layOutAnew({ template, homes }: Contender, users: readonly string[]): Promise<void> {
+  for (const user of users) rmSync(join(homes, user), { recursive: true, force: true });
+  await runOrThrow("cp", ["-a", "--", ...users.map((user) => join(template, user)), homes]);
+}
+
+async function withFreshServer<T>(
+  { candidate, owner, certificate }: Contender,
+  accounts: readonly TestAccount[],
+  act: (server: RunningCandidate) => Promise<T>,
+): Promise<T> {
+  const server = await candidate.start(accounts, owner, certificate);
+  try {
+    return await act(server);
+  } finally {
+    await server.stop();
+  }
+}
+
+const buffer = Buffer.allocUnsafe(64 * 1024);
+
+async function openOnce({ port }: RunningCandidate, user: string): Promise<void> {
+  const connection = await DriverConnection.open(port, buffer);
+  await connection.login(user, password);
+  await stat(connection);
+  await connection.quit();
+}
+
+/** How long so many verifications take where nothing else does, on all cores. */
+async function verificationBoundMs({ field }: TestAccount, count: number): Promise<number> {
+  const hash = field!.replace("{ARGON2ID}", "");
+  const sample = 4 * availableParallelism();
+  let left = sample;
+  const begin = performance.now();
+  await Promise.all(
+    Array.from({ length: availableParallelism() }, async () => {
+      while (left-- > 0) await argon2.verify(hash, password);
+    }),
+  );
+  return ((performance.now() - begin) / sample) * count;
+}
+
+type Driven = Measurement & { readonly resumedShare: number };
+
+/**
+ * Forks a driver. The server's CPU time is taken from the driver's start signal to its end, its memory when `memory` says.
+ *
+ * @param atEnd called when all is done and sessions that are held are still open
+ */
+function drive(
+  { name, maildrop, ...workload }: Workload,
+  server: RunningCandidate,
+  users: readonly string[],
+  measureMs: number,
+  memory: "midway" | "end" | "peak",
+  atEnd: () => void = () => {},
+): Promise<Driven> {
+  const driver = fork(fileURLToPath(new URL("./driver.js", import.meta.url)));
+  const withTls = workload.kind === "sessions" && workload.tls !== undefined;
+  const port = withTls ? server.tlsPort : server.port;
+  driver.send({ workload: name, port, users, password, measureMs } satisfies DriverTask);
+  return new Promise((resolve, reject) => {
+    let cpuAtStart = 0;
+    let memoryKib = 0;
+    const sample = (): void => {
+      memoryKib = Math.max(memoryKib, treeMemoryKib(server.pid));
+    };
+    let sampling: NodeJS.Timeout | undefined;
+    const end = (act: () => void): void => {
+      clearInterval(sampling);
+      act();
+      if (driver.connected) driver.disconnect();
+    };
+    const fail = (reason: string): void => end(() => reject(new Error(`${name}: ${reason}`)));
+    driver.on("message", (report: DriverReport) => {
+      switch (report.kind) {
+        case "measuring":
+          cpuAtStart = treeCpuMs(server.pid);
+          if (memory === "midway") sampling = setTimeout(sample, measureMs / 2);
+          if (memory === "peak") sampling = setInterval(sample, memorySampleMs);
+          break;
+        case "measured": {
+          const cpuMs = treeCpuMs(server.pid) - cpuAtStart;
+          // Also where the middle had not come.
+          if (memory === "end" || memoryKib === 0) sample();
+          atEnd();
+          end(() =>
+            resolve({
+              unitsPerSecond: report.units / (report.elapsedMs / 1000),
+              cpuMsPerUnit: cpuMs / report.units,
+              memoryMib: memoryKib / 1024,
+              driverCpuShare: report.cpuMs / report.elapsedMs,
+              sessionMs: report.sessionMs,
+              resumedShare: report.resumedShare,
+            }),
+          );
+          break;
+        }
+        case "failed":
+          fail(report.reason);
+          break;
+        default:
+          report satisfies never;
+      }
+    });
+    driver.once("error", (error) => fail(error.message));
+    driver.once("exit", (code) => fail(`the driver ended with ${code} and without a report`));
+  });
+}
