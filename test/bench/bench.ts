@@ -119,9 +119,12 @@ async function measureWorkload(
       const { name } = contender.candidate;
       say(`${workload.name}, round ${round + 1} of ${rounds}: ${name}`);
       try {
-        measurements.get(contender.candidate)!.push(await measure(workload, contender, measureMs));
+        measurements.get(contender.candidate)?.push(await measure(workload, contender, measureMs));
       } catch (fault) {
-        throw new Error(`${name}: ${(fault as Error).message}`, { cause: fault });
+        // The others, and the other workloads, are worth having all the same.
+        console.error(`bench: ${name} is left out of ${workload.name}: ${(fault as Error).message}`);
+        measurements.delete(contender.candidate);
+        process.exitCode = 1;
       }
     }
   }

@@ -25,7 +25,7 @@ export interface Candidate {
   ): Promise<RunningCandidate>;
 }
 
-// Limits that no workload meets: what is measured is not where somebody has set them.
+// Limits, here and with the others, that no workload meets: what is measured is not where somebody has set them.
 const dovecotLimits = `
 default_process_limit = 20000
 default_client_limit = 50000
@@ -70,7 +70,7 @@ function ours(processes: "separate" | "combined"): Candidate {
         accounts,
         owner,
         certificates: [certificate],
-        settings: { server: { processes } },
+        settings: { server: { processes }, limits: { sessions: 20_000, sessions_per_address: 20_000 } },
       });
     },
   };

@@ -24,9 +24,12 @@ export interface Result {
   readonly memoryMib: number;
   readonly driverCpuShare: number;
   readonly sessionMs: { readonly p50: number; readonly p95: number; readonly p99: number };
-  /** Above 1 is better than Dovecot: how many times its units per second. */
-  readonly rateRatio: number;
-  /** Above 1 is better than Dovecot: how many units for the CPU time that it takes for one. Null below what can be measured. */
+  /**
+   * Above 1 is better than Dovecot: how many times its units per second. Null, as the others, where one side is below what can
+   * be measured, or no Dovecot has got through.
+   */
+  readonly rateRatio: number | null;
+  /** Above 1 is better than Dovecot: how many units for the CPU time that it takes for one. */
   readonly cpuRatio: number | null;
   /** Above 1 is better than Dovecot: how often this fits into its memory. */
   readonly memoryRatio: number | null;
@@ -49,7 +52,6 @@ export interface WorkloadReport {
   readonly results: readonly Result[];
 }
 
-/** @param rounds of each candidate; at least one of them a Dovecot */
 export function summarize(rounds: ReadonlyMap<Candidate, readonly Measurement[]>): readonly Result[] {
   const medians = [...rounds].map(([{ name, maker }, measurements]) => {
     const of = (figure: (measurement: Measurement) => number): number => median(measurements.map(figure));
@@ -67,12 +69,12 @@ export function summarize(rounds: ReadonlyMap<Candidate, readonly Measurement[]>
     };
   });
   const theirs = medians.filter(({ maker }) => maker === "dovecot");
-  const theirRate = Math.max(...theirs.map(({ unitsPerSecond }) => unitsPerSecond));
+  const theirRate = Math.max(0, ...theirs.map(({ unitsPerSecond }) => unitsPerSecond));
   const theirCpu = Math.min(...theirs.map(({ cpuMsPerUnit }) => cpuMsPerUnit));
   const theirMemory = Math.min(...theirs.map(({ memoryMib }) => memoryMib));
   return medians.map((result) => ({
     ...result,
-    rateRatio: result.unitsPerSecond / theirRate,
+    rateRatio: ratio(result.unitsPerSecond, theirRate),
     cpuRatio: ratio(theirCpu, result.cpuMsPerUnit),
     memoryRatio: ratio(theirMemory, result.memoryMib),
   }));
@@ -112,7 +114,7 @@ export function formatWorkload({ name, title, unit, counts, results }: WorkloadR
   const rows = results.map((result) => [
     result.candidate,
     number(result.unitsPerSecond),
-    result.rateRatio.toFixed(2),
+    result.rateRatio?.toFixed(2) ?? "–",
     // A GB in seconds is an MB in milliseconds.
     number(unit === "MB" ? result.cpuMsPerUnit : result.cpuMsPerUnit * 1000),
     result.cpuRatio?.toFixed(2) ?? "–",
@@ -152,9 +154,8 @@ function percentiles(values: readonly number[]): Result["sessionMs"] {
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99) };
 }
 
-/** Null where one of them was too little to be measured. */
-function ratio(theirs: number, ours: number): number | null {
-  return theirs > 0 && ours > 0 ? theirs / ours : null;
+function ratio(above: number, below: number): number | null {
+  return above > 0 && below > 0 && Number.isFinite(above) ? above / below : null;
 }
 
 /** Three figures that mean something, with commas. */
