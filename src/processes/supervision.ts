@@ -281,6 +281,9 @@ export class SupervisedChild implements Respondent, Probed {
 function childEnvironment(threads: number | undefined): NodeJS.ProcessEnv {
   const { TZ, LANG } = process.env;
   return {
+    // Message buffers are mapped one by one and given back when they are free. Left to itself, glibc takes the first one that
+    // is freed for a reason to keep the others: after a rush of clients a worker would stay as large as it was.
+    MALLOC_MMAP_THRESHOLD_: "131072",
     ...(threads === undefined ? {} : { UV_THREADPOOL_SIZE: `${threads}` }),
     ...(TZ === undefined ? {} : { TZ }),
     ...(LANG === undefined ? {} : { LANG }),
