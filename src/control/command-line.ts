@@ -7,6 +7,7 @@ import { parseUidlFormat } from "../maildir/uidl-format.ts";
 import { type ImportOptions, importUidl } from "./commands/import-uidl.ts";
 import { followLog } from "./commands/log.ts";
 import { mailboxList, mailboxShow, mailboxStatus } from "./commands/mailbox.ts";
+import { type RehearseOptions, rehearse } from "./commands/rehearse.ts";
 import { reload } from "./commands/reload.ts";
 import { stats } from "./commands/stats.ts";
 import { clearThrottle, listThrottle } from "./commands/throttle.ts";
@@ -216,6 +217,24 @@ export function commandLine(): Command {
     .action((users: string[], { all }: { all?: true }, command: Command) => {
       const { config, printer } = contextOf(command);
       return warm(config, printer, users, all === true);
+    });
+  program
+    .command("rehearse")
+    .description("ask the old server what it tells clients, and compare; changes nothing, there or here")
+    .requiredOption("--old <host[:port]>", "the old server, which still runs on the same mail")
+    .option("--tls", "POP3S, port 995 unless another is given")
+    .option("--insecure", "take any certificate of the old server's")
+    .requiredOption("--accounts <file>", "lines of user:password")
+    .addHelpText(
+      "after",
+      examples([
+        "pop3-ctl rehearse --old mail.example.org --tls --accounts FILE",
+        "exit status 1 if anything changes",
+      ]),
+    )
+    .action((options: RehearseOptions, command: Command) => {
+      const { config, printer } = contextOf(command);
+      return rehearse(config, printer, options);
     });
   program
     .command("import-uidl")

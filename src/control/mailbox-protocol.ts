@@ -19,6 +19,8 @@ export const mailboxRequest = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("status"), maildir, lock }),
   /** Counts all sizes and writes the index. */
   z.strictObject({ kind: z.literal("warm"), maildir, lock }),
+  /** What clients would be told, all of it; changes nothing. */
+  z.strictObject({ kind: z.literal("preview"), maildir }),
   /** Freezes another server's unique-ids. */
   z.strictObject({
     kind: z.literal("import"),
@@ -91,6 +93,7 @@ export const mailboxAnswer = z.discriminatedUnion("kind", [
   }),
   progress,
   imported,
+  z.strictObject({ kind: z.literal("previewed"), uniqueId: z.string(), octets: count }),
   z.strictObject({ kind: z.literal("missing") }),
   z.strictObject({ kind: z.literal("locked") }),
   z.strictObject({ kind: z.literal("failed"), reason: z.string() }),

@@ -6,6 +6,7 @@ import { text } from "node:stream/consumers";
 import { simpleParser } from "mailparser";
 import { importUniqueIds } from "../maildir/import-unique-ids.ts";
 import { Maildrop } from "../maildir/maildrop.ts";
+import type { MaildropOptions } from "../maildir/maildrop-options.ts";
 import { warmIndex } from "../maildir/warm.ts";
 import { messageHeader, readMessage } from "./mail-headers.ts";
 import { type MailboxAnswer, type MailboxRequest, mailboxRequest } from "./mailbox-protocol.ts";
@@ -34,6 +35,8 @@ async function answer(asked: MailboxRequest): Promise<void> {
       return status(asked);
     case "warm":
       return warm(asked);
+    case "preview":
+      return preview(asked.maildir);
     case "import":
       return importIds(asked);
     default:
@@ -42,9 +45,13 @@ async function answer(asked: MailboxRequest): Promise<void> {
 }
 
 /** Without its lock: a session under way is not disturbed. */
-async function withMaildrop(path: string, act: (maildrop: Maildrop) => Promise<void>): Promise<void> {
+async function withMaildrop(
+  path: string,
+  act: (maildrop: Maildrop) => Promise<void>,
+  options: MaildropOptions = {},
+): Promise<void> {
   if (await isMissing(path)) return say({ kind: "missing" });
-  const opened = await Maildrop.open(path, { lock: "none" });
+  const opened = await Maildrop.open(path, { ...options, lock: "none" });
   if (opened.kind === "locked") return say({ kind: "locked" });
   if (opened.kind === "failed") return say({ kind: "failed", reason: opened.reason });
   try {
@@ -142,6 +149,16 @@ async function warm({ maildir, lock }: MailboxRequest & { kind: "warm" }): Promi
   });
   if (result.kind === "failed") say({ kind: "failed", reason: result.reason });
   else say(result);
+}
+
+async function preview(maildir: string): Promise<void> {
+  const asServed = async (maildrop: Maildrop): Promise<void> => {
+    await maildrop.measure();
+    for (let index = 0; index < maildrop.count; index++) {
+      say({ kind: "previewed", uniqueId: maildrop.uniqueId(index), octets: maildrop.octets(index) });
+    }
+  };
+  await withMaildrop(maildir, asServed, { readOnly: true });
 }
 
 async function importIds({

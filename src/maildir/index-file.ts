@@ -98,7 +98,8 @@ export class IndexWriter {
   }
 
   async #write(stamps?: FolderStamps): Promise<void> {
-    const { files, now, onEvent } = this.#settings;
+    const { files, now, onEvent, readOnly } = this.#settings;
+    if (readOnly) return;
     this.#isStale = false;
     this.#countedSince = 0;
     const code =

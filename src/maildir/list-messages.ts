@@ -48,11 +48,13 @@ export async function listMessages(
   const inheritedStamp = await stampInherited(files, path);
   if (listed !== undefined && sameInherited(listed.inheritedStamp, inheritedStamp))
     return { kind: "listed", list: listed, stamps, isExact: true, isIndexStale: false, ...housekeeping };
-  await makeMissingFolders(
-    path,
-    stamps.map((stamp) => stamp !== undefined),
-    settings,
-  );
+  if (!settings.readOnly) {
+    await makeMissingFolders(
+      path,
+      stamps.map((stamp) => stamp !== undefined),
+      settings,
+    );
+  }
   const listing = await listFolders(files, path, now);
   const list = MessageList.fromListing(listing.names, listing.folders);
   // The next process need not list these; few are listed as quickly as they are read.

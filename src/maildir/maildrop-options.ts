@@ -14,6 +14,8 @@ export interface MaildropOptions {
   readonly files?: Files;
   readonly quickReads?: (path: string) => QuickReads;
   readonly lock?: LockMode;
+  /** Changes nothing in the Maildir, not even the index. Without UPDATE, and with the lock "none". */
+  readonly readOnly?: boolean;
   /** Remembers maildrops between sessions; none: each session lists anew. */
   readonly snapshots?: SnapshotCache | undefined;
   /** Moves retrieved messages to cur/ with flag S at UPDATE. */
@@ -36,6 +38,7 @@ export const DEFAULTS: MaildropSettings = {
   files: systemFiles,
   quickReads: QuickReads.at,
   lock: "flock",
+  readOnly: false,
   snapshots: undefined,
   markSeen: true,
   keepDeletedMs: 0,

@@ -84,8 +84,8 @@ export class Maildrop {
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
     });
-    const { now } = settings;
-    if (now() - (this.#tmpCleanedAtMs ?? 0) >= CLEAN_EVERY_MS) this.#cleaning = this.#cleanTmp();
+    const { now, readOnly } = settings;
+    if (!readOnly && now() - (this.#tmpCleanedAtMs ?? 0) >= CLEAN_EVERY_MS) this.#cleaning = this.#cleanTmp();
   }
 
   /** Locks and lists the Maildir at an absolute path; makes it where it is missing. Reads no message. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type Files, systemFiles } from "../../src/maildir/files.ts";
 import { importUniqueIds } from "../../src/maildir/import-unique-ids.ts";
@@ -192,6 +192,24 @@ describe("importUniqueIds", () => {
     opened.maildrop.close();
     expect(await waiting).toMatchObject({ kind: "imported" });
   });
+});
+
+it("a Maildir that is opened for reading only stays as it is", async () => {
+  const maildir = fromDovecot();
+  const state = () => [...readdirSync(maildir.path), statSync(maildir.path).mtimeMs, ...maildir.names("tmp")];
+  const before = state();
+  expect(await uniqueIds(maildir, { readOnly: true, lock: "none" })).toEqual([
+    "1.a",
+    "2.b",
+    "3.c",
+    "4.d",
+    "5.e",
+  ]);
+  expect(state()).toEqual(before);
+  const bare = ScratchMaildir.make();
+  rmSync(bare.file("new"), { recursive: true });
+  expect(await uniqueIds(bare, { readOnly: true, lock: "none" })).toEqual([]);
+  expect(existsSync(bare.file("new"))).toBe(false);
 });
 
 describe("a maildrop with inherited unique-ids", () => {
