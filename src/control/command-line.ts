@@ -1,12 +1,13 @@
 // The commands and options of pop3-ctl, with their help. What runs, what completes in a shell and what the manual says
 // all come from here.
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { parseDuration } from "../config/duration.ts";
 import { DEFAULT_CONFIG_FILE } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { parseUidlFormat } from "../maildir/uidl-format.ts";
 import { type ImportOptions, importUidl } from "./commands/import-uidl.ts";
 import { followLog } from "./commands/log.ts";
-import { mailboxList, mailboxShow, mailboxStatus } from "./commands/mailbox.ts";
+import { mailboxList, mailboxShow, mailboxStatus, mailboxUndelete } from "./commands/mailbox.ts";
 import { type RehearseOptions, rehearse } from "./commands/rehearse.ts";
 import { reload } from "./commands/reload.ts";
 import { stats } from "./commands/stats.ts";
@@ -16,6 +17,7 @@ import { type TraceOptions, trace } from "./commands/trace.ts";
 import { warm } from "./commands/warm.ts";
 import { kick, who } from "./commands/who.ts";
 import { why } from "./commands/why.ts";
+import { completionScript, SHELLS, type Shell } from "./completions.ts";
 import { createPrinter, type Printer } from "./printer.ts";
 import { readConfig, ServerLink } from "./server-link.ts";
 
@@ -205,6 +207,26 @@ export function commandLine(): Command {
       const { config, printer } = contextOf(command);
       return mailboxStatus(config, printer, user);
     });
+  mailbox
+    .command("undelete")
+    .description("put messages back that sessions deleted, as long as mail.keep_deleted keeps them")
+    .argument("<account>", "the user name")
+    .option(
+      "--since <duration>",
+      'only what was deleted in the last "2h", "30m", "1d" (default: all)',
+      durationMs,
+    )
+    .addHelpText(
+      "after",
+      examples(
+        ["pop3-ctl mailbox undelete mrose", "all that is kept"],
+        ["pop3-ctl mailbox undelete mrose --since 2h", "what was deleted in the last two hours"],
+      ),
+    )
+    .action((user: string, { since }: { since?: number }, command: Command) => {
+      const { config, printer } = contextOf(command);
+      return mailboxUndelete(config, printer, user, since);
+    });
   program
     .command("warm")
     .description("count messages' sizes before the first login; a run that was ended goes on where it was")
@@ -270,6 +292,20 @@ export function commandLine(): Command {
       const { config, printer } = contextOf(command);
       return importUidl(config, printer, users, options);
     });
+  program
+    .command("completion")
+    .description("print the completions for a shell")
+    .addArgument(new Argument("<shell>", "which shell").choices(SHELLS))
+    .addHelpText(
+      "after",
+      examples(
+        ["pop3-ctl completion bash > /etc/bash_completion.d/pop3-ctl", "for everybody"],
+        ["pop3-ctl completion fish > ~/.config/fish/completions/pop3-ctl.fish", "for oneself"],
+      ),
+    )
+    .action((shell: Shell) => {
+      process.stdout.write(completionScript(program, shell));
+    });
   return program;
 }
 
@@ -284,6 +320,12 @@ function uidlFormat(text: string): string {
   const parsed = parseUidlFormat(text);
   if (parsed.kind === "unsupported") throw new InvalidArgumentError(parsed.reason);
   return text;
+}
+
+function durationMs(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('Expected a duration such as "2h", "30m" or "1d".');
+  return ms;
 }
 
 function positive(text: string): number {

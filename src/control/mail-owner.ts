@@ -1,6 +1,6 @@
-// Where an account's mail is, and whose: from the passwd file and the config, as auth finds it.
+// Where an account's mail is, and whose: from the passwd file and the config, as the server itself finds it.
 import type { Account } from "../accounts/account.ts";
-import { maildirPath } from "../accounts/maildir-path.ts";
+import { deliveryOf } from "../accounts/delivery.ts";
 import { PasswdFile } from "../accounts/passwd-file.ts";
 import type { Config } from "../config/schema.ts";
 import { findGroup, findUser, type HostUser } from "../host/user-database.ts";
@@ -9,8 +9,8 @@ import { Refusal } from "./refusal.ts";
 export interface AccountMail {
   readonly account: Account;
   readonly maildir: string;
-  /** Undefined: this process's own uid, which is not root's. */
-  readonly owner: HostUser | undefined;
+  /** Undefined: this process's own uid. */
+  readonly owner: Pick<HostUser, "uid" | "gid"> | undefined;
 }
 
 /** @throws Refusal when the file cannot be read */
@@ -39,24 +39,32 @@ export async function findMail(config: Config, user: string): Promise<AccountMai
 
 /** A text says why not. */
 export function locateMail(config: Config, account: Account): AccountMail | string {
-  const path = maildirPath(config.mail.maildir, account);
-  if (path.kind === "unusable") return `${account.user}: ${path.reason}`;
-  const owner = ownerOf(config, account);
-  if (typeof owner === "string") return `${account.user}: ${owner}`;
-  return { account, maildir: path.path, owner };
+  // As the server itself: without root, and for trying it out, everything has the starter's uid.
+  const isRoot = process.geteuid?.() === 0 && config.server.run_as === "users";
+  const common = isRoot ? commonOwner(config) : STARTER;
+  if (typeof common === "string") return common;
+  const delivery = deliveryOf(account, {
+    maildir: config.mail.maildir,
+    owner: common,
+    localDomains: [],
+    source: config.accounts.source,
+    findUser,
+    findGid: findGroup,
+  });
+  if (delivery.kind === "unusable") return `${account.user}: ${delivery.reason}`;
+  const { maildir, uid, gid } = delivery;
+  if (!isRoot) return { account, maildir, owner: undefined };
+  if (uid === 0 || gid === 0) return `${account.user}: mail must not be root's, nor of root's group`;
+  return { account, maildir, owner: { uid, gid } };
 }
 
-function ownerOf({ mail, server }: Config, account: Account): HostUser | undefined | string {
-  // As the server itself: without root, and for trying it out, everything has the starter's uid.
-  if (process.getuid?.() !== 0) return undefined;
-  if (server.run_as === "starter") return undefined;
-  const name = mail.user ?? account.uid;
-  if (name === undefined) return "neither mail.user of the config nor the account says whose the mail is";
-  const user = findUser(name);
-  if (user === undefined) return `no user "${name}" on this host`;
-  const group = mail.user === undefined ? account.gid : mail.group;
-  const gid = group === undefined ? user.gid : findGroup(group);
-  if (gid === undefined) return `no group "${group}" on this host`;
-  if (user.uid === 0 || gid === 0) return "mail must not be root's, nor of root's group";
-  return { uid: user.uid, gid };
+const STARTER = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+
+/** Undefined where each account has an owner of its own. */
+function commonOwner({ mail }: Config): Pick<HostUser, "uid" | "gid"> | undefined | string {
+  if (mail.user === undefined) return undefined;
+  const user = findUser(mail.user);
+  if (user === undefined) return `mail.user: no user "${mail.user}" on this host`;
+  const gid = mail.group === undefined ? user.gid : findGroup(mail.group);
+  return gid === undefined ? `mail.group: no group "${mail.group}" on this host` : { uid: user.uid, gid };
 }

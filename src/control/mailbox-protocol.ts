@@ -17,6 +17,8 @@ export const mailboxRequest = z.discriminatedUnion("kind", [
   }),
   z.strictObject({ kind: z.literal("show"), maildir, number }),
   z.strictObject({ kind: z.literal("status"), maildir, lock }),
+  /** Puts back what UPDATE kept for a while. */
+  z.strictObject({ kind: z.literal("undelete"), maildir, lock, sinceMs: z.number().optional() }),
   /** Counts all sizes and writes the index. */
   z.strictObject({ kind: z.literal("warm"), maildir, lock }),
   /** What clients would be told, all of it; changes nothing. */
@@ -90,6 +92,13 @@ export const mailboxAnswer = z.discriminatedUnion("kind", [
     uncounted: z.int().nonnegative(),
     newMessages: z.int().nonnegative(),
     isLocked: z.boolean(),
+  }),
+  z.strictObject({
+    kind: z.literal("undeleted"),
+    restored: z.int().nonnegative(),
+    /** Those whose place another message has; they stay where they are. */
+    occupied: z.int().nonnegative(),
+    failed: z.array(z.strictObject({ path: z.string(), code: z.string() })),
   }),
   progress,
   imported,

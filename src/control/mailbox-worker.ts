@@ -3,10 +3,11 @@
 import { readdir, stat } from "node:fs/promises";
 import { constants, setPriority } from "node:os";
 import { text } from "node:stream/consumers";
-import { simpleParser } from "mailparser";
+import { type HeaderValue, simpleParser } from "mailparser";
 import { importUniqueIds } from "../maildir/import-unique-ids.ts";
 import { Maildrop } from "../maildir/maildrop.ts";
 import type { MaildropOptions } from "../maildir/maildrop-options.ts";
+import { undelete } from "../maildir/undelete.ts";
 import { warmIndex } from "../maildir/warm.ts";
 import { messageHeader, readMessage } from "./mail-headers.ts";
 import { type MailboxAnswer, type MailboxRequest, mailboxRequest } from "./mailbox-protocol.ts";
@@ -33,6 +34,8 @@ async function answer(asked: MailboxRequest): Promise<void> {
       return withMaildrop(asked.maildir, (maildrop) => show(maildrop, asked.number));
     case "status":
       return status(asked);
+    case "undelete":
+      return putBack(asked);
     case "warm":
       return warm(asked);
     case "preview":
@@ -95,7 +98,7 @@ async function show(maildrop: Maildrop, number: number): Promise<void> {
     ...header,
     headers: parsed.headerLines.map(({ key, line }) => ({
       name: line.slice(0, line.indexOf(":")).trim() || key,
-      value: line.slice(line.indexOf(":") + 1).trim(),
+      value: decodedHeader(parsed.headers.get(key)) ?? line.slice(line.indexOf(":") + 1).trim(),
     })),
     text: parsed.text ?? "",
     attachments: parsed.attachments.map(({ filename, contentType, size }) => ({
@@ -105,6 +108,14 @@ async function show(maildrop: Maildrop, number: number): Promise<void> {
     })),
     isCut: read.isCut,
   });
+}
+
+/** Undefined for what mailparser takes apart further, or has several of: that is shown as it stands. */
+function decodedHeader(value: HeaderValue | undefined): string | undefined {
+  if (typeof value === "string") return value;
+  return typeof value === "object" && "text" in value && typeof value.text === "string"
+    ? value.text
+    : undefined;
 }
 
 function noSuchMessage(maildrop: Maildrop, number: number): void {
@@ -136,6 +147,14 @@ async function status({ maildir, lock }: MailboxRequest & { kind: "status" }): P
       isLocked: locked.kind === "locked",
     });
   });
+}
+
+async function putBack({ maildir, lock, sinceMs }: MailboxRequest & { kind: "undelete" }): Promise<void> {
+  if (await isMissing(maildir)) return say({ kind: "missing" });
+  const result = await undelete(maildir, { lock, sinceMs });
+  if (result.kind === "failed") return say({ kind: "failed", reason: result.reason });
+  if (result.kind === "locked") return say(result);
+  say({ ...result, failed: result.failed.map(({ path, code }) => ({ path, code })) });
 }
 
 async function warm({ maildir, lock }: MailboxRequest & { kind: "warm" }): Promise<void> {

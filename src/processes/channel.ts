@@ -36,6 +36,11 @@ export class Channel {
     return !this.#isBroken && this.#socket.writable;
   }
 
+  /** Much waits to be read: what need not be said is left out, since one who sends too much is taken for broken. */
+  get isBusy(): boolean {
+    return this.#socket.writableLength > MAX_MESSAGE_OCTETS;
+  }
+
   send(message: object): void {
     if (!this.isOpen) return;
     this.#socket.write(`${JSON.stringify(message)}\n`);

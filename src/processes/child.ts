@@ -82,7 +82,9 @@ export function runChild<R extends Role>(
 
   // A fault in an answer is nobody's trouble but the asker's.
   const answer = (id: number, question: Question): void => {
-    const reply = (content: unknown): void => send({ kind: "answer", id, answer: content });
+    const reply = (content: unknown): void => {
+      if (!channel.isBusy) send({ kind: "answer", id, answer: content });
+    };
     void (answering ?? new Answering([]))
       .answer(id, question, reply)
       .catch((error: unknown) => log.error({ err: error, question: question.kind }, "cannot answer"))

@@ -43,7 +43,7 @@ describe.each(["separate", "combined"] as const)("pop3-ctl, processes %s", (proc
     server = await startServer({
       accounts: [{ user: "mrose", password: "secret", uid: owner.uid, gid: owner.gid, home }],
       owner,
-      settings: { server: { processes } },
+      settings: { server: { processes }, mail: { keep_deleted: "7d" } },
     });
   });
   afterAll(async () => {
@@ -281,6 +281,27 @@ describe.each(["separate", "combined"] as const)("pop3-ctl, processes %s", (proc
       exitCode: 1,
       stderr: expect.stringContaining("1 of 1"),
     });
+  });
+
+  it("mailbox undelete puts back what a session deleted, under its old unique-id", async () => {
+    const before = await json(["mailbox", "list", "mrose"]);
+    const session = await Pop3Connection.login(server.port, "mrose", "secret");
+    await session.command("DELE 1");
+    expect(await ctl(["mailbox", "undelete", "mrose"])).toEqual({
+      exitCode: 0,
+      stdout: "0 messages are back\n",
+      stderr: "",
+    });
+    await session.command("QUIT");
+    expect(await json(["mailbox", "list", "mrose"])).toHaveLength(1);
+    expect(await json(["mailbox", "undelete", "mrose", "--since", "1h"])).toEqual({
+      account: "mrose",
+      restored: 1,
+      occupied: 0,
+      failed: [],
+    });
+    expect(await json(["mailbox", "list", "mrose"])).toEqual(before);
+    expect((await ctl(["mailbox", "undelete", "mrose", "--since", "soon"])).exitCode).toBe(2);
   });
 
   it.runIf(runsAsRoot())("is for root alone where root started the server", async () => {

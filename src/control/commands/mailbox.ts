@@ -115,3 +115,38 @@ export async function mailboxStatus(config: Config, printer: Printer, user: stri
     `locked    ${isLocked ? "yes, by a session" : "no"}`,
   ]);
 }
+
+/** @param sinceMs only what was removed in the last so many ms; all that is kept when undefined */
+export async function mailboxUndelete(
+  config: Config,
+  printer: Printer,
+  user: string,
+  sinceMs: number | undefined,
+): Promise<void> {
+  const mail = await findMail(config, user);
+  let undeleted: Extract<MailboxAnswer, { kind: "undeleted" }> | undefined;
+  let isLocked = false;
+  const since = sinceMs === undefined ? {} : { sinceMs: Date.now() - sinceMs };
+  await askMailbox(mail, { kind: "undelete", lock: config.mail.lock, ...since }, (answer) => {
+    if (answer.kind === "undeleted") undeleted = answer;
+    if (answer.kind === "locked") isLocked = true;
+  });
+  if (isLocked)
+    throw new Refusal(`${user}: a session has the maildrop, try again or end it (pop3-ctl kick ${user})`);
+  if (undeleted === undefined) throw new Refusal(`${user}: nothing is known of ${mail.maildir}`);
+  const { kind: _, ...outcome } = undeleted;
+  const { restored, occupied, failed } = outcome;
+  printer.result({ account: user, ...outcome }, [
+    restored === 1 ? "1 message is back" : `${restored} messages are back`,
+    ...(occupied > 0 ? [`${occupied} stay where they are: the maildrop has a message of the same name`] : []),
+  ]);
+  const [first] = failed;
+  if (first !== undefined) {
+    throw new Refusal(
+      `${failed.length} cannot be put back, such as ${escapeControls(first.path)}: ${first.code}`,
+    );
+  }
+  if (restored === 0 && occupied === 0 && config.mail.keep_deleted === 0) {
+    printer.note("nothing was kept: mail.keep_deleted is not set, so that deleted messages are gone at once");
+  }
+}

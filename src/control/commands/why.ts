@@ -23,18 +23,21 @@ interface Outlook {
 }
 
 export async function why(config: Config, server: ServerLink, printer: Printer, user: string): Promise<void> {
-  const [history, sessions] = await Promise.all([
+  const [history, sessions, throttle] = await Promise.all([
     server.ask({ kind: "history", account: user }),
     server.ask({ kind: "sessions" }),
+    server.ask({ kind: "throttle" }),
   ]);
+  const counted = throttle.map(({ answer }) => answer).filter(({ account }) => account === user);
   const happened = history.map(({ answer }) => answer).sort((a, b) => a.atMs - b.atMs);
   const present = sessions.map(({ answer }) => answer).filter(({ account }) => account === user);
   const outlook = await lookAhead(config, user, present);
-  printer.result({ account: user, happened, sessions: present, outlook }, [
+  printer.result({ account: user, happened, sessions: present, throttle: counted, outlook }, [
     ...(happened.length === 0
       ? ["nothing happened since the server started"]
       : happened.map((event) => happenedLine(event, printer))),
     ...present.map(sessionLine),
+    ...counted.map(throttleLine),
     "",
     `${outlook.wouldSucceed ? printer.paint("green", "now: ") : printer.paint("red", "now: ")}${outlook.because}`,
   ]);
@@ -81,6 +84,15 @@ function sessionLine({ address, startedAtMs, idleMs, messages, session }: Sessio
     `${localTime(startedAtMs)}  ${address.padEnd(15)}  connected since then, idle for ${duration(idleMs)}, ` +
     `${messages} retrieved so far (session ${session.slice(0, 8)})`
   );
+}
+
+function throttleLine({ network, failures, nextInMs }: AnswerOf<"throttle">): string {
+  const next = nextInMs === 0 ? "at once" : `after ${duration(nextInMs)}`;
+  return `throttle: failures from ${network ?? "anywhere"}: ${failures}; the next attempt counts ${next}`;
+}
+
+function maildropText({ messages, octets, uncounted }: Status): string {
+  return uncounted > 0 ? `${messages} messages` : `${messages} messages (${octets} octets)`;
 }
 
 async function lookAhead(config: Config, user: string, present: readonly Session[]): Promise<Outlook> {
@@ -136,6 +148,6 @@ async function lookAhead(config: Config, user: string, present: readonly Session
   }
   return {
     wouldSucceed: true,
-    because: `the right password finds ${status?.messages ?? 0} messages (${status?.octets ?? 0} octets)${where}`,
+    because: `the right password finds ${status === undefined ? "the maildrop" : maildropText(status)}${where}`,
   };
 }
