@@ -59,7 +59,7 @@ function othersCan(flag: "-r" | "-x", path: string): boolean {
 }
 
 function copyProgram(folder: string): void {
-  const parts = ["package.json", "dist", "scripts", ...productionPackages()];
+  const parts = ["package.json", "dist", "etc", "scripts", ...productionPackages()];
   execFileSync("cp", ["-R", "--parents", "--", ...parts, folder], { cwd: checkout });
   execFileSync("chmod", ["-R", "a+rX", folder]);
 }

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { createPrinter } from "../../control/printer.ts";
 import { type DoctorOptions, doctor } from "../../doctor/doctor.ts";
+import { type SetupOptions, setup } from "../../setup/setup.ts";
 
 interface GlobalOptions {
   readonly config: string;
@@ -24,5 +25,25 @@ Examples:
     .action(async (_: unknown, command: Command) => {
       const { config, json, ...options } = command.optsWithGlobals<GlobalOptions & DoctorOptions>();
       process.exitCode = await doctor(config, createPrinter(json === true), options);
+    });
+  program
+    .command("setup")
+    .description(
+      "look at the host, propose a config and the MTA's lines, write them with --yes, call the doctor",
+    )
+    .option("--yes", "write what is proposed; what others wrote or changed stays as it is")
+    .option("--name <host>", "the name that clients connect to (default: the host's)")
+    .option("--root <folder>", "the host's files are below this folder: for images")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  pop3-ctl setup                             look and propose; writes nothing
+  pop3-ctl setup --name mail.example.org     as clients know the host
+  pop3-ctl setup --yes                       write it, and see what the doctor says`,
+    )
+    .action(async (_: unknown, command: Command) => {
+      const { config, json, ...options } = command.optsWithGlobals<GlobalOptions & SetupOptions>();
+      process.exitCode = await setup(config, createPrinter(json === true), options);
     });
 }

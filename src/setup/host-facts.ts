@@ -1,0 +1,119 @@
+// What a host says about its mail, for `pop3-ctl setup`: its MTA, a POP3 server that is there already, certificates, who has
+// the ports. Asks the programs themselves; changes nothing.
+import { existsSync, readdirSync } from "node:fs";
+import type { RunProgram } from "../doctor/check-mta.ts";
+
+export interface HostFacts {
+  readonly name: string;
+  readonly postfix: PostfixFacts | undefined;
+  /** Debian's split configuration, where files of our own can be added. */
+  readonly exim: { readonly splitFolder: string | undefined } | undefined;
+  readonly dovecot: DovecotFacts | undefined;
+  readonly hasCourier: boolean;
+  /** Of /etc/letsencrypt/live. */
+  readonly certificateNames: readonly string[];
+  /** Which of 110 and 995 somebody listens on. */
+  readonly takenPorts: readonly number[];
+  /** Whether the host has a user vmail. */
+  readonly hasVmail: boolean;
+}
+
+export interface PostfixFacts {
+  readonly queueFolder: string;
+  readonly virtualDomains: readonly string[];
+  readonly localDomains: readonly string[];
+}
+
+export interface DovecotFacts {
+  /** As Dovecot writes it: "maildir:~/Maildir". */
+  readonly mailLocation: string | undefined;
+  readonly mailUid: string | undefined;
+  readonly mailGid: string | undefined;
+  /** A passwd-file of Dovecot's, which pop3-passwd imports. */
+  readonly passwdFile: string | undefined;
+  readonly servesPop3: boolean;
+}
+
+/** @param root the host's files are below it: "" for this host */
+export async function lookAtHost(root: string, hostName: string, run: RunProgram): Promise<HostFacts> {
+  const [postfix, exim, dovecot, listening, vmail] = await Promise.all([
+    postfixFacts(root, run),
+    eximFacts(root, run),
+    dovecotFacts(root, run),
+    run("ss", ["-Hltn"]),
+    run("getent", ["passwd", "vmail"]),
+  ]);
+  return {
+    name: hostName,
+    postfix,
+    exim,
+    dovecot,
+    hasCourier: existsSync(`${root}/etc/courier/pop3d`),
+    certificateNames: certificateNames(`${root}/etc/letsencrypt/live`),
+    takenPorts: [110, 995].filter((port) => new RegExp(`:${port} `).test(listening ?? "")),
+    hasVmail: vmail !== undefined,
+  };
+}
+
+async function postfixFacts(root: string, run: RunProgram): Promise<PostfixFacts | undefined> {
+  if (!existsSync(`${root}/etc/postfix/main.cf`)) return undefined;
+  const ask = async (name: string): Promise<string> =>
+    (await run("postconf", ["-c", `${root}/etc/postfix`, "-x", "-h", name]))?.trim() ?? "";
+  const [queueFolder, virtual, local] = await Promise.all([
+    ask("queue_directory"),
+    ask("virtual_mailbox_domains"),
+    ask("mydestination"),
+  ]);
+  return {
+    queueFolder: queueFolder || "/var/spool/postfix",
+    virtualDomains: domainsOf(virtual),
+    localDomains: domainsOf(local).filter((domain) => !/^localhost(?:\.|$)/.test(domain)),
+  };
+}
+
+/** Only those that stand there themselves: a table's are the administrator's to name. */
+function domainsOf(list: string): string[] {
+  return list.split(/[\s,]+/).filter((word) => /^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/i.test(word));
+}
+
+/** Debian's folder, or an Exim of the host that tells where its configuration is. */
+async function eximFacts(root: string, run: RunProgram): Promise<HostFacts["exim"]> {
+  const isThere =
+    existsSync(`${root}/etc/exim4`) ||
+    (root === "" && (await run("exim", ["-bP", "configure_file"])) !== undefined);
+  if (!isThere) return undefined;
+  return { splitFolder: existsSync(`${root}/etc/exim4/conf.d`) ? "/etc/exim4/conf.d" : undefined };
+}
+
+async function dovecotFacts(root: string, run: RunProgram): Promise<DovecotFacts | undefined> {
+  const file = `${root}/etc/dovecot/dovecot.conf`;
+  if (!existsSync(file)) return undefined;
+  return parseDoveconf((await run("doveconf", ["-n", "-c", file])) ?? "");
+}
+
+/** @param text as doveconf -n prints it */
+export function parseDoveconf(text: string): DovecotFacts {
+  const value = (name: string): string | undefined =>
+    new RegExp(`^${name} = (.*)$`, "m").exec(text)?.[1]?.trim();
+  const passdb = [...text.matchAll(/^passdb \{\n([\s\S]*?)^\}/gm)]
+    .map(([, body]) => body ?? "")
+    .find((body) => /^\s*driver = passwd-file$/m.test(body));
+  return {
+    mailLocation: value("mail_location"),
+    mailUid: value("mail_uid"),
+    mailGid: value("mail_gid"),
+    passwdFile: passdb === undefined ? undefined : /^\s*args = (?:.*\s)?(\/\S+)$/m.exec(passdb)?.[1],
+    servesPop3: /\bpop3\b/.test(value("protocols") ?? ""),
+  };
+}
+
+function certificateNames(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => existsSync(`${folder}/${name}/fullchain.pem`))
+      .sort();
+  } catch {
+    // No certbot, or not root.
+    return [];
+  }
+}

@@ -1,0 +1,53 @@
+// Files that `pop3-ctl setup` writes, and how it knows them again: the first line has a digest of the rest. What anybody else
+// wrote or changed is never touched.
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+
+export type FileState =
+  | { readonly kind: "absent" }
+  /** Written by setup and unchanged since, or as the package brought it. */
+  | { readonly kind: "ours"; readonly isSame: boolean }
+  | { readonly kind: "foreign" };
+
+const MARKER =
+  /^# Written by pop3-ctl setup, which replaces it as long as nobody changes it \(([0-9a-f]{16})\)\n/;
+
+export function markedText(text: string): string {
+  return `# Written by pop3-ctl setup, which replaces it as long as nobody changes it (${digestOf(text)})\n${text}`;
+}
+
+/** @param pristine what the package puts there: nobody has written anything yet */
+export function stateOf(content: string | undefined, text: string, pristine?: string): FileState {
+  if (content === undefined) return { kind: "absent" };
+  if (content === pristine) return { kind: "ours", isSame: false };
+  const marker = MARKER.exec(content);
+  if (marker === null || digestOf(content.slice(marker[0].length)) !== marker[1]) return { kind: "foreign" };
+  return { kind: "ours", isSame: content === markedText(text) };
+}
+
+export function readOrUndefined(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Whole or not at all. */
+export function writeOwnFile(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.dewey-setup`;
+  try {
+    writeFileSync(temporary, markedText(text), { mode: 0o644, flag: "wx" });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+function digestOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}

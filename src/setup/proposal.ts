@@ -1,0 +1,155 @@
+// What `pop3-ctl setup` proposes for a host: files of our own, and what is left to the administrator. Pure.
+import type { HostFacts } from "./host-facts.ts";
+
+export interface Proposal {
+  readonly files: readonly ProposedFile[];
+  /** What nobody can decide or change but the administrator. */
+  readonly steps: readonly string[];
+}
+
+export interface ProposedFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** What etc/ of this program has for the MTAs, by path below it. */
+export type ReadSample = (path: string) => string;
+
+export function propose(facts: HostFacts, configFile: string, sample: ReadSample): Proposal {
+  const steps: string[] = [];
+  const files = [{ path: configFile, text: configText(facts, steps) }, ...mtaFiles(facts, steps, sample)];
+  if (facts.takenPorts.length > 0) {
+    const who = facts.dovecot?.servesPop3
+      ? "Dovecot: take pop3 out of its protocols"
+      : "ss -ltnp tells whose";
+    steps.push(`free port ${facts.takenPorts.join(" and ")} (${who}); until then this server cannot start`);
+  }
+  const location = facts.dovecot?.mailLocation;
+  if (location !== undefined && dovecotMaildir(location) === undefined)
+    steps.push(
+      `Dovecot's mail (${location}) is not where a Maildir could be read off: set mail.maildir, or convert it`,
+    );
+  const passwd = facts.dovecot?.passwdFile;
+  if (passwd !== undefined) steps.push(`take over Dovecot's accounts: pop3-passwd import ${passwd}`);
+  else if (facts.hasCourier) steps.push("take over Courier's accounts: pop3-passwd import --help");
+  else steps.push("make accounts: pop3-passwd add USER");
+  steps.push(
+    "let auth alone read them: chown root:dewey-auth /etc/dewey-pop3/passwd && chmod 640 /etc/dewey-pop3/passwd",
+    "systemctl restart dewey-pop3",
+  );
+  return { files, steps };
+}
+
+function configText(facts: HostFacts, steps: string[]): string {
+  const certificate =
+    facts.certificateNames.find((name) => name === facts.name) ?? facts.certificateNames.at(0);
+  const lines = ["[server]", `name = ${quoted(facts.name)}`];
+  if (certificate === undefined) {
+    lines.push(
+      "# Loopback alone, as there is no certificate in /etc/letsencrypt/live.",
+      'listen = ["127.0.0.1:110"]',
+    );
+    steps.push(`get a certificate (certbot certonly -d ${facts.name}), and run pop3-ctl setup again`);
+  } else {
+    const folder = `/etc/letsencrypt/live/${certificate}`;
+    lines.push('listen = ["*:110"]', 'listen_tls = ["*:995"]', "", "[tls]");
+    lines.push(
+      `certificate = ${quoted(`${folder}/fullchain.pem`)}`,
+      `private_key = ${quoted(`${folder}/privkey.pem`)}`,
+    );
+  }
+  lines.push("", ...mailLines(facts), ...mtaLines(facts));
+  return `${lines.join("\n")}\n`;
+}
+
+function mailLines({ dovecot, postfix, hasVmail }: HostFacts): string[] {
+  const location = dovecotMaildir(dovecot?.mailLocation);
+  const isVirtual = (postfix?.virtualDomains.length ?? 0) > 0;
+  const owner = dovecot?.mailUid ?? (isVirtual || hasVmail ? "vmail" : undefined);
+  const maildir = location ?? (owner === undefined ? "~/Maildir" : "/var/mail/%d/%n/Maildir");
+  const origin = location === undefined ? "" : "  # as Dovecot's mail_location";
+  const lines = ["[mail]", `maildir = ${quoted(maildir)}${origin}`];
+  if (owner === undefined) {
+    return [
+      "# System users: each account's mail is the host's user's of the same name.",
+      "[accounts]",
+      'source = "system"',
+      "",
+      ...lines,
+    ];
+  }
+  return [...lines, `user = ${quoted(owner)}`, `group = ${quoted(dovecot?.mailGid ?? owner)}`];
+}
+
+/** Undefined where it is none of ours, such as mbox or a variable that we don't know. */
+export function dovecotMaildir(location: string | undefined): string | undefined {
+  const [, root] = /^maildir:([^:]+)/.exec(location ?? "") ?? [];
+  const path = root?.replace(/^%h(?=\/|$)/, "~").replace(/%\{(user|username|domain)\}/g, (_, name) => {
+    return name === "user" ? "%u" : name === "username" ? "%n" : "%d";
+  });
+  return path !== undefined && /^(?:~(?:\/|$)|\/)/.test(path) && !/%[^und%]/.test(path) ? path : undefined;
+}
+
+function mtaLines({ postfix, exim }: HostFacts): string[] {
+  if (postfix !== undefined) {
+    const sockets = `${postfix.queueFolder}/private`;
+    return [
+      "",
+      "[mta]",
+      `sasl_socket = ${quoted(`${sockets}/dewey-auth`)}`,
+      `socketmap_socket = ${quoted(`${sockets}/dewey-map`)}`,
+      'socket_group = "postfix"',
+      'postfix_maps = { folder = "/var/lib/dewey-pop3/postfix" }',
+      ...(postfix.localDomains.length === 0
+        ? []
+        : [`local_domains = [${postfix.localDomains.map(quoted).join(", ")}]`]),
+    ];
+  }
+  if (exim === undefined) return [];
+  return [
+    "",
+    "[mta]",
+    'sasl_socket = { path = "/run/dewey-pop3/exim-auth", group = "Debian-exim" }',
+    'postfix_maps = { folder = "/var/lib/dewey-pop3/postfix", type = "texthash" }',
+  ];
+}
+
+/** Never main.cf or exim4.conf itself, which others wrote: files beside them, to be taken from. */
+function mtaFiles({ postfix, exim }: HostFacts, steps: string[], sample: ReadSample): ProposedFile[] {
+  if (postfix !== undefined) {
+    const domains = postfix.virtualDomains.join(", ") || "example.org";
+    const main = sample("postfix/main.cf").replace(
+      "virtual_mailbox_domains = example.org",
+      `virtual_mailbox_domains = ${domains}`,
+    );
+    steps.push(
+      "put the lines of /etc/dewey-pop3/postfix-main.cf and -master.cf into /etc/postfix/main.cf and master.cf, then: postfix reload",
+      "let systemd open Postfix's folder: install -D /usr/lib/dewey-pop3/etc/systemd/dewey-pop3-postfix.conf /etc/systemd/system/dewey-pop3.service.d/postfix.conf && systemctl daemon-reload",
+    );
+    return [
+      { path: "/etc/dewey-pop3/postfix-main.cf", text: main },
+      { path: "/etc/dewey-pop3/postfix-master.cf", text: sample("postfix/master.cf") },
+    ];
+  }
+  if (exim === undefined) return [];
+  const places = [
+    ["macros", "main/00_dewey"],
+    ["router", "router/350_dewey"],
+    ["transport", "transport/30_dewey"],
+    ["authenticators", "auth/30_dewey"],
+  ] as const;
+  const folder = exim.splitFolder;
+  steps.push(
+    folder === undefined
+      ? "put the files /etc/dewey-pop3/exim-* into the sections of Exim's configuration that they name, then reload it"
+      : `name your domains in ${folder}/main/00_dewey, then: update-exim4.conf && systemctl reload exim4`,
+  );
+  return places.map(([name, place]) => ({
+    path: folder === undefined ? `/etc/dewey-pop3/exim-${name}` : `${folder}/${place}`,
+    text: sample(`exim/${name}`),
+  }));
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}

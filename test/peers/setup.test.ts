@@ -1,0 +1,89 @@
+// pop3-ctl setup on a host with a real Postfix's and Dovecot's configuration, laid out below a folder: it proposes, writes when
+// told so, and never touches what somebody else wrote.
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { runnableProgram } from "../support/checkout.ts";
+import { runOrThrow, runProgram } from "../support/program.ts";
+
+const { path: program, env } = runnableProgram("pop3-ctl");
+const checker = runnableProgram("pop3-server");
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "dewey-setup-"));
+  put(
+    "etc/postfix/main.cf",
+    "compatibility_level = 3.6\nvirtual_mailbox_domains = example.org\nmydestination = $myhostname, localhost\nmyhostname = mail.example.org\n",
+  );
+  put("etc/postfix/master.cf", "smtp inet n - y - - smtpd\n");
+  put(
+    "etc/dovecot/dovecot.conf",
+    "protocols = imap\nmail_location = maildir:/srv/mail/%d/%n\nmail_uid = mail\nmail_gid = mail\npassdb {\n  driver = passwd-file\n  args = scheme=CRYPT /etc/dovecot/users\n}\n",
+  );
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+function put(path: string, text: string): void {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), text);
+}
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+async function setup(...args: readonly string[]) {
+  const all = ["setup", "--root", root, "--name", "mail.example.org", ...args];
+  const { exitCode, stdout, stderr } = await runProgram(program, all, { env });
+  return { exitCode, said: stdout.toString(), stderr };
+}
+
+describe("pop3-ctl setup", () => {
+  it("shows what it proposes, and writes nothing", async () => {
+    const { exitCode, said, stderr } = await setup();
+    expect(exitCode).toBe(0);
+    expect(said).toContain(
+      "Found on mail.example.org: Postfix (example.org, mail.example.org); Dovecot (maildir:/srv/mail/%d/%n)",
+    );
+    expect(said).toContain("--- /etc/dewey-pop3/config.toml: to be written");
+    expect(said).toContain('maildir = "/srv/mail/%d/%n"  # as Dovecot\'s mail_location');
+    expect(said).toContain("pop3-passwd import /etc/dovecot/users");
+    expect(stderr).toContain("nothing is written");
+    expect(existsSync(join(root, "etc/dewey-pop3"))).toBe(false);
+  });
+
+  it("writes files of its own with --yes, and ends with the doctor", async () => {
+    const postfix = read("etc/postfix/main.cf");
+    const { said } = await setup("--yes");
+    expect(said).toMatch(/^(?:ok {5}|ERROR {2}) {2}config: /m);
+    const config = read("etc/dewey-pop3/config.toml");
+    expect(config).toMatch(/^# Written by pop3-ctl setup, .*\n\[server\]\nname = "mail\.example\.org"\n/);
+    expect(read("etc/dewey-pop3/postfix-main.cf")).toContain("\nvirtual_mailbox_domains = example.org\n");
+    expect(read("etc/postfix/main.cf")).toBe(postfix);
+
+    // As sound as pop3-server finds it, once the users are there.
+    const elsewhere = join(root, "check.toml");
+    writeFileSync(elsewhere, config.replace("[server]\n", '[server]\nrun_as = "starter"\n'));
+    await runOrThrow(checker.path, ["--check", "--config", elsewhere], { env: checker.env });
+
+    await setup("--yes");
+    expect(read("etc/dewey-pop3/config.toml"), "a second run changes nothing").toBe(config);
+  });
+
+  it("leaves alone what somebody else wrote, or changed since", async () => {
+    await setup("--yes");
+    appendFileSync(join(root, "etc/dewey-pop3/config.toml"), "# mine\n");
+    const mine = read("etc/dewey-pop3/config.toml");
+    put("etc/dewey-pop3/postfix-main.cf", "# somebody else's\n");
+    const { said } = await setup("--yes");
+    expect(said).toContain("--- /etc/dewey-pop3/config.toml: is there already and stays");
+    expect(read("etc/dewey-pop3/config.toml")).toBe(mine);
+    expect(read("etc/dewey-pop3/postfix-main.cf")).toBe("# somebody else's\n");
+  });
+});

@@ -1,0 +1,106 @@
+import { describe, expect, it } from "vitest";
+import { parseConfig } from "../../src/config/load.ts";
+import { type HostFacts, parseDoveconf } from "../../src/setup/host-facts.ts";
+import { markedText, stateOf } from "../../src/setup/own-file.ts";
+import { dovecotMaildir, propose } from "../../src/setup/proposal.ts";
+
+const bare: HostFacts = {
+  name: "mail.example.org",
+  postfix: undefined,
+  exim: undefined,
+  dovecot: undefined,
+  hasCourier: false,
+  certificateNames: [],
+  takenPorts: [],
+  hasVmail: false,
+};
+const postfix = {
+  queueFolder: "/var/spool/postfix",
+  virtualDomains: ["example.org"],
+  localDomains: ["mail.example.org"],
+};
+const file = "/etc/dewey-pop3/config.toml";
+function proposed(facts: Partial<HostFacts>) {
+  const { files, steps } = propose({ ...bare, ...facts }, file, (path) => `sample of ${path}\n`);
+  const parsed = parseConfig(files[0]!.text, file);
+  if (parsed.kind === "faulty") throw new Error(parsed.faults.map(({ message }) => message).join());
+  return { files, steps: steps.join("\n"), config: parsed.config };
+}
+
+describe("propose", () => {
+  it("serves loopback and system users where there is nothing else to go by", () => {
+    const { config, files, steps } = proposed({});
+    expect(config.server).toMatchObject({ listen: [{ host: "127.0.0.1", port: 110 }], listen_tls: [] });
+    expect(config.mail.user).toBeUndefined();
+    expect(config.accounts.source).toBe("system");
+    expect(files.map(({ path }) => path)).toEqual([file]);
+    expect(steps).toContain("certbot certonly -d mail.example.org");
+  });
+
+  it("takes the certificate for the host's name", () => {
+    const { config } = proposed({ certificateNames: ["a.example.org", "mail.example.org"] });
+    expect(config.tls?.certificate).toEqual(["/etc/letsencrypt/live/mail.example.org/fullchain.pem"]);
+    expect(config.server.listen_tls).toEqual([{ host: "::", port: 995 }]);
+  });
+
+  it("stands beside Postfix, in files of its own", () => {
+    const { config, files } = proposed({ postfix, hasVmail: true });
+    expect(config.mta.sasl_socket).toEqual([{ path: "/var/spool/postfix/private/dewey-auth" }]);
+    expect(config.mta.local_domains).toEqual(["mail.example.org"]);
+    expect(config.mail).toMatchObject({ user: "vmail", maildir: "/var/mail/%d/%n/Maildir" });
+    expect(files.map(({ path }) => path)).toEqual([
+      file,
+      "/etc/dewey-pop3/postfix-main.cf",
+      "/etc/dewey-pop3/postfix-master.cf",
+    ]);
+  });
+
+  it("stands beside Exim, in Debian's split configuration where that is there", () => {
+    const split = proposed({ exim: { splitFolder: "/etc/exim4/conf.d" } });
+    expect(split.config.mta.postfix_maps?.type).toBe("texthash");
+    expect(split.files.map(({ path }) => path)).toContain("/etc/exim4/conf.d/auth/30_dewey");
+    const whole = proposed({ exim: { splitFolder: undefined } });
+    expect(whole.files.map(({ path }) => path)).toContain("/etc/dewey-pop3/exim-authenticators");
+  });
+
+  it("takes over where Dovecot's mail is and whose, and says how its accounts come along", () => {
+    const dovecot = parseDoveconf(
+      "mail_location = maildir:/srv/mail/%d/%n\nmail_uid = mail\nmail_gid = mail\npassdb {\n  args = scheme=CRYPT username_format=%u /etc/dovecot/users\n  driver = passwd-file\n}\nprotocols = imap pop3\n",
+    );
+    const { config, steps } = proposed({ dovecot, takenPorts: [110] });
+    expect(config.mail).toMatchObject({ maildir: "/srv/mail/%d/%n", user: "mail", group: "mail" });
+    expect(steps).toContain("pop3-passwd import /etc/dovecot/users");
+    expect(steps).toContain("free port 110 (Dovecot: take pop3 out of its protocols)");
+  });
+});
+
+describe("a Dovecot with mbox", () => {
+  it("is told of, and not guessed at", () => {
+    const { config, steps } = proposed({ dovecot: parseDoveconf("mail_location = mbox:~/mail\n") });
+    expect(config.mail.maildir).toBe("~/Maildir");
+    expect(steps).toContain("Dovecot's mail (mbox:~/mail) is not where a Maildir could be read off");
+  });
+});
+
+describe("dovecotMaildir", () => {
+  it("understands Maildirs, and nothing that it would have to guess", () => {
+    expect(dovecotMaildir("maildir:~/Maildir:INDEX=/var/index")).toBe("~/Maildir");
+    expect(dovecotMaildir("maildir:%h/Maildir")).toBe("~/Maildir");
+    expect(dovecotMaildir("maildir:/srv/%{domain}/%{username}")).toBe("/srv/%d/%n");
+    expect(dovecotMaildir("mbox:~/mail")).toBeUndefined();
+    expect(dovecotMaildir("maildir:/srv/%Ln")).toBeUndefined();
+    expect(dovecotMaildir(undefined)).toBeUndefined();
+  });
+});
+
+describe("setup's own files", () => {
+  it("are known again as long as nobody changes them", () => {
+    const text = "[server]\n";
+    expect(stateOf(undefined, text)).toEqual({ kind: "absent" });
+    expect(stateOf(markedText(text), text)).toEqual({ kind: "ours", isSame: true });
+    expect(stateOf(markedText("old\n"), text)).toEqual({ kind: "ours", isSame: false });
+    expect(stateOf(`${markedText(text)}# mine\n`, text)).toEqual({ kind: "foreign" });
+    expect(stateOf("[server]\n", text)).toEqual({ kind: "foreign" });
+    expect(stateOf("# sample\n", text, "# sample\n")).toEqual({ kind: "ours", isSame: false });
+  });
+});
