@@ -16,13 +16,13 @@ export interface TestAccount {
 }
 
 /**
- * Writes `user:{ARGON2ID}hash:uid:gid::home::` for each account, mode 0644 (the server's auth process and Dovecot's
+ * Writes `user:{ARGON2ID}hash:uid:gid::home::extra` for each account, mode 0644 (the server's auth process and Dovecot's
  * read it with uids of their own).
  */
 export async function writePasswdFile(file: string, accounts: readonly TestAccount[]): Promise<void> {
   const lines = await Promise.all(
-    accounts.map(async ({ user, password, field, uid, gid, home }) => {
-      return `${user}:${field ?? (await argon2idField(password))}:${uid}:${gid}::${home}::\n`;
+    accounts.map(async ({ user, password, field, uid, gid, home, extra = "" }) => {
+      return `${user}:${field ?? (await argon2idField(password))}:${uid}:${gid}::${home}::${extra}\n`;
     }),
   );
   writeFileSync(file, lines.join(""), { mode: 0o644 });
