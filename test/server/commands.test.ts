@@ -55,19 +55,24 @@ describe("pop3-server --check", () => {
   });
 });
 
-describe("npm start", () => {
-  const demo = (port: number) =>
-    startProgram(
-      process.execPath,
-      [script("demo.mjs"), "--folder", join(folder, "demo"), "--port", `${port}`],
-      {},
-    );
+/** `npm start` in the test's folder, once it has said how to try it. */
+async function startDemo(port: number, tlsPort: number) {
+  const program = await startProgram(
+    process.execPath,
+    [script("demo.mjs"), "--folder", join(folder, "demo"), "--port", `${port}`, "--tls-port", `${tlsPort}`],
+    {},
+  );
+  await program.lineWhere((line) => line.includes("mail program"), "the last line");
+  return program;
+}
 
-  it("lays out a demonstration, serves it, says in three lines how to try it, and ends at Ctrl-C", async () => {
+describe("npm start", () => {
+  it("lays out a demonstration, serves it, says in five lines how to try it, and ends at Ctrl-C", async () => {
     const port = await freePort();
-    const program = await demo(port);
-    await program.lineWhere((line) => line.includes("mail program"), "the third line");
-    expect(program.lines()).toHaveLength(3);
+    const tlsPort = await freePort();
+    const program = await startDemo(port, tlsPort);
+    expect(program.lines()).toHaveLength(5);
+    expect(program.output()).toContain(`pop3s://127.0.0.1:${tlsPort}/`);
     expect(program.output()).toContain(`curl -u mrose:secret pop3://127.0.0.1:${port}/1`);
     await playReadme(port);
     for (const [user, password, messages] of [
@@ -84,8 +89,7 @@ describe("npm start", () => {
     process.kill(-program.pid, "SIGINT");
     expect((await program.ended).exitCode).toBe(0);
 
-    const again = await demo(port);
-    await again.lineWhere((line) => line.includes("mail program"), "the third line");
+    const again = await startDemo(port, tlsPort);
     const session = await Pop3Connection.login(port, "mrose", "secret");
     expect((await session.command("STAT")).text).toMatch(/^3 /);
     session.drop();
@@ -130,15 +134,11 @@ async function playReadme(port: number): Promise<void> {
 describe("pop3-server", () => {
   it("leaves a runtime directory alone that another server uses", async () => {
     const port = await freePort();
-    const first = await startProgram(
-      process.execPath,
-      [script("demo.mjs"), "--folder", join(folder, "demo"), "--port", `${port}`],
-      {},
-    );
-    await first.lineWhere((line) => line.includes("mail program"), "the third line");
+    const first = await startDemo(port, await freePort());
+    const free = [await freePort(), await freePort()];
     const other = readFileSync(join(folder, "demo/config.toml"), "utf8").replace(
-      `:${port}"`,
-      `:${await freePort()}"`,
+      /127\.0\.0\.1:\d+/g,
+      () => `127.0.0.1:${free.pop()}`,
     );
     const { exitCode, stderr } = await server("--config", config(other));
     expect(exitCode).toBe(1);
@@ -150,12 +150,7 @@ describe("pop3-server", () => {
 
   it("notices an account that pop3-passwd adds, changes or deletes at once", async () => {
     const port = await freePort();
-    const program = await startProgram(
-      process.execPath,
-      [script("demo.mjs"), "--folder", join(folder, "demo"), "--port", `${port}`],
-      {},
-    );
-    await program.lineWhere((line) => line.includes("mail program"), "the third line");
+    const program = await startDemo(port, await freePort());
     const passwd =
       (...args: string[]) =>
       (password: string) =>
