@@ -41,6 +41,21 @@ export class Channel {
     return this.#socket.writableLength > MAX_MESSAGE_OCTETS;
   }
 
+  /** For what has to be said: resolves when the channel is not busy, or closed. */
+  async whenRead(): Promise<void> {
+    while (this.isOpen && this.isBusy) {
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          this.#socket.off("drain", done);
+          this.#socket.off("close", done);
+          resolve();
+        };
+        this.#socket.on("drain", done);
+        this.#socket.on("close", done);
+      });
+    }
+  }
+
   send(message: object): void {
     if (!this.isOpen) return;
     this.#socket.write(`${JSON.stringify(message)}\n`);

@@ -1,7 +1,7 @@
 // What every child process of master does alike: waits for its settings, serves, drains when told or when master is
 // gone. Runs in auth, login and mailbox processes, as their final user.
 import * as net from "node:net";
-import type { Handlers, Question } from "../control/questions.ts";
+import { type Handlers, isStreaming, type Question } from "../control/questions.ts";
 import { harden } from "../host/harden.ts";
 import { createLog, type Log } from "../log/log.ts";
 import { Channel } from "./channel.ts";
@@ -82,11 +82,21 @@ export function runChild<R extends Role>(
 
   // A fault in an answer is nobody's trouble but the asker's.
   const answer = (id: number, question: Question): void => {
+    const say = (content: unknown): void => send({ kind: "answer", id, answer: content });
+    // Who follows a log that is written faster than it is read misses lines; a list has to be whole.
+    const whole: unknown[] = [];
     const reply = (content: unknown): void => {
-      if (!channel.isBusy) send({ kind: "answer", id, answer: content });
+      if (!isStreaming(question.kind)) whole.push(content);
+      else if (!channel.isBusy) say(content);
     };
     void (answering ?? new Answering([]))
       .answer(id, question, reply)
+      .then(async () => {
+        for (const content of whole) {
+          if (channel.isBusy) await channel.whenRead();
+          say(content);
+        }
+      })
       .catch((error: unknown) => log.error({ err: error, question: question.kind }, "cannot answer"))
       .finally(() => send({ kind: "answered", id }));
   };

@@ -51,6 +51,29 @@ describe("Channel", () => {
     expect(left.messages).toEqual([{ kind: "ready" }]);
   });
 
+  it("tells one who has much to say when the rest will be read", async () => {
+    const [socket, reader] = await socketPair();
+    const { channel, broken } = endOf(socket);
+    let sent = 0;
+    for (; !channel.isBusy; sent++) channel.send({ number: sent, text: "x".repeat(100_000) });
+    const read = endOf(reader);
+    await channel.whenRead();
+    expect(channel.isBusy).toBe(false);
+    channel.send({ number: sent });
+    await eventually("the last message", () => read.messages.length === sent + 1);
+    expect(broken).toEqual([]);
+  });
+
+  it("keeps nobody waiting for an end that is gone", async () => {
+    const [socket, reader] = await socketPair();
+    const { channel } = endOf(socket);
+    while (!channel.isBusy) channel.send({ text: "x".repeat(100_000) });
+    const whenRead = channel.whenRead();
+    reader.destroy();
+    await whenRead;
+    expect(channel.isOpen).toBe(false);
+  });
+
   it("carries messages octet by octet", async () => {
     const [raw, socket] = await socketPair();
     const end = endOf(socket);

@@ -203,7 +203,8 @@ describe.runIf(runsAsRoot())("system users", () => {
     // No secret stands where ps(1) shows it.
     for (const { pid } of childrenOf(server.pid)) {
       const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").filter(Boolean);
-      for (const variable of environment) expect(variable).toMatch(/^(?:TZ|LANG|UV_THREADPOOL_SIZE|MALLOC_MMAP_THRESHOLD_)=/);
+      for (const variable of environment)
+        expect(variable).toMatch(/^(?:TZ|LANG|UV_THREADPOOL_SIZE|MALLOC_MMAP_THRESHOLD_)=/);
       expect(readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(2)).toEqual([
         expect.stringMatching(/^\d$/),
         "own-user",
