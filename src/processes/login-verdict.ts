@@ -82,6 +82,7 @@ export async function reachVerdict(
   const mail = accountMailPolicy(account);
   if (mail.kind === "unusable") {
     log.error({ ...who, line: account.lineNumber, reason: mail.reason }, "account cannot be used");
+    tell("unusable", mail.reason);
     return { kind: "refused", code: "unusable" };
   }
   const placed = await placement.place(account);
