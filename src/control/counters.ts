@@ -1,9 +1,12 @@
-// What this process has done since it started, counted. Every part of a process adds to it; pop3-ctl and metrics read it.
-// Values of labels come from short fixed lists, never from a client, so that what is counted stays small.
+// What this process has done since it started, counted, and what it measures at the moment. Every part of a process adds to
+// it; pop3-ctl and metrics read it. Values of labels come from short fixed lists or the config, never from a client, so that
+// what is counted stays small.
 
 export interface CounterHelp {
   readonly help: string;
   readonly labels: readonly string[];
+  /** Measured when it is read, and may go down; the others are counted, and only grow. */
+  readonly isGauge?: true;
 }
 
 export const counterHelp = {
@@ -25,6 +28,23 @@ export const counterHelp = {
     help: "Logins that found the maildrop locked, by how that ended: free, taken-over, refused",
     labels: ["outcome"],
   },
+  limits_reached: {
+    help: "Clients that were refused or whose sessions were ended at a limit, by its key in the config",
+    labels: ["limit"],
+  },
+  processes_ended: {
+    help: "Processes that ended while the server went on, by role and reason: died, hung, memory",
+    labels: ["role", "reason"],
+  },
+  user_processes: {
+    help: "Mailbox processes of system users: started, ended-idle, evicted for another's, died, refused",
+    labels: ["event"],
+  },
+  certificate_days_left: {
+    help: "Days until a configured certificate expires, below 0 where it has, by its file",
+    labels: ["certificate"],
+    isGauge: true,
+  },
 } as const satisfies Readonly<Record<string, CounterHelp>>;
 
 export type CounterName = keyof typeof counterHelp;
@@ -42,15 +62,35 @@ const counted = new Map<
 >();
 
 /** @param labels in the order of `counterHelp` */
-export function count(name: CounterName, labels: readonly string[] = [], by = 1): void {
+export function count(name: Exclude<CounterName, GaugeName>, labels: readonly string[] = [], by = 1): void {
   const key = labels.length === 0 ? name : `${name} ${labels.join(" ")}`;
   const found = counted.get(key);
   if (found !== undefined) found.value += by;
   else counted.set(key, { name, labels, value: by });
 }
 
+export interface Measured {
+  /** In the order of `counterHelp`. */
+  readonly labels: readonly string[];
+  readonly value: number;
+}
+
+export type GaugeName = {
+  [Name in CounterName]: (typeof counterHelp)[Name] extends { readonly isGauge: true } ? Name : never;
+}[CounterName];
+
+const gauges = new Map<GaugeName, () => readonly Measured[]>();
+
+/** @param read asked each time; it replaces the one before it */
+export function measure(name: GaugeName, read: () => readonly Measured[]): void {
+  gauges.set(name, read);
+}
+
 export function readCounters(): readonly Counted[] {
-  return [...counted.values()];
+  return [
+    ...counted.values(),
+    ...[...gauges].flatMap(([name, read]) => read().map((each) => ({ name, ...each }))),
+  ];
 }
 
 /** Adds up what several processes have counted. */

@@ -25,8 +25,8 @@ const session = z.strictObject({
 
 const counted = z.strictObject({
   name: z.enum(Object.keys(counterHelp) as [CounterName, ...CounterName[]]),
-  labels: z.array(z.string().max(64)),
-  value: z.number().nonnegative(),
+  labels: z.array(text),
+  value: z.number(),
 });
 
 const address = z.string().max(64);

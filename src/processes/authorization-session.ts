@@ -132,6 +132,10 @@ export class AuthorizationSession {
     return network === undefined || (this.#client.isKnown && networkOf(this.#client.address) === network);
   }
 
+  get address(): string {
+    return this.#client.address;
+  }
+
   /** @param reason for the client */
   turnAway(reason: string): void {
     this.#reason = "limit";
@@ -326,6 +330,8 @@ export class AuthorizationSession {
     if (this.#phase === "over") return;
     this.#phase = "over";
     this.#trace?.end(this.#reason);
+    const limit = LIMITS.get(this.#reason);
+    if (limit !== undefined) count("limits_reached", [limit]);
     this.#exchange?.cancel();
     // A probe that connects and leaves is not worth a line.
     const level = this.#failedLogins > 0 || this.#reason === "useless-commands" ? "info" : "debug";
@@ -340,6 +346,12 @@ export class AuthorizationSession {
     return { session: this.#context.session, address: this.#client.address };
   }
 }
+
+/** What a reason is called in the config; who is turned away by another limit was counted there. */
+const LIMITS: ReadonlyMap<string, string> = new Map([
+  ["login-time", "limits.login_time"],
+  ["useless-commands", "limits.useless_commands_before_login"],
+]);
 
 function failureOf({ temporary, code }: AuthFailure): Failure {
   if (temporary) return { kind: "temporary" };

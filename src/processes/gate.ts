@@ -64,9 +64,12 @@ export class Gate {
 
   /** What the other login processes have. @returns what is too many here */
   heard(counts: Counts): readonly Excess[] {
-    const excesses = this.#limits.heard(counts);
-    for (const { limit, network } of excesses) this.#limitLog.refused(`limits.${limit}`, { network });
-    return excesses;
+    return this.#limits.heard(counts);
+  }
+
+  /** One that had been let in is turned away, since others came in elsewhere at the same time. */
+  turnedAway(limit: SessionLimit, address: string): void {
+    this.#limitLog.refused(nameOf(limit), { address });
   }
 
   /**
@@ -102,7 +105,7 @@ export class Gate {
   }
 
   #turnedAway(socket: net.Socket, limit: SessionLimit, address: string | undefined): Admittance {
-    this.#limitLog.refused(limit === "open_files" ? "LimitNOFILE" : `limits.${limit}`, { address });
+    this.#limitLog.refused(nameOf(limit), { address });
     this.#refusing++;
     socket.once("close", () => this.#refusing--);
     return limit;
@@ -125,6 +128,10 @@ export const REFUSALS = {
   sessions_per_address: "too many connections from your address, close some or try again later",
   open_files: "too many connections, try again later",
 } as const;
+
+function nameOf(limit: SessionLimit): string {
+  return limit === "open_files" ? "LimitNOFILE" : `limits.${limit}`;
+}
 
 /** Clients that are told why they may not come in, and given time to read it. */
 const MAX_REFUSING = 100;

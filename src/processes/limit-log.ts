@@ -1,5 +1,6 @@
 // Says that a limit turns clients away: one line when it begins, then one a minute with how many there were, however
-// many come. Used by login and mailbox processes.
+// many come; and counts each. Used by login and mailbox processes.
+import { count } from "../control/counters.ts";
 import type { Log } from "../log/log.ts";
 
 export class LimitLog {
@@ -13,6 +14,7 @@ export class LimitLog {
 
   /** @param limit as the config names it. @param first about the client that begins a burst */
   refused(limit: string, first: Readonly<Record<string, unknown>>): void {
+    count("limits_reached", [limit]);
     const more = this.#bursts.get(limit);
     if (more !== undefined) {
       this.#bursts.set(limit, more + 1);

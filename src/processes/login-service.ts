@@ -80,7 +80,10 @@ export class LoginService {
     for (const { limit, network, count } of this.#gate.heard(counts)) {
       // Who came last has least to lose; who has logged in stays.
       const last = [...this.#sessions].reverse().filter((session) => session.isDispensable(network));
-      for (const session of last.slice(0, count)) session.turnAway(REFUSALS[limit]);
+      for (const session of last.slice(0, count)) {
+        this.#gate.turnedAway(limit, session.address);
+        session.turnAway(REFUSALS[limit]);
+      }
     }
   }
 
@@ -103,7 +106,10 @@ export class LoginService {
     }
     const acceptedAtMs = performance.now();
     const timer = setTimeout(
-      () => socket.destroy(),
+      () => {
+        if (admittance === "welcome") count("limits_reached", ["limits.login_time"]);
+        socket.destroy();
+      },
       admittance === "welcome" ? loginTimeMs : Math.min(loginTimeMs, REFUSAL_TIME_MS),
     );
     this.#arriving.add(socket);

@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { formatFault, loadConfig } from "../config/load.ts";
 import { type Config, configSchema } from "../config/schema.ts";
+import { measure } from "../control/counters.ts";
 import { controlSocket } from "../control/protocol.ts";
 import type { AnswerOf } from "../control/questions.ts";
 import { serveControl } from "../control/server.ts";
@@ -113,6 +114,7 @@ export async function startMaster(
   }
 
   const tls = new TlsKeeper({ log, onChange: () => master.tellLogins() });
+  measure("certificate_days_left", () => tls.daysLeft());
   const [fault] = tls.configure(config.tls);
   if (fault !== undefined) {
     await tls.close();

@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
+import { count } from "../control/counters.ts";
 import type { Question } from "../control/questions.ts";
 import type { HostUser } from "../host/user-database.ts";
 import type { Log } from "../log/log.ts";
@@ -59,6 +60,7 @@ export class SupervisedChild implements Respondent, Probed {
   #startedAtMs = 0;
   /** Questions for a sign of life since the last answer. */
   #unanswered = 0;
+  #isHung = false;
   #backOffMs = FIRST_BACK_OFF_MS;
   #startTimer: NodeJS.Timeout | undefined;
   #restart: NodeJS.Timeout | undefined;
@@ -97,6 +99,7 @@ export class SupervisedChild implements Respondent, Probed {
     if (this.#process === undefined || this.#startTimer !== undefined) return false;
     if (this.#unanswered >= patience) {
       this.#log.error({ childPid: this.#process.pid }, "child gives no sign of life, ending it");
+      this.#isHung = true;
       this.#process.kill("SIGKILL");
       return false;
     }
@@ -147,6 +150,7 @@ export class SupervisedChild implements Respondent, Probed {
     const script = fileURLToPath(new URL(`./${role}${import.meta.url.slice(-3)}`, import.meta.url));
     this.#startedAtMs = Date.now();
     this.#unanswered = 0;
+    this.#isHung = false;
     this.#startTimer = setTimeout(() => this.#process?.kill("SIGKILL"), START_PATIENCE_MS);
     let child: ChildProcess;
     try {
@@ -257,6 +261,7 @@ export class SupervisedChild implements Respondent, Probed {
       this.#settleStart({ kind: "failed", message });
       return;
     }
+    count("processes_ended", [this.#description.role, this.#isHung ? "hung" : "died"]);
     if (this.#description.onGone !== undefined) {
       this.#log.error({ childPid: child?.pid, how }, "child ended");
       this.#description.onGone();

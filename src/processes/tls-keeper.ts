@@ -5,6 +5,7 @@ import { readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import type { Config } from "../config/schema.ts";
+import type { Measured } from "../control/counters.ts";
 import type { Log } from "../log/log.ts";
 import { examineKeyPair, type KeyPair, type KeyPairFacts } from "../net/key-pair.ts";
 import type { TlsSettings } from "../net/tls-endpoint.ts";
@@ -120,6 +121,15 @@ export class TlsKeeper {
     // The last generation still opens the tickets that it made: none becomes worthless before its time.
     this.#ticketKeys = [newTicketKey(), ...this.#ticketKeys.slice(0, 1)];
     this.#options.onChange();
+  }
+
+  /** As of now, for pop3-ctl and metrics. */
+  daysLeft(): readonly Measured[] {
+    const pairs = this.#config === undefined ? [] : pathsOf(this.#config);
+    return pairs.flatMap((paths) => {
+      const loaded = this.#keyPairs.get(nameOf(paths));
+      return loaded === undefined ? [] : [{ labels: [paths.certificate], value: daysLeftOf(loaded) }];
+    });
   }
 
   #logDays(): void {
@@ -276,8 +286,13 @@ function readText(
   }
 }
 
-function logDays(log: Log, { paths, facts }: LoadedPair, message: string): void {
-  const daysLeft = Math.floor((facts.notAfterMs - Date.now()) / DAY_MS);
+function daysLeftOf({ facts }: LoadedPair): number {
+  return Math.floor((facts.notAfterMs - Date.now()) / DAY_MS);
+}
+
+function logDays(log: Log, loaded: LoadedPair, message: string): void {
+  const { paths, facts } = loaded;
+  const daysLeft = daysLeftOf(loaded);
   log[daysLeft < WARN_DAYS ? "warn" : "info"](
     {
       file: paths.certificate,

@@ -359,6 +359,8 @@ export class TransactionSession {
     };
     this.#trace?.end(reason);
     count("sessions", [reason]);
+    const limit = LIMITS.get(reason);
+    if (limit !== undefined) count("limits_reached", [limit]);
     count("messages_deleted", [], this.#removed + this.#expired);
     log.info(
       {
@@ -386,6 +388,13 @@ export class TransactionSession {
     return { session, account, address };
   }
 }
+
+/** What a reason is called in the config. */
+const LIMITS: ReadonlyMap<EndReason, string> = new Map([
+  ["idle", "limits.idle_time"],
+  ["stalled", "limits.stall_time"],
+  ["useless-commands", "limits.useless_commands"],
+]);
 
 /**
  * What lies between us and the client takes octets in large steps, minutes apart for a slow one: this is for a relay that

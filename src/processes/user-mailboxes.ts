@@ -1,6 +1,6 @@
 // The mailbox processes where each account's mail belongs to a user of the host: one for each active uid and gid, started
 // when auth asks for it, ended when idle. Runs in master, which checks every uid itself: auth may ask, it may not command.
-
+import { count } from "../control/counters.ts";
 import type { Log } from "../log/log.ts";
 import { type BindResult, type BoundSocket, bindUnix, type UnixSocketOwner } from "../net/listen.ts";
 import { mailboxSocket, placeOf } from "./placement.ts";
@@ -33,16 +33,16 @@ export interface UserMailboxesOptions {
   readonly log: Log;
 }
 
-export interface UserMailboxCounts {
-  readonly running: number;
-  readonly started: number;
-  readonly endedIdle: number;
+type UserMailboxEvent =
+  | "started"
+  | "ended-idle"
   /** Ended while idle to make room for another user's. */
-  readonly evicted: number;
-  readonly diedUnasked: number;
-  readonly refusedAtLimit: number;
-  readonly refusedOwner: number;
-}
+  | "evicted"
+  | "died"
+  | "refused-at-limit"
+  | "refused-owner";
+
+export type UserMailboxCounts = Readonly<Record<UserMailboxEvent | "running", number>>;
 
 interface UserMailbox {
   readonly place: string;
@@ -67,11 +67,11 @@ export class UserMailboxes {
   readonly #mailboxes = new Map<string, UserMailbox>();
   readonly #counts = {
     started: 0,
-    endedIdle: 0,
+    "ended-idle": 0,
     evicted: 0,
-    diedUnasked: 0,
-    refusedAtLimit: 0,
-    refusedOwner: 0,
+    died: 0,
+    "refused-at-limit": 0,
+    "refused-owner": 0,
   };
   #isDraining = false;
 
@@ -88,7 +88,7 @@ export class UserMailboxes {
   async place(owner: MailOwner): Promise<PlaceAnswer> {
     const fault = this.#ownerFault(owner);
     if (fault !== undefined) {
-      this.#counts.refusedOwner++;
+      this.#count("refused-owner");
       this.#log.error({ ...owner, reason: fault }, "no mailbox process for this owner");
       return "not-allowed";
     }
@@ -104,7 +104,8 @@ export class UserMailboxes {
       if (mailbox !== undefined) return this.#letThrough(mailbox);
       const leaving = this.#makeRoom();
       if (leaving === undefined) {
-        this.#counts.refusedAtLimit++;
+        this.#count("refused-at-limit");
+        count("limits_reached", ["mail.max_user_processes"]);
         const { maxProcesses } = this.#options.limits();
         this.#log.error({ ...owner, maxProcesses }, "mail.max_user_processes are busy, login refused");
         return "unavailable";
@@ -125,6 +126,11 @@ export class UserMailboxes {
   /** Processes that serve or are on their way to it. */
   children(): readonly SupervisedChild[] {
     return [...this.#mailboxes.values()].map(({ child }) => child);
+  }
+
+  #count(event: UserMailboxEvent): void {
+    this.#counts[event]++;
+    count("user_processes", [event]);
   }
 
   #ownerFault({ uid, gid }: MailOwner): string | undefined {
@@ -150,7 +156,7 @@ export class UserMailboxes {
     if (leaving !== undefined) return leaving.ending;
     const [longestIdle] = mailboxes.filter(isIdle).sort((a, b) => a.idleSinceMs - b.idleSinceMs);
     if (longestIdle === undefined) return undefined;
-    this.#counts.evicted++;
+    this.#count("evicted");
     return this.#end(longestIdle, END_PATIENCE_MS);
   }
 
@@ -185,7 +191,7 @@ export class UserMailboxes {
       idleTimer: undefined,
     };
     this.#mailboxes.set(place, mailbox);
-    this.#counts.started++;
+    this.#count("started");
     this.#log.info({ ...owner, running: this.#mailboxes.size }, "mailbox process started");
     return mailbox;
   }
@@ -222,7 +228,7 @@ export class UserMailboxes {
         mailbox.idleTimer = setTimeout(endIfIdle, TICKET_LIFETIME_MS);
         return;
       }
-      this.#counts.endedIdle++;
+      this.#count("ended-idle");
       void this.#end(mailbox, END_PATIENCE_MS);
     };
     mailbox.idleTimer = setTimeout(endIfIdle, this.#options.limits().idleMs);
@@ -240,7 +246,7 @@ export class UserMailboxes {
     clearTimeout(mailbox.idleTimer);
     this.#mailboxes.delete(mailbox.place);
     mailbox.socket.close();
-    if (mailbox.ending === undefined) this.#counts.diedUnasked++;
+    if (mailbox.ending === undefined) this.#count("died");
     this.#log.info({ ...mailbox.owner, running: this.#mailboxes.size }, "mailbox process ended");
   }
 }

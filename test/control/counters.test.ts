@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { count, counterHelp, readCounters, sumCounters } from "../../src/control/counters.ts";
+import { count, counterHelp, measure, readCounters, sumCounters } from "../../src/control/counters.ts";
 
 describe("counters", () => {
   it("add up by name and labels", () => {
@@ -12,6 +12,17 @@ describe("counters", () => {
       { name: "commands", labels: ["RETR", "err"], value: 1 },
       { name: "octets_sent", labels: [], value: 120 },
     ]);
+  });
+
+  it("are measured anew whenever they are read", () => {
+    let days = 12;
+    measure("certificate_days_left", () => [{ labels: ["/etc/a.pem"], value: days }]);
+    const read = () => readCounters().filter(({ name }) => name === "certificate_days_left");
+    expect(read()).toEqual([{ name: "certificate_days_left", labels: ["/etc/a.pem"], value: 12 }]);
+    days = -1;
+    expect(read()).toEqual([{ name: "certificate_days_left", labels: ["/etc/a.pem"], value: -1 }]);
+    measure("certificate_days_left", () => []);
+    expect(read()).toEqual([]);
   });
 
   it("sum over processes", () => {

@@ -133,7 +133,7 @@ describe("UserMailboxes", () => {
   ])("never starts a process for %o", async (owner) => {
     expect(await mailboxes.place(owner)).toBe("not-allowed");
     expect(children).toEqual([]);
-    expect(mailboxes.counts()).toMatchObject({ running: 0, refusedOwner: 1 });
+    expect(mailboxes.counts()).toMatchObject({ running: 0, "refused-owner": 1 });
   });
 
   it("never serves root, not even where the limits say so", async () => {
@@ -155,7 +155,7 @@ describe("UserMailboxes", () => {
   it("starts another after one died", async () => {
     const child = await served(alice);
     child.description.onGone!();
-    expect(mailboxes.counts()).toMatchObject({ running: 0, diedUnasked: 1 });
+    expect(mailboxes.counts()).toMatchObject({ running: 0, died: 1 });
     await served(alice);
     expect(children).toHaveLength(2);
   });
@@ -170,7 +170,7 @@ describe("UserMailboxes", () => {
     expect(child.isDrained).toBe(false);
     await vi.advanceTimersByTimeAsync(1);
     expect(child.isDrained).toBe(true);
-    expect(mailboxes.counts()).toMatchObject({ endedIdle: 1 });
+    expect(mailboxes.counts()).toMatchObject({ "ended-idle": 1 });
 
     limits = { ...limits, idleMs: 1 };
     child.ends();
@@ -217,7 +217,7 @@ describe("UserMailboxes", () => {
     first.description.onSessions!(1, 0);
     // Carol's ticket has not been shown yet: her process is not idle.
     expect(await mailboxes.place(bob)).toBe("unavailable");
-    expect(mailboxes.counts()).toMatchObject({ refusedAtLimit: 1 });
+    expect(mailboxes.counts()).toMatchObject({ "refused-at-limit": 1 });
   });
 
   it("never runs more than the limit, however many ask at once", async () => {

@@ -24,6 +24,7 @@ import { Pop3Connection } from "../peers/support/pop3.ts";
 import { runnableProgram } from "../support/checkout.ts";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
+import { countedBy } from "../support/pop3-ctl.ts";
 import { runProgram } from "../support/program.ts";
 import { type LogLine, startServer, type TestServer } from "../support/server.ts";
 
@@ -100,10 +101,11 @@ describe("a certificate", () => {
   const logged = (msg: string | RegExp): LogLine | undefined =>
     server.log().findLast((line) => (typeof msg === "string" ? line.msg === msg : msg.test(line.msg)));
 
-  it("tells at the start how long it holds", () => {
+  it("tells at the start how long it holds, and pop3-ctl at any time", async () => {
     expect(logged("certificate read")).toMatchObject({
       ...{ level: "info", file: files.certificate, names: ["pop.example.org"], keyType: "ec", daysLeft: 40 },
     });
+    expect(await countedBy(server, "certificate_days_left")).toEqual({ [files.certificate]: 40 });
   });
 
   it("is renewed as its links are replaced, and sessions go on", async () => {

@@ -7,6 +7,7 @@ import { layOutMaildir, readMaildir } from "../peers/support/maildir.ts";
 import { Pop3Connection } from "../peers/support/pop3.ts";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
+import { countedBy } from "../support/pop3-ctl.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 describe("limits", () => {
@@ -34,6 +35,7 @@ describe("limits", () => {
     const { connection } = await Pop3Connection.open(server.port);
     await connection.closed;
     await expect(connection.reply()).rejects.toThrow("closed the connection");
+    expect(await countedBy(server, "limits_reached")).toMatchObject({ "limits.login_time": 1 });
   });
 
   it("idle_time closes a session without a reply and without UPDATE", async () => {
@@ -46,6 +48,7 @@ describe("limits", () => {
     );
     expect(line).toMatchObject({ reason: "idle", deleted: 0 });
     expect(readMaildir(maildir)).toHaveLength(1);
+    expect(await countedBy(server, "limits_reached")).toMatchObject({ "limits.idle_time": 1 });
   });
 
   it("idle_time begins anew with every command, beyond login_time", async () => {

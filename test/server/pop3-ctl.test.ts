@@ -8,6 +8,7 @@ import { Pop3Connection } from "../peers/support/pop3.ts";
 import { runnableProgram } from "../support/checkout.ts";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner, runsAsRoot } from "../support/mail-owner.ts";
+import { askServer } from "../support/pop3-ctl.ts";
 import { type ProgramOptions, runProgram, startProgram } from "../support/program.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -56,11 +57,7 @@ describe.each(["separate", "combined"] as const)("pop3-ctl, processes %s", (proc
     const { exitCode, stdout, stderr } = await runProgram(program, all, { env, ...options });
     return { exitCode, stdout: stdout.toString(), stderr };
   }
-  async function json(args: readonly string[]): Promise<unknown> {
-    const { exitCode, stdout, stderr } = await ctl(["--json", ...args]);
-    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
-    return JSON.parse(stdout);
-  }
+  const json = (args: readonly string[]): Promise<unknown> => askServer(server, ...args);
   const nobodyIsConnected = () =>
     eventually("nobody connected", async () => ((await json(["who"])) as unknown[]).length === 0);
 

@@ -11,6 +11,7 @@ import { Pop3Connection } from "../peers/support/pop3.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
 import { mailOwner } from "../support/mail-owner.ts";
+import { countedBy } from "../support/pop3-ctl.ts";
 import { childrenOf } from "../support/processes.ts";
 import { type ServerOptions, type Settings, startServer, type TestServer } from "../support/server.ts";
 
@@ -92,6 +93,7 @@ describe.each(["separate", "combined"] as const)("limits of sessions, processes 
     for (let i = 0; i < 5; i++) expect(await greeting("127.0.0.7")).toBe(FULL_FROM_THERE);
     expect(await greeting("127.0.0.8")).toBe(WELCOME);
     expect(await warnings("limits.sessions_per_address")).toMatchObject([{ address: "127.0.0.7" }]);
+    expect(await countedBy(server, "limits_reached")).toEqual({ "limits.sessions_per_address": 5 });
     connections[0]!.drop();
     await eventually("room for one", async () => (await greeting("127.0.0.7")) === WELCOME);
   });
@@ -119,6 +121,7 @@ describe.each(["separate", "combined"] as const)("limits of sessions, processes 
       text: "[SYS/TEMP] too many sessions of this account at one time",
     });
     expect(await warnings("limits.sessions_per_account")).toMatchObject([{ account: "mrose" }]);
+    expect(await countedBy(server, "limits_reached")).toEqual({ "limits.sessions_per_account": 1 });
     expect((await holder.command("QUIT")).status).toBe("+OK");
     const waiting = two.find((connection) => connection !== refused.connection)!;
     expect((await waiting.reply()).status).toBe("+OK");
