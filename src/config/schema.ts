@@ -78,6 +78,9 @@ const userOrGroup = z.union([z.string().min(1), z.int().nonnegative().transform(
 /** 4294967295, (uid_t)-1, means "no change" to chown(2). */
 const id = z.int().min(1).max(4_294_967_294);
 
+/** As src/pop3/language.ts has them, which master, who reads the config, must not know. */
+export const LANGUAGE_TAGS = ["i-default", "en", "de"] as const;
+
 const server = z
   .strictObject({
     /** Greeting and sign-off. */
@@ -89,6 +92,12 @@ const server = z
         "must not contain <, > or @: it would look like an APOP timestamp",
       )
       .default(() => hostname()),
+    /**
+     * Language of the replies, until a client chooses another by LANG; also what LANG * means. RFC 6856 §3 wants
+     * "i-default", English that programs know. Another is for hosts whose people read what their mail programs show; it
+     * is written in ASCII until LANG.
+     */
+    language: z.enum(LANGUAGE_TAGS).default("i-default"),
     /** POP3, with STLS where [tls] has a certificate. */
     listen: z.array(listenAddress).default([{ host: "127.0.0.1", port: 110 }]),
     /** POP3S: TLS from the first octet, which RFC 8314 prefers. */

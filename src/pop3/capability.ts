@@ -1,5 +1,6 @@
 // What CAPA lists (RFC 2449): the capabilities that hold, and behind them the base commands as tags. Pure.
 import { ok, TERMINATION } from "./reply.ts";
+import type { Texts } from "./texts/texts.ts";
 
 export interface Capabilities {
   /** SASL mechanisms offered on this connection; none leaves the SASL line out. */
@@ -29,7 +30,7 @@ const BASE_COMMANDS = ["CAPA", "DEL", "DELE", "LIST", "NOOP", "PASS", "RETR", "R
  * The multi-line response to CAPA, but for STLS and EXPIRE the same in both states: clients such as neomutt and JavaMail
  * remember the first one that they see, so TOP, UIDL and SASL have to be in it.
  */
-export function capabilityResponse(capabilities: Capabilities): string {
+export function capabilityResponse(capabilities: Capabilities, texts: Texts): string {
   const lines = [
     "TOP",
     "UIDL",
@@ -39,11 +40,14 @@ export function capabilityResponse(capabilities: Capabilities): string {
     "PIPELINING",
     "RESP-CODES",
     "AUTH-RESP-CODE",
+    // RFC 6856 §2.2: USER and PASS take UTF-8.
+    capabilities.passwordAllowed ? "UTF8 USER" : "UTF8",
+    "LANG",
     ...(capabilities.retention === undefined ? [] : [expire(capabilities.retention)]),
     `IMPLEMENTATION ${capabilities.implementation}`,
     ...BASE_COMMANDS,
   ];
-  return ok("Capabilities follow") + lines.map((line) => `${line}\r\n`).join("") + TERMINATION;
+  return ok(texts.capabilitiesFollow) + lines.map((line) => `${line}\r\n`).join("") + TERMINATION;
 }
 
 function expire({ days, perUser }: Retention): string {

@@ -10,7 +10,7 @@ export interface Command {
 }
 
 const KEYWORDS: ReadonlySet<string> = new Set(
-  "APOP AUTH CAPA DEL DELE LIST NOOP PASS QUIT RETR RSET STAT STLS TOP UIDL USER".split(" "),
+  "APOP AUTH CAPA DEL DELE LANG LIST NOOP PASS QUIT RETR RSET STAT STLS TOP UIDL USER UTF8".split(" "),
 );
 
 /** The keyword of a line in upper case, for counting and showing; undefined when it is none that POP3 knows. */

@@ -1,5 +1,6 @@
 // The one guard for every message argument (RFC 1939 §5): digits only, from 1, existing, not marked as deleted.
 import { err } from "./reply.ts";
+import type { Texts } from "./texts/texts.ts";
 
 export type MessageArgument =
   | { readonly kind: "message"; readonly index: number }
@@ -14,14 +15,15 @@ export function messageArgument(
   argument: string,
   count: number,
   isDeleted: (index: number) => boolean,
+  texts: Texts,
 ): MessageArgument {
   // Ten digits hold every count; "0x1", "1e0", "+1" and "1.5" are not numbers here.
   if (!/^[0-9]{1,10}$/.test(argument)) return { kind: "malformed" };
   const messageNumber = Number.parseInt(argument, 10);
   if (messageNumber < 1 || messageNumber > count) {
-    return { kind: "refused", reply: err(`no such message, only ${count} messages in maildrop`) };
+    return { kind: "refused", reply: err(texts.noSuchMessage(count)) };
   }
   const index = messageNumber - 1;
-  if (isDeleted(index)) return { kind: "refused", reply: err(`message ${messageNumber} already deleted`) };
+  if (isDeleted(index)) return { kind: "refused", reply: err(texts.alreadyDeleted(messageNumber)) };
   return { kind: "message", index };
 }

@@ -1,7 +1,7 @@
-// Status indicators and response codes (RFC 1939 §3, RFC 2449 §8, RFC 3206, RFC 5034). A reply is a byte string with
+// Status indicators and response codes (RFC 1939 §3, RFC 2449 §8, RFC 3206, RFC 5034, RFC 6856 §5). A reply is a byte string with
 // its CRLF; 512 octets at most (RFC 2449 §4), which our own short texts never reach.
 
-export type ResponseCode = "AUTH" | "IN-USE" | "SYS/TEMP" | "SYS/PERM";
+export type ResponseCode = "AUTH" | "IN-USE" | "SYS/TEMP" | "SYS/PERM" | "UTF8";
 
 export function ok(text = ""): string {
   return text === "" ? "+OK\r\n" : `+OK ${text}\r\n`;

@@ -1,10 +1,14 @@
 // The TRANSACTION state (RFC 1939 §5) and what QUIT says of the UPDATE state (§6): decides what each line means, marks
 // messages as deleted, does nothing itself. The mailbox process acts on the outcomes.
 import { type Capabilities, capabilityResponse } from "./capability.ts";
+import type { Choices } from "./choices.ts";
 import { type Command, parseCommand } from "./command.ts";
+import { langCommand } from "./lang-command.ts";
+import { type LanguageTag, type Speech, speechOf } from "./language.ts";
 import { type Line, MAX_LINE_OCTETS } from "./line-reader.ts";
 import { messageArgument } from "./message-number.ts";
 import { err, ok, TERMINATION } from "./reply.ts";
+import type { Texts, UsageKeyword } from "./texts/texts.ts";
 import { unexpectedCommand } from "./unexpected-command.ts";
 
 /** The maildrop as this state sees it. `index` counts from 0, in message number order, and never changes. */
@@ -19,6 +23,10 @@ export interface MaildropView {
 
 export interface TransactionOptions {
   readonly serverName: string;
+  /** Until the client chooses another. */
+  readonly language: LanguageTag;
+  /** Made before login. */
+  readonly choices: Choices;
   readonly capabilities: Capabilities;
   /** Replies to unknown, malformed or misplaced commands before the connection is closed. */
   readonly maxUselessCommands: number;
@@ -40,11 +48,18 @@ export class TransactionState {
   readonly #maildrop: MaildropView;
   readonly #options: TransactionOptions;
   readonly #deleted = new Set<number>();
+  #speech: Speech;
   #useless = 0;
 
   constructor(maildrop: MaildropView, options: TransactionOptions) {
     this.#maildrop = maildrop;
     this.#options = options;
+    this.#speech = speechOf(options.choices.language, options.language);
+  }
+
+  /** For what others have to say to this client. */
+  get texts(): Texts {
+    return this.#speech.texts;
   }
 
   /** Indexes marked by DELE, for the UPDATE state. */
@@ -53,8 +68,7 @@ export class TransactionState {
   }
 
   handle(line: Line): TransactionOutcome {
-    if (line.kind === "too-long")
-      return this.#refuse(err(`line too long, at most ${MAX_LINE_OCTETS} octets`));
+    if (line.kind === "too-long") return this.#refuse(err(this.texts.lineTooLong(MAX_LINE_OCTETS)));
     const command = parseCommand(line.text);
     switch (command.keyword) {
       case "STAT":
@@ -76,10 +90,12 @@ export class TransactionState {
         return this.#uidl(command);
       case "CAPA":
         return this.#capa(command);
+      case "LANG":
+        return this.#lang(command);
       case "QUIT":
         return this.#quit(command);
       default:
-        return this.#refuse(unexpectedCommand(command.keyword, "TRANSACTION"));
+        return this.#refuse(unexpectedCommand(command.keyword, "TRANSACTION", this.texts));
     }
   }
 
@@ -90,16 +106,14 @@ export class TransactionState {
    */
   signOff(update: { readonly failed: number; readonly expired?: number }): string {
     if (update.failed > 0) {
-      return err(`${update.failed} of ${this.#deleted.size} deleted messages not removed`, "SYS/TEMP");
+      return err(this.texts.notRemoved(update.failed, this.#deleted.size), "SYS/TEMP");
     }
     const left = this.#maildrop.count - this.#deleted.size - (update.expired ?? 0);
-    return ok(
-      `${this.#options.serverName} POP3 server signing off (${left === 0 ? "maildrop empty" : `${left} messages left`})`,
-    );
+    return ok(this.texts.signOff(this.#options.serverName, left));
   }
 
   #stat(command: Command): TransactionOutcome {
-    if (command.arguments.length > 0) return this.#refuse(err("expected: STAT"));
+    if (command.arguments.length > 0) return this.#refuse(err(this.texts.expected.STAT));
     if (!this.#maildrop.measured) return { kind: "measure" };
     const { count, octets } = this.#total();
     return { kind: "reply", text: ok(`${count} ${octets}`) };
@@ -107,23 +121,25 @@ export class TransactionState {
 
   #list(command: Command): TransactionOutcome {
     return this.#scan(
+      "LIST",
       command,
       (index) => `${this.#maildrop.octets(index)}`,
       () => {
         const { count, octets } = this.#total();
-        return ok(`${count} messages (${octets} octets)`);
+        return ok(this.texts.maildrop(count, octets));
       },
     );
   }
 
   #uidl(command: Command): TransactionOutcome {
-    return this.#scan(command, (index) => this.#maildrop.uniqueId(index));
+    return this.#scan("UIDL", command, (index) => this.#maildrop.uniqueId(index));
   }
 
   #retr(command: Command): TransactionOutcome {
     const [argument] = command.arguments;
-    if (argument === undefined || command.arguments.length > 1) return this.#refuse(EXPECTED.RETR);
-    const message = this.#messageArgument(argument, EXPECTED.RETR);
+    if (argument === undefined || command.arguments.length > 1)
+      return this.#refuse(err(this.texts.expected.RETR));
+    const message = this.#messageArgument(argument, "RETR");
     return message.kind === "outcome"
       ? message.outcome
       : { kind: "send", index: message.index, bodyLines: undefined };
@@ -132,51 +148,65 @@ export class TransactionState {
   #top(command: Command): TransactionOutcome {
     const [argument, lines] = command.arguments;
     if (argument === undefined || lines === undefined || command.arguments.length > 2)
-      return this.#refuse(EXPECTED.TOP);
-    if (!/^[0-9]{1,10}$/.test(lines)) return this.#refuse(EXPECTED.TOP);
-    const message = this.#messageArgument(argument, EXPECTED.TOP);
+      return this.#refuse(err(this.texts.expected.TOP));
+    if (!/^[0-9]{1,10}$/.test(lines)) return this.#refuse(err(this.texts.expected.TOP));
+    const message = this.#messageArgument(argument, "TOP");
     if (message.kind === "outcome") return message.outcome;
     return { kind: "send", index: message.index, bodyLines: Number.parseInt(lines, 10) };
   }
 
   #dele(command: Command): TransactionOutcome {
     const [argument] = command.arguments;
-    if (argument === undefined || command.arguments.length > 1) return this.#refuse(EXPECTED.DELE);
-    const message = this.#messageArgument(argument, EXPECTED.DELE);
+    if (argument === undefined || command.arguments.length > 1)
+      return this.#refuse(err(this.texts.expected.DELE));
+    const message = this.#messageArgument(argument, "DELE");
     if (message.kind === "outcome") return message.outcome;
     this.#deleted.add(message.index);
-    return { kind: "reply", text: ok(`message ${message.index + 1} deleted`) };
+    return { kind: "reply", text: ok(this.texts.deleted(message.index + 1)) };
   }
 
   #noop(command: Command): TransactionOutcome {
-    return command.arguments.length > 0 ? this.#refuse(err("expected: NOOP")) : { kind: "reply", text: ok() };
+    return command.arguments.length > 0
+      ? this.#refuse(err(this.texts.expected.NOOP))
+      : { kind: "reply", text: ok() };
   }
 
   #rset(command: Command): TransactionOutcome {
-    if (command.arguments.length > 0) return this.#refuse(err("expected: RSET"));
+    if (command.arguments.length > 0) return this.#refuse(err(this.texts.expected.RSET));
     if (!this.#maildrop.measured) return { kind: "measure" };
     this.#deleted.clear();
     const { count, octets } = this.#total();
-    return { kind: "reply", text: ok(`maildrop has ${count} messages (${octets} octets)`) };
+    return { kind: "reply", text: ok(this.texts.reset(count, octets)) };
   }
 
   #capa(command: Command): TransactionOutcome {
-    if (command.arguments.length > 0) return this.#refuse(err("expected: CAPA"));
-    return { kind: "reply", text: capabilityResponse(this.#options.capabilities) };
+    if (command.arguments.length > 0) return this.#refuse(err(this.texts.expected.CAPA));
+    return { kind: "reply", text: capabilityResponse(this.#options.capabilities, this.texts) };
+  }
+
+  #lang(command: Command): TransactionOutcome {
+    const outcome = langCommand(command, this.#speech, this.#options.language);
+    if (outcome.kind === "refused") return this.#refuse(outcome.text);
+    if (outcome.kind === "changed") this.#speech = outcome.speech;
+    return { kind: "reply", text: outcome.text };
   }
 
   #quit(command: Command): TransactionOutcome {
-    return command.arguments.length > 0 ? this.#refuse(err("expected: QUIT")) : { kind: "update" };
+    return command.arguments.length > 0 ? this.#refuse(err(this.texts.expected.QUIT)) : { kind: "update" };
   }
 
   /** LIST and UIDL: one message, or all that are not deleted. */
-  #scan(command: Command, value: (index: number) => string, summary?: () => string): TransactionOutcome {
-    const usage = err(`expected: ${command.keyword} [message-number]`);
-    if (command.arguments.length > 1) return this.#refuse(usage);
-    if (command.keyword === "LIST" && !this.#maildrop.measured) return { kind: "measure" };
+  #scan(
+    keyword: "LIST" | "UIDL",
+    command: Command,
+    value: (index: number) => string,
+    summary?: () => string,
+  ): TransactionOutcome {
+    if (command.arguments.length > 1) return this.#refuse(err(this.texts.expected[keyword]));
+    if (keyword === "LIST" && !this.#maildrop.measured) return { kind: "measure" };
     const [argument] = command.arguments;
     if (argument === undefined) return { kind: "listing", pieces: this.#pieces(summary?.() ?? ok(), value) };
-    const message = this.#messageArgument(argument, usage);
+    const message = this.#messageArgument(argument, keyword);
     if (message.kind === "outcome") return message.outcome;
     return { kind: "reply", text: ok(`${message.index + 1} ${value(message.index)}`) };
   }
@@ -197,14 +227,19 @@ export class TransactionState {
 
   #messageArgument(
     argument: string,
-    usage: string,
+    keyword: UsageKeyword,
   ): { kind: "message"; index: number } | { kind: "outcome"; outcome: TransactionOutcome } {
-    const message = messageArgument(argument, this.#maildrop.count, (index) => this.#deleted.has(index));
+    const message = messageArgument(
+      argument,
+      this.#maildrop.count,
+      (index) => this.#deleted.has(index),
+      this.texts,
+    );
     switch (message.kind) {
       case "message":
         return message;
       case "malformed":
-        return { kind: "outcome", outcome: this.#refuse(usage) };
+        return { kind: "outcome", outcome: this.#refuse(err(this.texts.expected[keyword])) };
       case "refused":
         return { kind: "outcome", outcome: { kind: "reply", text: message.reply } };
       default:
@@ -223,12 +258,6 @@ export class TransactionState {
   #refuse(text: string): TransactionOutcome {
     this.#useless++;
     if (this.#useless < this.#options.maxUselessCommands) return { kind: "reply", text };
-    return { kind: "close", text: err("too many useless commands, closing connection") };
+    return { kind: "close", text: err(this.texts.tooManyUselessCommands) };
   }
 }
-
-const EXPECTED = {
-  RETR: err("expected: RETR message-number"),
-  DELE: err("expected: DELE message-number"),
-  TOP: err("expected: TOP message-number number-of-body-lines"),
-};

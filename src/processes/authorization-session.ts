@@ -14,9 +14,11 @@ import { knownKeyword } from "../pop3/command.ts";
 import { type Line, LineReader } from "../pop3/line-reader.ts";
 import { err } from "../pop3/reply.ts";
 import type { Arrivals, Client } from "./arrival.ts";
+import { refusalText } from "./gate.ts";
 import type { HandOver } from "./hand-over.ts";
 import { type ConnectionFacts, offeredMechanisms, POP3_IMPLEMENTATION } from "./offered.ts";
 import { PLACE } from "./placement.ts";
+import type { SessionLimit } from "./session-limits.ts";
 import type { LoginSettings } from "./settings.ts";
 import { maskedLine, maskedReply, type SessionTrace, tracing } from "./tracing.ts";
 
@@ -73,7 +75,7 @@ export class AuthorizationSession {
 
   #begin(socket: net.Socket, tls: TlsFacts | undefined): Talk {
     const { settings, auth, arrivals, log } = this.#context;
-    const { serverName, maxUselessCommands, plaintextWithoutTls } = settings;
+    const { serverName, language, maxUselessCommands, plaintextWithoutTls } = settings;
     const { address, isKnown } = this.#client;
     const passwordAllowed =
       tls !== undefined ||
@@ -84,6 +86,7 @@ export class AuthorizationSession {
     const offered = offeredMechanisms(auth.mechanisms, facts);
     const state = new AuthorizationState({
       serverName,
+      language,
       maxUselessCommands,
       // USER and PASS are SASL PLAIN by another name.
       passwordAllowed: offered.includes("PLAIN"),
@@ -122,7 +125,7 @@ export class AuthorizationSession {
   /** An administrator ends it. */
   kick(): void {
     this.#reason = "kicked";
-    if (this.#phase === "open") this.#close("an administrator ended this connection");
+    if (this.#phase === "open") this.#close(this.#talk.state.texts.connectionKicked);
     else this.destroy();
   }
 
@@ -136,10 +139,9 @@ export class AuthorizationSession {
     return this.#client.address;
   }
 
-  /** @param reason for the client */
-  turnAway(reason: string): void {
+  turnAway(limit: SessionLimit): void {
     this.#reason = "limit";
-    this.#close(reason);
+    this.#close(refusalText(limit, this.#talk.state.texts));
   }
 
   /** For pop3-ctl; undefined once the TRANSACTION part has it. */
@@ -311,12 +313,12 @@ export class AuthorizationSession {
 
   #shutDown(): void {
     this.#reason = "shutdown";
-    this.#close("server is shutting down");
+    this.#close(this.#talk.state.texts.shuttingDown);
   }
 
-  #close(reason: string): void {
+  #close(text: string): void {
     this.#exchange?.cancel();
-    this.#talk.connection.end(err(reason, "SYS/TEMP"));
+    this.#talk.connection.end(err(text, "SYS/TEMP"));
   }
 
   // RFC 1939 §3: the autologout timer closes the connection without a reply.

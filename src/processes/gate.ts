@@ -4,7 +4,10 @@ import type * as net from "node:net";
 import { maxOpenFiles } from "../host/open-files.ts";
 import type { Log } from "../log/log.ts";
 import { endGently } from "../net/end-gently.ts";
+import { type LanguageTag, speechOf } from "../pop3/language.ts";
 import { err } from "../pop3/reply.ts";
+import { english } from "../pop3/texts/english.ts";
+import type { Texts } from "../pop3/texts/texts.ts";
 import { LimitLog } from "./limit-log.ts";
 import { type Counts, type Excess, type SessionLimit, SessionLimits } from "./session-limits.ts";
 
@@ -12,6 +15,7 @@ export interface GateSettings {
   readonly maxSessions: number;
   readonly maxSessionsPerAddress: number;
   readonly loginProcesses: number;
+  readonly language: LanguageTag;
 }
 
 export type Admittance = SessionLimit | "welcome";
@@ -24,6 +28,7 @@ export class Gate {
   readonly #descriptorsPerSession: number;
   readonly #maxRefusing: number;
   #refusing = 0;
+  #texts: Texts = english;
 
   /**
    * @param descriptorsPerSession that this process needs
@@ -49,6 +54,7 @@ export class Gate {
   }
 
   configure(settings: GateSettings): void {
+    this.#texts = speechOf(undefined, settings.language).texts;
     const options = this.#optionsOf(settings);
     this.#limits.configure(options);
     if (options.maxSessionsHere >= settings.maxSessions) return;
@@ -98,7 +104,7 @@ export class Gate {
     socket.on("error", () => {
       // It left first.
     });
-    socket.write(err(REFUSALS[limit], "SYS/TEMP"), "latin1");
+    socket.write(err(refusalText(limit, this.#texts), "SYS/TEMP"), "latin1");
     // Beyond those that are given time to read, it has to be enough that the kernel has taken it.
     if (this.#refusing > this.#maxRefusing) socket.destroy();
     else endGently(socket);
@@ -123,11 +129,9 @@ export class Gate {
   }
 }
 
-export const REFUSALS = {
-  sessions: "too many connections, try again later",
-  sessions_per_address: "too many connections from your address, close some or try again later",
-  open_files: "too many connections, try again later",
-} as const;
+export function refusalText(limit: SessionLimit, texts: Texts): string {
+  return limit === "sessions_per_address" ? texts.tooManyConnectionsFromAddress : texts.tooManyConnections;
+}
 
 function nameOf(limit: SessionLimit): string {
   return limit === "open_files" ? "LimitNOFILE" : `limits.${limit}`;

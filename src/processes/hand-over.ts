@@ -4,9 +4,12 @@ import type * as net from "node:net";
 import type { Connection } from "../net/connection.ts";
 import { Upstream } from "../net/relay.ts";
 import type { StallLimits } from "../net/stall-watch.ts";
+import type { Choices } from "../pop3/choices.ts";
 import { err } from "../pop3/reply.ts";
+import type { Texts } from "../pop3/texts/texts.ts";
 import type { MailboxService } from "./mailbox-service.ts";
 import { mailboxSocket } from "./placement.ts";
+import { presentTicket } from "./presented-ticket.ts";
 
 export type HandOverResult =
   /** The client is served by its TRANSACTION part; this part is over and must not touch the socket again. */
@@ -17,7 +20,11 @@ export type HandOverResult =
  * @param onOver called once, when a client that was taken is gone
  */
 export type HandOver = (
-  client: { readonly socket: net.Socket; readonly connection: Connection },
+  client: {
+    readonly socket: net.Socket;
+    readonly connection: Connection;
+    readonly state: { readonly choices: Choices; readonly texts: Texts };
+  },
   /** `place`: the mailbox process that accepts the ticket. */
   login: { readonly ticket: string; readonly place: string },
   onOver: () => void,
@@ -25,7 +32,7 @@ export type HandOver = (
 
 /** Hands over to a mailbox process and relays from then on. */
 export function handOverByRelay(runtimeDir: string, limits: StallLimits): HandOver {
-  return ({ socket, connection }, { ticket, place }, onOver) =>
+  return ({ socket, connection, state }, { ticket, place }, onOver) =>
     new Promise((resolve) => {
       const read = connection.takeRest();
       let reply = "";
@@ -55,19 +62,21 @@ export function handOverByRelay(runtimeDir: string, limits: StallLimits): HandOv
           resolve({ kind: "taken" });
           return true;
         },
-        onClose: () => refuse(err("maildrop is not available at the moment, try again", "SYS/TEMP")),
+        onClose: () => refuse(err(state.texts.maildropUnavailable, "SYS/TEMP")),
       });
       // A client that leaves now takes its session with it.
       const onClientClose = (): void => refuse("");
       socket.on("close", onClientClose);
-      upstream.write(Buffer.concat([Buffer.from(`${ticket}\n`, "latin1"), read]));
+      upstream.write(
+        Buffer.concat([Buffer.from(`${presentTicket(ticket, state.choices)}\n`, "latin1"), read]),
+      );
     });
 }
 
 /** Hands over within this process, to the service of the account's own index. */
 export function handOverByCall(service: MailboxService): HandOver {
-  return async ({ socket, connection }, { ticket }, onOver) => {
-    const admission = await service.admit(ticket);
+  return async ({ socket, connection, state }, { ticket }, onOver) => {
+    const admission = await service.admit(ticket, state.choices);
     if (admission.kind === "refused") return admission;
     if (socket.destroyed) {
       admission.maildrop.close();

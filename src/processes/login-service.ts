@@ -9,7 +9,7 @@ import type { Log } from "../log/log.ts";
 import { TlsEndpoint } from "../net/tls-endpoint.ts";
 import { Arrivals, type Client, plainClient } from "./arrival.ts";
 import { AuthorizationSession } from "./authorization-session.ts";
-import { Gate, REFUSALS } from "./gate.ts";
+import { Gate } from "./gate.ts";
 import type { HandOver } from "./hand-over.ts";
 import { authSocket } from "./placement.ts";
 import type { Counts } from "./session-limits.ts";
@@ -82,7 +82,7 @@ export class LoginService {
       const last = [...this.#sessions].reverse().filter((session) => session.isDispensable(network));
       for (const session of last.slice(0, count)) {
         this.#gate.turnedAway(limit, session.address);
-        session.turnAway(REFUSALS[limit]);
+        session.turnAway(limit);
       }
     }
   }

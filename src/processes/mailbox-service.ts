@@ -8,7 +8,11 @@ import type { Log } from "../log/log.ts";
 import { Maildrop, type OpenResult } from "../maildir/maildrop.ts";
 import type { MaildropOptions } from "../maildir/maildrop-options.ts";
 import { SnapshotCache } from "../maildir/snapshot-cache.ts";
+import type { Choices } from "../pop3/choices.ts";
+import { speechOf } from "../pop3/language.ts";
 import { err } from "../pop3/reply.ts";
+import { english } from "../pop3/texts/english.ts";
+import type { Texts } from "../pop3/texts/texts.ts";
 import type { FellowWorkers, Holder } from "./fellow-workers.ts";
 import { History } from "./history.ts";
 import { LimitLog } from "./limit-log.ts";
@@ -19,7 +23,12 @@ import { type Ticket, TicketCounter } from "./ticket.ts";
 import { TransactionSession } from "./transaction-session.ts";
 
 export type Admission =
-  | { readonly kind: "admitted"; readonly ticket: Ticket; readonly maildrop: Maildrop }
+  | {
+      readonly kind: "admitted";
+      readonly ticket: Ticket;
+      readonly choices: Choices;
+      readonly maildrop: Maildrop;
+    }
   /** `reply` goes to the client, which stays in the AUTHORIZATION state. */
   | { readonly kind: "refused"; readonly reply: string };
 
@@ -79,13 +88,14 @@ export class MailboxService {
   }
 
   /** Checks the ticket, and opens and locks its maildrop. */
-  async admit(sealedTicket: string): Promise<Admission> {
-    if (this.#isDraining) return { kind: "refused", reply: err("server is shutting down", "SYS/TEMP") };
+  async admit(sealedTicket: string, choices: Choices): Promise<Admission> {
+    const { texts } = speechOf(choices.language, this.#settings.language);
+    if (this.#isDraining) return { kind: "refused", reply: err(texts.shuttingDown, "SYS/TEMP") };
     const redemption = this.#tickets.redeem(sealedTicket, this.#now());
     if (redemption.kind === "refused") {
       // From an honest login process only an expired one can come: anything else is an attack or a fault.
       this.#log.error({ reason: redemption.reason }, "ticket refused");
-      return { kind: "refused", reply: err("login is not possible at the moment, try again", "SYS/TEMP") };
+      return { kind: "refused", reply: err(texts.loginImpossible, "SYS/TEMP") };
     }
     const { ticket } = redemption;
     const { session, account, address, maildir } = ticket;
@@ -95,7 +105,7 @@ export class MailboxService {
     if (this.#sessionsOf(maildir) >= this.#settings.maxSessionsPerAccount) {
       this.#limitLog.refused("limits.sessions_per_account", { session, account, address });
       notOpened("too many sessions of this account at one time");
-      return { kind: "refused", reply: err("too many sessions of this account at one time", "SYS/TEMP") };
+      return { kind: "refused", reply: err(texts.tooManySessions, "SYS/TEMP") };
     }
     this.#opening.set(maildir, (this.#opening.get(maildir) ?? 0) + 1);
     const opened = await this.#openMaildrop(maildir, log, this.#mailOptions(ticket)).finally(() => {
@@ -106,22 +116,18 @@ export class MailboxService {
     switch (opened.kind) {
       case "open":
         count("maildrops_opened", [opened.maildrop.measured ? "known" : "unknown"]);
-        return { kind: "admitted", ticket, maildrop: opened.maildrop };
+        return { kind: "admitted", ticket, choices, maildrop: opened.maildrop };
       case "locked": {
-        const holder = describeHolder(opened.holder);
-        log.info({ maildir, holder }, "maildrop is locked by another session");
-        notOpened(`maildrop is locked by another session${holder}`);
-        return { kind: "refused", reply: err(`maildrop is locked by another session${holder}`, "IN-USE") };
+        log.info({ maildir, holder: opened.holder?.address }, "maildrop is locked by another session");
+        notOpened(lockedText(opened.holder, english));
+        return { kind: "refused", reply: err(lockedText(opened.holder, texts), "IN-USE") };
       }
       case "failed":
         log.error({ maildir, code: opened.code, cause: opened.reason }, "cannot open maildrop");
         notOpened(opened.reason);
         return {
           kind: "refused",
-          reply: err(
-            "maildrop cannot be opened, ask its administrator",
-            opened.permanent ? "SYS/PERM" : "SYS/TEMP",
-          ),
+          reply: err(texts.maildropUnusable, opened.permanent ? "SYS/PERM" : "SYS/TEMP"),
         };
       default:
         return opened satisfies never;
@@ -134,12 +140,18 @@ export class MailboxService {
   }
 
   /** Runs an admitted session on the client's connection. @param read what the client sent behind its login */
-  serve(socket: net.Socket, read: Uint8Array, { ticket, maildrop }: Admission & { kind: "admitted" }): void {
+  serve(
+    socket: net.Socket,
+    read: Uint8Array,
+    { ticket, choices, maildrop }: Admission & { kind: "admitted" },
+  ): void {
     const session = new TransactionSession(socket, read, {
       ticket,
       maildrop,
       options: {
         serverName: this.#settings.serverName,
+        language: this.#settings.language,
+        choices,
         maxUselessCommands: this.#settings.maxUselessCommands,
         capabilities: {
           mechanisms: ticket.offered,
@@ -277,9 +289,10 @@ function describe(session: TransactionSession): Holder {
 }
 
 /** For the owner, who has just given the password: since when, and from where. */
-function describeHolder(holder: Holder | undefined): string {
-  if (holder === undefined) return "";
-  return ` from ${holder.address} since ${new Date(holder.startedAtMs).toISOString().slice(0, 19)}Z`;
+function lockedText(holder: Holder | undefined, texts: Texts): string {
+  if (holder === undefined) return texts.maildropLocked;
+  const since = `${new Date(holder.startedAtMs).toISOString().slice(0, 19)}Z`;
+  return texts.maildropLockedFrom(holder.address, since);
 }
 
 const DAY_MS = 86_400_000;

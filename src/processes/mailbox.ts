@@ -5,6 +5,7 @@ import type { Log } from "../log/log.ts";
 import { endGently } from "../net/end-gently.ts";
 import { runChild, serveFd } from "./child.ts";
 import { MailboxService } from "./mailbox-service.ts";
+import { parsePresented } from "./presented-ticket.ts";
 import type { MailOwner } from "./settings.ts";
 import { MAX_TICKET_OCTETS } from "./ticket.ts";
 import { tracing } from "./tracing.ts";
@@ -54,11 +55,17 @@ async function begin(
   service: MailboxService,
   log: Log,
   socket: net.Socket,
-  ticket: string,
+  line: string,
   read: Uint8Array,
 ): Promise<void> {
+  const presented = parsePresented(line);
+  if (presented === undefined) {
+    log.error("malformed line with a ticket");
+    socket.destroy();
+    return;
+  }
   try {
-    const admission = await service.admit(ticket);
+    const admission = await service.admit(presented.sealed, presented.choices);
     if (admission.kind === "refused") {
       socket.write(admission.reply, "latin1");
       endGently(socket);

@@ -5,6 +5,7 @@ import type { Connection } from "../net/connection.ts";
 import { CHUNK_BYTES } from "../net/output-buffer.ts";
 import { MessageEncoder, TopLimiter } from "../pop3/multi-line-response.ts";
 import { ok } from "../pop3/reply.ts";
+import type { Texts } from "../pop3/texts/texts.ts";
 
 export type SendResult =
   /** `octets` without byte-stuffing and termination; for TOP, of what was sent. */
@@ -18,6 +19,7 @@ export interface SendOptions {
   readonly bodyLines: number | undefined;
   /** What LIST said, if it said anything; never announced unless the message has it. */
   readonly expectedOctets: number | undefined;
+  readonly texts: Texts;
 }
 
 /** Sends the message that `file` holds, from its begin; the caller closes it. */
@@ -37,7 +39,7 @@ export async function sendMessage(
     const limiter = options.bodyLines === undefined ? undefined : new TopLimiter(options.bodyLines);
     if (limiter === undefined) {
       const octets = file.octets ?? (await file.countOctets());
-      connection.reply(ok(`${octets} octets`));
+      connection.reply(ok(options.texts.octets(octets)));
     } else {
       connection.reply(ok());
     }
@@ -84,11 +86,11 @@ export async function sendMessage(
 export function sendShortMessage(
   connection: Connection,
   bytes: Uint8Array,
-  { bodyLines, expectedOctets }: SendOptions,
+  { bodyLines, expectedOctets, texts }: SendOptions,
 ): number {
   const encoder = new MessageEncoder();
   const wanted = bodyLines === undefined ? bytes : bytes.subarray(0, new TopLimiter(bodyLines).take(bytes));
-  const statusLine = bodyLines === undefined ? ok(`${expectedOctets ?? bytes.length} octets`) : ok();
+  const statusLine = bodyLines === undefined ? ok(texts.octets(expectedOctets ?? bytes.length)) : ok();
   let said = statusLine;
   const { buffer, offset } = connection.output.reserve(
     STATUS_LINE_ROOM + MessageEncoder.room(wanted.length) + MessageEncoder.FINISH_ROOM,
@@ -96,7 +98,7 @@ export function sendShortMessage(
   const begin = offset + buffer.write(statusLine, offset, "latin1");
   let end = encoder.finish(buffer, encoder.encode(wanted, buffer, begin));
   if (bodyLines === undefined && encoder.octets !== (expectedOctets ?? bytes.length)) {
-    const correct = ok(`${encoder.octets} octets`);
+    const correct = ok(texts.octets(encoder.octets));
     buffer.copyWithin(offset + correct.length, begin, end);
     buffer.write(correct, offset, "latin1");
     end += correct.length - statusLine.length;
@@ -107,7 +109,7 @@ export function sendShortMessage(
   return encoder.octets;
 }
 
-/** "+OK 16-digit octets" and CRLF, with room to spare. */
+/** "+OK 16-digit octets" and CRLF in any language, with room to spare. */
 const STATUS_LINE_ROOM = 64;
 
 /** Fills the chunk; fewer bytes than it holds means that the file ended. */

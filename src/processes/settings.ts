@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { hashPolicyOf } from "../config/hash-policy.ts";
 import { POSTFIX_MAP_TYPES } from "../config/postfix-map-types.ts";
-import { type Config, PASSWORD_SCHEMES } from "../config/schema.ts";
+import { type Config, LANGUAGE_TAGS, PASSWORD_SCHEMES } from "../config/schema.ts";
 import { question } from "../control/questions.ts";
 import type { ListenAddress } from "../net/address.ts";
 import type { TlsSettings } from "../net/tls-endpoint.ts";
@@ -55,6 +55,7 @@ const authSettings = z.strictObject({
 const mailboxSettings = z.strictObject({
   logLevel,
   serverName: z.string(),
+  language: z.enum(LANGUAGE_TAGS),
   /** The process's name, as tickets have it. */
   place: z.string().regex(PLACE),
   /** Whose mail it serves, where each account has an owner of its own. */
@@ -94,6 +95,7 @@ const tlsSettings = z.strictObject({
 const loginSettings = z.strictObject({
   logLevel,
   serverName: z.string(),
+  language: z.enum(LANGUAGE_TAGS),
   runtimeDir: z.string(),
   /** What the inherited sockets are, in their order. */
   listeners: z.array(listener),
@@ -216,6 +218,7 @@ export function mailboxSettingsOf(
   return {
     logLevel: config.log.level,
     serverName: config.server.name,
+    language: config.server.language,
     ...(typeof whose === "number" ? { place: nthPlace(whose) } : { place: placeOf(whose), owner: whose }),
     ticketKey,
     idleTimeMs: config.limits.idle_time,
@@ -249,6 +252,7 @@ export function loginSettingsOf(config: Config, tls: TlsSettings | undefined): L
   return {
     logLevel: config.log.level,
     serverName: config.server.name,
+    language: config.server.language,
     runtimeDir: config.server.runtime_dir,
     listeners: listenersOf(config).map(({ tls, proxy }) => ({ tls, proxy })),
     proxyNetworks: config.server.proxy_networks,

@@ -37,7 +37,7 @@ export type Ticket = z.infer<typeof ticketSchema>;
 /** From password to maildrop takes milliseconds; a ticket that is older than this is worth nothing. */
 export const TICKET_LIFETIME_MS = 10_000;
 
-/** Longest sealed ticket, in octets: the fields' limits in base64, and more than any real one. */
+/** Longest line that a ticket is presented in: the fields' limits in base64, and more than any real one. */
 export const MAX_TICKET_OCTETS = 8192;
 
 /** The ticket as one word of base64url characters and a dot. @param key 32 random bytes */

@@ -99,18 +99,18 @@ export class TransactionSession {
       this.#connection.destroy();
     });
     this.#idleTimer = setTimeout(() => this.#onIdle(), context.idleTimeMs);
-    this.#connection.reply(ok("Pass accepted"));
+    this.#connection.reply(ok(this.#state.texts.passAccepted));
     this.#connection.start(read);
   }
 
   /** Lets the running command finish, then closes without UPDATE. */
   drain(): void {
-    this.#closeAfterWork("shutdown", "server is shutting down");
+    this.#closeAfterWork("shutdown", this.#state.texts.shuttingDownUndeleted);
   }
 
   /** An administrator ends it, without UPDATE unless QUIT was said already. A command that takes long is cut off. */
   kick(): void {
-    this.#closeAfterWork("kicked", "an administrator ended this session");
+    this.#closeAfterWork("kicked", this.#state.texts.sessionKicked);
     if (this.#updating === undefined) this.#cutOff ??= setTimeout(() => this.#connection.destroy(), KICK_MS);
   }
 
@@ -148,9 +148,7 @@ export class TransactionSession {
   takeOver(): void {
     this.#end("taken-over");
     this.#context.maildrop.close();
-    this.#connection.end(
-      err("another session of this account has taken over, nothing was deleted", "SYS/TEMP"),
-    );
+    this.#connection.end(err(this.#state.texts.takenOver, "SYS/TEMP"));
   }
 
   destroy(): void {
@@ -226,7 +224,8 @@ export class TransactionSession {
 
   #sendOptions(index: number, bodyLines: number | undefined): SendOptions {
     const { maildrop } = this.#context;
-    return { bodyLines, expectedOctets: maildrop.measured ? maildrop.octets(index) : undefined };
+    const expectedOctets = maildrop.measured ? maildrop.octets(index) : undefined;
+    return { bodyLines, expectedOctets, texts: this.#state.texts };
   }
 
   #sent(index: number, bodyLines: number | undefined, octets: number): void {
@@ -245,7 +244,7 @@ export class TransactionSession {
     const { maildrop, log } = this.#context;
     const opened = await maildrop.openMessage(index);
     if (opened.kind === "gone") {
-      this.#connection.reply(err(`message ${index + 1} was removed by another program`));
+      this.#connection.reply(err(this.#state.texts.removedByOther(index + 1)));
       return;
     }
     if (opened.kind === "failed") {
@@ -254,7 +253,7 @@ export class TransactionSession {
         "cannot open message",
       );
       this.#connection.reply(
-        err(`message ${index + 1} cannot be read`, opened.permanent ? "SYS/PERM" : "SYS/TEMP"),
+        err(this.#state.texts.unreadable(index + 1), opened.permanent ? "SYS/PERM" : "SYS/TEMP"),
       );
       return;
     }
@@ -272,7 +271,7 @@ export class TransactionSession {
             "cannot read message",
           );
           if (!sent.begun) {
-            this.#connection.reply(err(`message ${index + 1} cannot be read`, "SYS/TEMP"));
+            this.#connection.reply(err(this.#state.texts.unreadable(index + 1), "SYS/TEMP"));
             return;
           }
           // Half of it is on the way: only a broken connection keeps the client from taking it for the whole.
@@ -322,7 +321,7 @@ export class TransactionSession {
   #close({ reason, text }: { readonly reason: EndReason; readonly text: string }): void {
     if (this.#reason !== undefined) return;
     this.#end(reason);
-    this.#connection.end(err(`${text}, nothing was deleted`, "SYS/TEMP"));
+    this.#connection.end(err(text, "SYS/TEMP"));
   }
 
   /** The first reason counts: what follows is its consequence. */

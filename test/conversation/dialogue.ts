@@ -7,6 +7,7 @@
 //   C: STAT                    the client sends a line; {a*300} stands for 300 times "a"
 //   C> "STAT\r\nQUIT\r\n"      the client sends these octets in one packet, as a JSON string
 //   S: +OK 2 320               the server says exactly this line; {a*300} as above
+//   S> "+OK \u00c3\u00b6" the server says exactly these octets and CRLF, as a JSON string
 //   S*9: text                  the server says this line nine times
 //   C: {scram-first mrose}     SCRAM-SHA-256's messages, in base64; {scram-final secret} is the client's second one
 //   S: + {scram-challenge}     the server's first message; {scram-proof} is its last one, and must prove the password
@@ -75,13 +76,15 @@ function parseStep(line: string): Step | undefined {
   if (line === "S-") return { kind: "expect-close" };
   if (line === "C-") return { kind: "close" };
   if (line === "M=") return { kind: "maildrop", names: [] };
-  const [, mark, rest] = /^(C: ?|C> |S: ?|M! |M= )(.*)$/.exec(line) ?? [];
+  const [, mark, rest] = /^(C: ?|C> |S: ?|S> |M! |M= )(.*)$/.exec(line) ?? [];
   if (rest === undefined) return undefined;
   switch (mark?.trim()) {
     case "C:":
       return { kind: "send", octets: `${expand(rest)}\r\n` };
     case "C>":
       return { kind: "send", octets: JSON.parse(expand(rest)) as string };
+    case "S>":
+      return { kind: "expect", line: JSON.parse(expand(rest)) as string };
     case "S:":
       return { kind: "expect", line: expand(rest) };
     case "M!":

@@ -74,7 +74,7 @@ export class PureTarget implements Target {
 function authorization(tls: "available" | "active"): AuthorizationState {
   const offered = [...capabilities.mechanisms, ...(tls === "active" ? ["SCRAM-SHA-256-PLUS"] : [])];
   return new AuthorizationState({
-    ...{ serverName: "dewey", maxUselessCommands: 10, ...capabilities },
+    ...{ serverName: "dewey", language: "i-default", maxUselessCommands: 10, ...capabilities },
     mechanisms: offered,
     tls,
   });
@@ -205,7 +205,7 @@ class PureSession {
   #open(): void {
     const messages = this.#store.open();
     if (messages === undefined) {
-      const reply = err("maildrop is locked by another session", "IN-USE");
+      const reply = err(this.#authorization.texts.maildropLocked, "IN-USE");
       this.#authorize(this.#authorization.refused({ kind: "maildrop", reply }));
       return;
     }
@@ -218,10 +218,12 @@ class PureSession {
     };
     this.#transaction = new TransactionState(view, {
       serverName: "dewey",
+      language: "i-default",
+      choices: this.#authorization.choices,
       capabilities,
       maxUselessCommands: 30,
     });
-    this.#output += ok("Pass accepted");
+    this.#output += ok(this.#transaction.texts.passAccepted);
   }
 
   #transact(state: TransactionState, line: Line): void {
@@ -240,7 +242,7 @@ class PureSession {
         const wanted =
           bodyLines === undefined ? content : content.subarray(0, new TopLimiter(bodyLines).take(content));
         const { sent, octets } = encode(wanted);
-        this.#output += `${bodyLines === undefined ? ok(`${octets} octets`) : ok()}${sent}`;
+        this.#output += `${bodyLines === undefined ? ok(state.texts.octets(octets)) : ok()}${sent}`;
         return;
       }
       case "update": {

@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { makeCertificate } from "../../scripts/certificate.mjs";
+import { english } from "../../src/pop3/texts/english.ts";
+import { german } from "../../src/pop3/texts/german.ts";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
 import { scramField } from "../support/scram-client.ts";
@@ -106,6 +108,9 @@ export class ServerTarget implements Target {
   }
 }
 
+/** In the languages of the dialogues. */
+const LOGGED_IN = new Set([english, german].map(({ passAccepted }) => `+OK ${passAccepted}`));
+
 class SocketWire {
   /** True once the server has accepted a password on this connection. */
   isLoggedIn = false;
@@ -154,7 +159,7 @@ class SocketWire {
       if (end !== -1) {
         const line = this.#received.slice(0, end);
         this.#received = this.#received.slice(end + 2);
-        if (line === "+OK Pass accepted") this.isLoggedIn = true;
+        if (LOGGED_IN.has(line)) this.isLoggedIn = true;
         return line;
       }
       if (this.#isClosed) return undefined;

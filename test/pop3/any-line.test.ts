@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AuthorizationState } from "../../src/pop3/authorization-state.ts";
 import { parseCommand } from "../../src/pop3/command.ts";
+import { LANGUAGE_TAGS } from "../../src/pop3/language.ts";
 import type { Line } from "../../src/pop3/line-reader.ts";
 import { TransactionState } from "../../src/pop3/transaction-state.ts";
 
@@ -17,13 +18,27 @@ const byteString = fc
   .map((octets) => String.fromCharCode(...octets));
 
 const keyword = fc.constantFrom(
-  ..."CAPA USER PASS AUTH QUIT STAT LIST RETR DELE DEL NOOP RSET TOP UIDL APOP STLS __proto__ constructor".split(
+  ..."CAPA USER PASS AUTH QUIT STAT LIST RETR DELE DEL NOOP RSET TOP UIDL APOP STLS LANG UTF8 __proto__ constructor".split(
     " ",
   ),
 );
 const argument = fc.oneof(
   fc.integer({ min: -1, max: 5 }).map(String),
-  fc.constantFrom("0x1", "1e0", "+1", "1.5", "9999999999", "99999999999", "٣", "*", "=", "PLAIN", "AG0AcA=="),
+  fc.constantFrom(
+    "0x1",
+    "1e0",
+    "+1",
+    "1.5",
+    "9999999999",
+    "99999999999",
+    "٣",
+    "*",
+    "=",
+    "PLAIN",
+    "AG0AcA==",
+    "de",
+    "en-US",
+  ),
   byteString.map((text) => text.replaceAll(" ", "_")),
 );
 const command = fc
@@ -35,7 +50,8 @@ const line: fc.Arbitrary<Line> = fc.oneof(
 );
 
 /** RFC 2449 §4: at most 512 octets; of a multi-line response this is the status line. */
-const STATUS_LINE = /^(?:\+OK|-ERR(?: \[[A-Z/-]+\])?|\+)(?: [\x20-\x7e]*)?\r\n/;
+const STATUS_LINE = /^(?:\+OK|-ERR(?: \[[A-Z/-]+\])?|\+)(?: [\x20-\x7e\x80-\xff]*)?\r\n/;
+const language = fc.constantFrom(...LANGUAGE_TAGS);
 
 function expectReply(text: string): void {
   const [status] = STATUS_LINE.exec(text) ?? [];
@@ -72,9 +88,11 @@ describe("AuthorizationState", () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(line, fc.constantFrom("challenge", "fail"), failure), { maxLength: 40 }),
-        (lines) => {
+        language,
+        (lines, language) => {
           const state = new AuthorizationState({
             serverName: "dewey",
+            language,
             maxUselessCommands: 10,
             tls: "available",
             ...capabilities,
@@ -111,7 +129,7 @@ describe("TransactionState", () => {
   it("has one well-formed answer for any line, and names only messages that are there and not deleted", () => {
     const sizes = [120, 200, 0];
     fc.assert(
-      fc.property(fc.array(line, { maxLength: 40 }), (lines) => {
+      fc.property(fc.array(line, { maxLength: 40 }), language, (lines, language) => {
         const maildrop = {
           count: sizes.length,
           measured: true,
@@ -120,6 +138,8 @@ describe("TransactionState", () => {
         };
         const state = new TransactionState(maildrop, {
           serverName: "dewey",
+          language: "i-default",
+          choices: { language, utf8: false },
           maxUselessCommands: 10,
           capabilities,
         });

@@ -5,6 +5,7 @@ import { type AuthorizationOptions, AuthorizationState } from "../../src/pop3/au
 function replyToUser(options: Partial<AuthorizationOptions>): string | undefined {
   const state = new AuthorizationState({
     serverName: "dewey",
+    language: "i-default",
     implementation: "dewey-pop3",
     maxUselessCommands: 10,
     passwordAllowed: false,

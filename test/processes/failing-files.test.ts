@@ -5,6 +5,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Files, systemFiles } from "../../src/maildir/files.ts";
 import { Maildrop } from "../../src/maildir/maildrop.ts";
+import { NO_CHOICES } from "../../src/pop3/choices.ts";
 import { TransactionSession } from "../../src/processes/transaction-session.ts";
 import { ScratchMaildir } from "../maildir/scratch-maildir.ts";
 import { Pop3Connection } from "../peers/support/pop3.ts";
@@ -41,6 +42,8 @@ async function session(maildir: ScratchMaildir, changed: Partial<Files>): Promis
     maildrop: opened.maildrop,
     options: {
       serverName: "dewey",
+      language: "i-default",
+      choices: NO_CHOICES,
       maxUselessCommands: 10,
       capabilities: { mechanisms: [], passwordAllowed: true, implementation: "x" },
     },

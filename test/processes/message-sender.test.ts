@@ -8,6 +8,7 @@ import { MessageFile } from "../../src/maildir/message.ts";
 import { Connection } from "../../src/net/connection.ts";
 import { CHUNK_BYTES } from "../../src/net/output-buffer.ts";
 import { LineReader } from "../../src/pop3/line-reader.ts";
+import { english } from "../../src/pop3/texts/english.ts";
 import { type SendResult, sendMessage } from "../../src/processes/message-sender.ts";
 
 let folder: string;
@@ -45,7 +46,11 @@ async function send(
       throw error;
     },
   });
-  const result = await sendMessage(connection, file, { bodyLines, expectedOctets: undefined });
+  const result = await sendMessage(connection, file, {
+    bodyLines,
+    expectedOctets: undefined,
+    texts: english,
+  });
   await connection.flush();
   file.close();
   return { writes: recorder.writes.map((octets) => octets.toString("latin1")), result };
@@ -103,11 +108,17 @@ describe("sendMessage", () => {
     });
     const file = open(Buffer.alloc(3 * CHUNK_BYTES, "a\n"));
     recorder.destroy();
-    expect(await sendMessage(connection, file, { bodyLines: undefined, expectedOctets: undefined })).toEqual({
+    expect(
+      await sendMessage(connection, file, {
+        bodyLines: undefined,
+        expectedOctets: undefined,
+        texts: english,
+      }),
+    ).toEqual({
       kind: "client-gone",
     });
     file.close();
-    const options = { bodyLines: undefined, expectedOctets: undefined };
+    const options = { bodyLines: undefined, expectedOctets: undefined, texts: english };
     const failing = new MessageFile(
       { ...systemFiles, read: () => Promise.reject(Object.assign(new Error(), { code: "EIO" })) },
       0,
