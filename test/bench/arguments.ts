@@ -9,6 +9,10 @@ export interface BenchArguments {
   readonly servers: readonly Candidate[];
   readonly rounds: number;
   readonly measureMs: number;
+  /** How long each server is driven before anything is measured. */
+  readonly warmUpMs: number;
+  /** Courier, whose messages wait for the client's delayed acknowledgements, takes most of the time: short forms leave it out of fetching. */
+  readonly quick: boolean;
   /** Where the Maildirs are laid out. */
   readonly folder: string;
   readonly json: string | undefined;
@@ -28,6 +32,7 @@ export function readArguments(): BenchArguments {
       server: { type: "string", default: "" },
       rounds: { type: "string" },
       seconds: { type: "string" },
+      "warm-up": { type: "string", default: "10" },
       folder: { type: "string", default: tmpdir() },
       json: { type: "string" },
       svg: { type: "string" },
@@ -45,6 +50,8 @@ export function readArguments(): BenchArguments {
     servers: candidates.filter(({ name, maker }) => maker === "dovecot" || name.includes(values.server)),
     rounds: positive("--rounds", values.rounds ?? (values.quick ? "3" : "5")),
     measureMs: 1000 * positive("--seconds", values.seconds ?? (values.quick ? "0.5" : "3")),
+    warmUpMs: 1000 * positive("--warm-up", values["warm-up"]),
+    quick: values.quick,
     folder: values.folder,
     json: values.json,
     svg: values.svg,
