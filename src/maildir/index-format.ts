@@ -135,24 +135,27 @@ function parseEntries(
   const end = octets.length;
   // Each entry has ten octets at least: a lie about their number costs no memory.
   if (count * 10 > end) return undefined;
-  const names = Buffer.allocUnsafeSlow(end);
-  const offsets = new Uint32Array(count + 1);
+  const begins = new Uint32Array(count);
+  const lengths = new Uint8Array(count);
   const baseLengths = new Uint8Array(count);
   const folders = new Uint8Array(count);
   const sizes = new Float64Array(2 * count);
   const knowledges = new Uint8Array(count);
   let entry = 0;
-  let namesEnd = 0;
   for (let position = entriesBegin; position < end; entry++) {
     if (entry === count) return undefined;
-    for (const field of [0, 1]) {
+    for (let field = 0; field < 2; field++) {
       const begin = position;
       let value = 0;
-      for (; isDigit(octets[position]!); position++) value = value * 10 + octets[position]! - ZERO;
+      let digit = octets[position]! - ZERO;
+      while (digit >= 0 && digit <= 9) {
+        value = value * 10 + digit;
+        digit = octets[++position]! - ZERO;
+      }
       if (position === begin || position - begin > 15 || octets[position++] !== SPACE) return undefined;
       sizes[2 * entry + field] = value;
     }
-    const knowledge = KNOWLEDGE.get(octets[position++]!);
+    const knowledge = knowledgeOf(octets[position++]!);
     if (knowledge === undefined || octets[position++] !== SPACE) return undefined;
     if (knowledge === COUNTED && !isPlausible(sizes[2 * entry]!, sizes[2 * entry + 1]!)) return undefined;
     knowledges[entry] = knowledge;
@@ -169,22 +172,24 @@ function parseEntries(
         ids.push(id);
       }
     }
-    const begin = namesEnd;
+    const begin = position;
     let baseEnd = -1;
     // A name that begins with a dot is no message, and none can leave its folder.
     if (octets[position] === DOT) return undefined;
-    for (let octet = octets[position++]!; octet !== LF; octet = octets[position++]!) {
+    for (let octet = octets[position]!; octet !== LF; octet = octets[++position]!) {
       if (octet === SLASH || octet === NUL) return undefined;
-      if (octet === COLON && baseEnd === -1) baseEnd = namesEnd;
-      names[namesEnd++] = octet;
+      if (octet === COLON && baseEnd === -1) baseEnd = position;
     }
-    if (baseEnd === -1) baseEnd = namesEnd;
-    if (baseEnd === begin || namesEnd - begin > 255) return undefined;
+    if (baseEnd === -1) baseEnd = position;
+    if (baseEnd === begin || position - begin > 255) return undefined;
+    begins[entry] = begin;
+    lengths[entry] = position++ - begin;
     baseLengths[entry] = baseEnd - begin;
-    offsets[entry + 1] = namesEnd;
   }
   if (entry !== count) return undefined;
-  const list = MessageList.fromColumns({ names, offsets, baseLengths, folders }, isInDeliveryOrder);
+  // The names stay where they are.
+  const columns = { names: octets, begins, lengths, baseLengths, folders };
+  const list = MessageList.fromColumns(columns, isInDeliveryOrder);
   for (let index = 0; index < count; index++) {
     const knowledge = knowledges[index] as Knowledge;
     if (knowledge !== UNKNOWN) list.setOctets(index, knowledge, sizes[2 * index]!, sizes[2 * index + 1]!);
@@ -199,8 +204,17 @@ function formatStamps(stamps: FolderStamps): string {
   return `listing ${numbers.join(" ")}`;
 }
 
-function isDigit(octet: number): boolean {
-  return octet >= ZERO && octet <= 57;
+function knowledgeOf(octet: number): Knowledge | undefined {
+  switch (octet) {
+    case C:
+      return COUNTED;
+    case T:
+      return TOLD;
+    case U:
+      return UNKNOWN;
+    default:
+      return undefined;
+  }
 }
 
 /** That of no file. */
@@ -215,8 +229,5 @@ const ZERO = 48;
 const COLON = 58;
 const C = 99;
 const N = 110;
-const KNOWLEDGE: ReadonlyMap<number, Knowledge> = new Map([
-  [C, COUNTED],
-  [116, TOLD],
-  [117, UNKNOWN],
-]);
+const T = 116;
+const U = 117;

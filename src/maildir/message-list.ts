@@ -37,10 +37,11 @@ export interface InheritedStamp {
 
 /** What a list is made of. */
 export interface Columns {
-  /** All names, one after the other. */
+  /** Holds all names; whatever else is in it does not matter. */
   readonly names: Buffer;
-  /** Where each begins; where the last one ends stands behind it. */
-  readonly offsets: Uint32Array;
+  /** Where each begins, and what it takes: 255 bytes at most. */
+  readonly begins: Uint32Array;
+  readonly lengths: Uint8Array;
   readonly baseLengths: Uint8Array;
   readonly folders: Uint8Array;
 }
@@ -49,7 +50,8 @@ export class MessageList {
   readonly count: number;
   readonly duplicates: readonly Duplicate[];
   readonly #names: Buffer;
-  readonly #offsets: Uint32Array;
+  readonly #begins: Uint32Array;
+  readonly #lengths: Uint8Array;
   readonly #baseLengths: Uint8Array;
   readonly #folders: Uint8Array;
   readonly #octets: Float64Array;
@@ -66,12 +68,16 @@ export class MessageList {
   #isInDeliveryOrder = true;
   #unknownCount: number;
 
-  private constructor({ names, offsets, baseLengths, folders }: Columns, duplicates: readonly Duplicate[]) {
+  private constructor(
+    { names, begins, lengths, baseLengths, folders }: Columns,
+    duplicates: readonly Duplicate[],
+  ) {
     const count = baseLengths.length;
     this.count = count;
     this.duplicates = duplicates;
     this.#names = names;
-    this.#offsets = offsets;
+    this.#begins = begins;
+    this.#lengths = lengths;
     this.#baseLengths = baseLengths;
     this.#folders = folders;
     this.#octets = new Float64Array(count);
@@ -102,19 +108,21 @@ export class MessageList {
       sortedFolders.push(folders[position]!);
       previousBase = base;
     }
-    const offsets = new Uint32Array(sortedNames.length + 1);
+    const begins = new Uint32Array(sortedNames.length);
+    const lengths = new Uint8Array(sortedNames.length);
     const baseLengths = new Uint8Array(sortedNames.length);
-    let offset = 0;
+    let end = 0;
     sortedNames.forEach((name, index) => {
       const colon = name.indexOf(":");
       baseLengths[index] = colon === -1 ? name.length : colon;
-      offset += name.length;
-      offsets[index + 1] = offset;
+      begins[index] = end;
+      lengths[index] = name.length;
+      end += name.length;
     });
     // Copied: a buffer of its own, not a part of the pool that short ones come from.
-    const bytes = Buffer.allocUnsafeSlow(offset);
+    const bytes = Buffer.allocUnsafeSlow(end);
     bytes.write(sortedNames.join(""), "latin1");
-    const columns = { names: bytes, offsets, baseLengths, folders: Uint8Array.from(sortedFolders) };
+    const columns = { names: bytes, begins, lengths, baseLengths, folders: Uint8Array.from(sortedFolders) };
     return new MessageList(columns, duplicates);
   }
 
@@ -146,7 +154,8 @@ export class MessageList {
 
   /** A name with a line end in it: such things are. */
   get hasLineEnds(): boolean {
-    return this.#names.includes("\n");
+    for (let index = 0; index < this.count; index++) if (this.#storedName(index).includes("\n")) return true;
+    return false;
   }
 
   /** Messages whose size nobody knows yet. */
@@ -156,10 +165,12 @@ export class MessageList {
 
   /** Where the file stood when last seen. */
   name(index: number): string {
-    return (
-      this.#renamed.get(index) ??
-      this.#names.toString("latin1", this.#offsets[index]!, this.#offsets[index + 1]!)
-    );
+    return this.#renamed.get(index) ?? this.#storedName(index);
+  }
+
+  #storedName(index: number): string {
+    const begin = this.#begins[index]!;
+    return this.#names.toString("latin1", begin, begin + this.#lengths[index]!);
   }
 
   folder(index: number): Folder {
@@ -167,7 +178,7 @@ export class MessageList {
   }
 
   baseName(index: number): string {
-    const begin = this.#offsets[index]!;
+    const begin = this.#begins[index]!;
     return this.#names.toString("latin1", begin, begin + this.#baseLengths[index]!);
   }
 
@@ -229,16 +240,11 @@ export class MessageList {
 
   #inOrder(order: readonly number[]): MessageList {
     if (order.every((from, index) => from === index)) return this;
-    const offsets = new Uint32Array(this.count + 1);
-    const names = Buffer.allocUnsafeSlow(this.#names.length);
     const duplicatesOf = new Map(order.map((from, index) => [from, index]));
-    order.forEach((from, index) => {
-      const [begin, end] = [this.#offsets[from]!, this.#offsets[from + 1]!];
-      offsets[index + 1] = offsets[index]! + this.#names.copy(names, offsets[index], begin, end);
-    });
     const columns = {
-      names,
-      offsets,
+      names: this.#names,
+      begins: Uint32Array.from(order, (from) => this.#begins[from]!),
+      lengths: Uint8Array.from(order, (from) => this.#lengths[from]!),
       baseLengths: Uint8Array.from(order, (from) => this.#baseLengths[from]!),
       folders: Uint8Array.from(order, (from) => this.#folders[from]!),
     };
@@ -341,8 +347,8 @@ export class MessageList {
   #hasBaseOf(index: number, other: MessageList, otherIndex: number): boolean {
     const length = this.#baseLengths[index]!;
     if (other.#baseLengths[otherIndex] !== length) return false;
-    const begin = this.#offsets[index]!;
-    const otherBegin = other.#offsets[otherIndex]!;
+    const begin = this.#begins[index]!;
+    const otherBegin = other.#begins[otherIndex]!;
     // From the end: names of one time differ there.
     for (let i = length - 1; i >= 0; i--) {
       if (this.#names[begin + i] !== other.#names[otherBegin + i]) return false;

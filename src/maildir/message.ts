@@ -1,6 +1,6 @@
 // A message's file, opened for RETR or TOP: read from its begin to its end, never held whole. Made by Maildrop, used in
 // the mailbox process by whoever sends the message; closing it is theirs.
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import { isPlausible } from "./filename.ts";
 import type { FilePath, Files } from "./files.ts";
 import { countOctets } from "./octets.ts";
@@ -67,16 +67,20 @@ export class MessageFile {
   }
 }
 
-/** A regular file's bytes, all of them; undefined when it is longer than MAX_QUICK_BYTES or anything else is unusual. */
+/**
+ * A short file's bytes, all of them; undefined when it has none, MAX_QUICK_BYTES or more, or anything else is unusual.
+ *
+ * Without fstat(2), which costs as much as reading: nothing but a regular file and a FIFO has bytes to read, and with a
+ * FIFO whoever owns the Maildir deceives nobody else.
+ *
+ * @param buffer at least MAX_QUICK_BYTES
+ */
 export function readShortFile(path: FilePath, buffer: Uint8Array): Uint8Array | undefined {
   let fd: number | undefined;
   try {
     fd = openSync(path, OPEN_FLAGS);
-    const stats = fstatSync(fd);
-    if (!stats.isFile() || stats.size > MAX_QUICK_BYTES) return undefined;
-    return readSync(fd, buffer, 0, stats.size, null) === stats.size
-      ? buffer.subarray(0, stats.size)
-      : undefined;
+    const bytes = readSync(fd, buffer, 0, MAX_QUICK_BYTES, null);
+    return bytes > 0 && bytes < MAX_QUICK_BYTES ? buffer.subarray(0, bytes) : undefined;
   } catch {
     return undefined;
   } finally {

@@ -3,7 +3,7 @@
 // long the last such read took. Used by Maildrop in the mailbox process.
 import { statfs } from "node:fs";
 
-/** Longer messages are read in chunks, by the thread pool. */
+/** Messages of this length and longer ones are read in chunks, by the thread pool. */
 export const MAX_QUICK_BYTES = 64 * 1024;
 
 /** A read that took this long, in ms, came from the disk. */

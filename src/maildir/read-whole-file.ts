@@ -22,7 +22,8 @@ export async function readWholeFile(
     if (opened.kind === "not-a-file") return { kind: "unusable", reason: "not a regular file" };
     fd = opened.fd;
     if (opened.bytes > maxBytes) return { kind: "unusable", reason: "too large" };
-    const octets = Buffer.allocUnsafe(Math.min(opened.bytes, atMost));
+    // Not from the pool: a list of messages keeps its index, and would keep the pool's block with it.
+    const octets = Buffer.allocUnsafeSlow(Math.min(opened.bytes, atMost));
     let length = 0;
     while (length < octets.length) {
       const bytes = await files.read(fd, octets, length, octets.length - length, length);
