@@ -11,6 +11,7 @@ import {
   withPasswordField,
 } from "./passwd-lines.ts";
 import { lockedField, readPasswordField } from "./password-field.ts";
+import { preparedName } from "./saslprep.ts";
 import { CHANGED_FIELD, DEPENDENT_FIELDS, type StoredPassword } from "./stored-password.ts";
 
 export type NewAccount = Omit<Account, "lineNumber">;
@@ -23,8 +24,9 @@ export type FoundAccount =
 /** The account as readers of the file find it: the first sound line of this user. */
 export function findAccount(lines: readonly PasswdLine[], user: string): FoundAccount {
   let badLine: string | undefined;
+  const name = preparedName(user);
   for (const [index, line] of lines.entries()) {
-    if (userOfLine(line) !== user) continue;
+    if (userOfLine(line) !== name) continue;
     const parsed = parseAccountLine(line.bytes, index + 1);
     if (parsed.kind === "account") return { kind: "found", index, account: parsed.account };
     if (parsed.kind === "invalid")
@@ -37,7 +39,7 @@ export function addAccount(lines: readonly PasswdLine[], account: NewAccount): E
   const fault = accountFault(account);
   if (fault !== undefined) return { kind: "refuse", reason: fault };
   // Bad lines count: another reader of the file may find them good.
-  const index = lines.findIndex((line) => userOfLine(line) === account.user);
+  const index = lines.findIndex((line) => userOfLine(line) === preparedName(account.user));
   if (index >= 0) return { kind: "refuse", reason: `${account.user} exists already, in line ${index + 1}` };
   return { kind: "write", lines: withLines(lines, [formatAccountLine(account)]) };
 }
@@ -176,7 +178,7 @@ export function importAccounts(
   let replaced = 0;
   let kept = 0;
   for (const account of accounts) {
-    const index = places.get(account.user);
+    const index = places.get(preparedName(account.user));
     if (index === undefined) added.push(formatAccountLine(account));
     else if (replace) {
       result[index] = { bytes: encoder.encode(formatAccountLine(account)), end: lines[index]!.end };

@@ -1,5 +1,6 @@
 // One line of the passwd file as an account: user:password:uid:gid:gecos:home:shell:extra fields.
 // Used by the auth process (passwd-file.ts) and by pop3-passwd. Pure: bytes in, account or reason out.
+import { saslprep } from "./saslprep.ts";
 
 export interface Account {
   readonly user: string;
@@ -98,7 +99,10 @@ export function userNameFault(user: string): string | undefined {
     if (part === "") return 'the user name has nothing before or behind "@"';
     if (part.startsWith(".")) return 'the user name or its domain begins with "."';
   }
-  return undefined;
+  const prepared = saslprep(user);
+  if (prepared === undefined) return "the user name holds what SASLprep (RFC 4013) forbids in names";
+  // A full-width "/", say, is one when the name is prepared, as it is where names are compared.
+  return prepared === user ? undefined : userNameFault(prepared);
 }
 
 const CONTROL = /\p{Cc}/u;

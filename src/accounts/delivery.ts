@@ -4,6 +4,7 @@ import type { HostUser } from "../host/user-database.ts";
 import type { Account } from "./account.ts";
 import { inTurns } from "./in-turns.ts";
 import { maildirPath } from "./maildir-path.ts";
+import { preparedName } from "./saslprep.ts";
 
 export interface DeliverySettings {
   /** `mail.maildir` of the config. */
@@ -51,8 +52,13 @@ export function addressesOf(
   { user }: Pick<Account, "user">,
   localDomains: readonly string[],
 ): readonly string[] {
-  const name = user.toLowerCase();
+  const name = foldedAddress(user);
   return name.includes("@") ? [name] : localDomains.map((domain) => `${name}@${domain}`);
+}
+
+/** The form by which addresses are compared: Postfix folds "ß" to "ss", as Unicode does. */
+export function foldedAddress(address: string): string {
+  return preparedName(address).toUpperCase().toLowerCase();
 }
 
 /** Accounts by address; where two names differ only in case, the first line of the file has the address. */
@@ -63,7 +69,7 @@ export async function accountsByAddress(
   const byAddress = new Map<string, Account>();
   await inTurns(accounts, (account) => {
     // A name without a domain is also looked up as it stands.
-    for (const address of new Set([account.user.toLowerCase(), ...addressesOf(account, localDomains)])) {
+    for (const address of new Set([foldedAddress(account.user), ...addressesOf(account, localDomains)])) {
       if (!byAddress.has(address)) byAddress.set(address, account);
     }
   });

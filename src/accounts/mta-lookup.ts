@@ -1,7 +1,7 @@
 // The maps that an MTA may ask for, by name: what each says of one address. Pure. Called by the auth process for the
 // socketmap.
 import type { Account } from "./account.ts";
-import { type Delivery, type DeliverySettings, deliveryOf } from "./delivery.ts";
+import { type Delivery, type DeliverySettings, deliveryOf, foldedAddress } from "./delivery.ts";
 
 export type MtaAnswer =
   /** Not empty. */
@@ -25,7 +25,7 @@ export function mtaLookup(
   if (answer === undefined) {
     return { kind: "no-such-map", reason: `no such map, there are: ${[...MAPS.keys()].join(", ")}` };
   }
-  const account = byAddress.get(key.toLowerCase());
+  const account = byAddress.get(foldedAddress(key));
   return account === undefined ? { kind: "not-found" } : answer(account, settings);
 }
 

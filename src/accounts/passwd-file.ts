@@ -9,6 +9,7 @@ import { ChangingFile } from "./changing-file.ts";
 import { errorCode } from "./file-error.ts";
 import { inTurns } from "./in-turns.ts";
 import { splitLines } from "./passwd-lines.ts";
+import { preparedName } from "./saslprep.ts";
 
 /** For the log. None of them ever holds a password field. */
 export type PasswdFileEvent =
@@ -58,7 +59,7 @@ export class PasswdFile {
     this.#file = new ChangingFile(this.path, now);
   }
 
-  /** By user name; replaced as a whole when the file changes, so a reference kept is one consistent state of the file. */
+  /** By user name as `preparedName` gives it; replaced as a whole when the file changes, so a reference kept is one consistent state of the file. */
   get accounts(): ReadonlyMap<string, Account> {
     return this.#accounts;
   }
@@ -73,7 +74,7 @@ export class PasswdFile {
     return this.isLoaded && this.#reportedCode === undefined;
   }
 
-  /** As of the last refresh(). Names are compared octet for octet. */
+  /** As of the last refresh(). @param user prepared by SASLprep, or it may not be found */
   lookup(user: string): Account | undefined {
     return this.#accounts.get(user);
   }
@@ -177,7 +178,7 @@ export class PasswdFile {
           this.#onEvent({ kind: "invalid-line", path: this.path, lineNumber, reason: parsed.reason });
           break;
         case "account": {
-          const { user } = parsed.account;
+          const user = preparedName(parsed.account.user);
           const first = accounts.get(user);
           if (first === undefined) accounts.set(user, parsed.account);
           else {

@@ -1,5 +1,6 @@
 // The passwd file as lines, kept to the byte: what pop3-passwd does not touch it writes back as it was, bad lines,
 // comments, CRLF and a missing final newline included. Pure; used by passwd-file.ts, edit.ts and pop3-passwd.
+import { preparedName } from "./saslprep.ts";
 
 export interface PasswdLine {
   /** Without the line end. */
@@ -43,7 +44,7 @@ export function userOfLine(line: PasswdLine): string | undefined {
   const field = colon < 0 ? line.bytes : line.bytes.subarray(0, colon);
   if (field.length === 0 || field[0] === HASH) return undefined;
   try {
-    return decoder.decode(field);
+    return preparedName(decoder.decode(field));
   } catch {
     return undefined;
   }

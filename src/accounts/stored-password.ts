@@ -4,6 +4,7 @@ import type { ScramHash } from "../sasl/mechanism.ts";
 import type { Account } from "./account.ts";
 import { DEFAULT_HASH_POLICY, type HashPolicy } from "./hash-policy.ts";
 import { hashForScram, hashPasswordAs } from "./password.ts";
+import { passwordForms } from "./saslprep.ts";
 import { SCRAM_FIELDS, SCRAM_HASHES } from "./scram-verifier.ts";
 
 export interface StoredPassword {
@@ -29,13 +30,17 @@ export type StoreOutcome =
   | { readonly kind: "refused"; readonly reason: string };
 
 export async function storePassword(
-  password: Uint8Array,
+  entered: Uint8Array,
   {
     policy = DEFAULT_HASH_POLICY,
     scram = [],
     date = isoDate(new Date()),
   }: { readonly policy?: HashPolicy; readonly scram?: readonly ScramHash[]; readonly date?: string } = {},
 ): Promise<StoreOutcome> {
+  // RFC 4616, RFC 6856 §2.2: what a client sends may be written otherwise, and is the same when prepared.
+  const [password] = passwordForms(entered);
+  if (password === undefined)
+    return { kind: "refused", reason: "the password holds a character that SASLprep (RFC 4013) forbids" };
   const hashed = await hashPasswordAs(policy.scheme, password, policy.argon2);
   if (hashed.kind === "refused") return hashed;
   const extra = new Map<string, string>();

@@ -10,6 +10,7 @@ import { mayLogIn } from "./may-log-in.ts";
 import type { PasswdFile } from "./passwd-file.ts";
 import { decoyField, type Verification, verifyPassword } from "./password.ts";
 import { readPasswordField, verificationCost } from "./password-field.ts";
+import { passwordForms } from "./saslprep.ts";
 import { ScramAccounts } from "./scram-accounts.ts";
 import { scramVerifierOf } from "./scram-verifier.ts";
 import { VerifiedPasswords } from "./verified-passwords.ts";
@@ -203,8 +204,17 @@ export class Verifier {
     };
   }
 
+  /** Whether any form of the password fits: a decoy takes as long as a hash, since the password alone decides how many there are. */
+  async #verify(field: string, password: Uint8Array, user = ""): Promise<Verification> {
+    for (const form of passwordForms(password)) {
+      const verification = await this.#verifyForm(field, form, user);
+      if (verification !== "mismatch") return verification;
+    }
+    return "mismatch";
+  }
+
   /** In its turn by the memory it takes; what asks for more than there is takes none, being refused before it is computed. */
-  #verify(field: string, password: Uint8Array, user = ""): Promise<Verification> {
+  #verifyForm(field: string, password: Uint8Array, user: string): Promise<Verification> {
     const hash = readPasswordField(field);
     const memoryKib = hash.kind === "scheme" ? hashCost(hash).memoryKib : 0;
     const weight = memoryKib > this.#maxMemoryKib ? 0 : memoryKib;

@@ -1,11 +1,11 @@
 // SASL LOGIN (draft-murchison-sasl-login, never an RFC, but what Outlook sends): asks for the name, then for the
 // password. Run by the auth process.
-import { parseIdentity } from "./identity.ts";
-import type { Mechanism, ServerMechanism, Step } from "./mechanism.ts";
+import { parsePreparedIdentity } from "./identity.ts";
+import type { Mechanism, MechanismContext, ServerMechanism, Step } from "./mechanism.ts";
 
 export const login: Mechanism = {
   parameters: ["plaintext"],
-  create: () => new LoginExchange(),
+  create: (context) => new LoginExchange(context),
 };
 
 // Word for word as in the draft: some clients compare them.
@@ -14,7 +14,12 @@ const ASK_PASSWORD = new TextEncoder().encode("Password:");
 const NUL = 0;
 
 class LoginExchange implements ServerMechanism {
+  readonly #context: MechanismContext;
   #name: string | undefined;
+
+  constructor(context: MechanismContext) {
+    this.#context = context;
+  }
 
   start(initialResponse: Uint8Array | undefined): Step {
     return initialResponse === undefined ? { kind: "challenge", data: ASK_NAME } : this.next(initialResponse);
@@ -26,9 +31,12 @@ class LoginExchange implements ServerMechanism {
   }
 
   #takeName(response: Uint8Array): Step {
-    const name = parseIdentity(response);
+    const name = parsePreparedIdentity(response, this.#context);
     if (name === undefined) {
-      return { kind: "malformed", reason: "LOGIN: the name is not UTF-8 or longer than 255 octets" };
+      return {
+        kind: "malformed",
+        reason: "LOGIN: the name is not UTF-8, forbidden by SASLprep, or longer than 255 octets",
+      };
     }
     if (name === "") return { kind: "malformed", reason: "LOGIN: empty name" };
     this.#name = name;

@@ -97,6 +97,8 @@ describe("parseAccountLine", () => {
     ["@dbc.example:x", 'the user name has nothing before or behind "@"'],
     [`${"x".repeat(256)}:x`, "the user name is longer than 255 bytes"],
     [`${"ä".repeat(128)}:x`, "the user name is longer than 255 bytes"],
+    ["a\u200eb:x", "the user name holds what SASLprep (RFC 4013) forbids in names"],
+    ["a\uff0fb:x", 'the user name holds "/" or ":"'],
     [`mrose:${"x".repeat(8190)}`, "longer than 8192 bytes"],
   ])("refuses %j", (line, reason) => {
     expect(parseAccountLine(line, 1)).toEqual({ kind: "invalid", reason });

@@ -19,6 +19,10 @@
 //   M= UID2                    the maildrop now holds exactly these messages
 import { readdirSync, readFileSync } from "node:fs";
 
+/** An account that has mrose's maildrop, too. */
+export const UTF8_NAME = "jürgen";
+export const UTF8_PASSWORD = "пароль ü";
+
 export type Step =
   | { readonly kind: "send"; readonly octets: string }
   | { readonly kind: "expect"; readonly line: string }

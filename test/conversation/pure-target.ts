@@ -1,4 +1,5 @@
 // The pure sessions of src/pop3 over messages in memory: what they decide is done here in the simplest way.
+import { passwordForms, saslprep } from "../../src/accounts/saslprep.ts";
 import { type AuthorizationOutcome, AuthorizationState } from "../../src/pop3/authorization-state.ts";
 import { type Line, LineReader } from "../../src/pop3/line-reader.ts";
 import { MessageEncoder, TopLimiter } from "../../src/pop3/multi-line-response.ts";
@@ -9,7 +10,7 @@ import { mechanisms } from "../../src/sasl/mechanisms.ts";
 import { contextOf } from "../sasl/context.ts";
 import { octets } from "../support/in-pieces.ts";
 import { verifierOf } from "../support/scram-client.ts";
-import type { Messages } from "./dialogue.ts";
+import { type Messages, UTF8_NAME, UTF8_PASSWORD } from "./dialogue.ts";
 import type { Target, Wire } from "./run-dialogue.ts";
 
 const capabilities = {
@@ -19,6 +20,10 @@ const capabilities = {
   retention: { days: undefined, perUser: false },
 };
 
+const PASSWORDS = new Map([
+  ["mrose", "secret"],
+  [UTF8_NAME, UTF8_PASSWORD],
+]);
 const JPOSTEL = verifierOf("SHA-256", "pencil");
 const NOBODY = verifierOf("SHA-256", "a password that nobody has");
 
@@ -153,7 +158,7 @@ class PureSession {
         this.close();
         return;
       case "authenticate": {
-        this.#mechanism = mechanisms.get(outcome.mechanism)?.create(contextOf());
+        this.#mechanism = mechanisms.get(outcome.mechanism)?.create(contextOf({ prepareName: saslprep }));
         const { initialResponse } = outcome;
         this.#step(
           this.#mechanism?.start(initialResponse === undefined ? undefined : octets(atob(initialResponse))),
@@ -177,9 +182,10 @@ class PureSession {
       case "password": {
         const { authenticationIdentity, authorizationIdentity } = step;
         const isRight =
-          authenticationIdentity === "mrose" &&
-          (authorizationIdentity === "" || authorizationIdentity === "mrose") &&
-          Buffer.from(step.password).equals(Buffer.from("secret"));
+          (authorizationIdentity === "" || authorizationIdentity === authenticationIdentity) &&
+          passwordForms(step.password).some(
+            (form) => PASSWORDS.get(authenticationIdentity) === Buffer.from(form).toString(),
+          );
         if (isRight) this.#open();
         else this.#authorize(this.#authorization.refused({ kind: "refused" }));
         return;

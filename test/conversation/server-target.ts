@@ -12,7 +12,7 @@ import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
 import { scramField } from "../support/scram-client.ts";
 import { startServer, type TestServer } from "../support/server.ts";
-import type { Messages } from "./dialogue.ts";
+import { type Messages, UTF8_NAME, UTF8_PASSWORD } from "./dialogue.ts";
 import type { Target, Wire } from "./run-dialogue.ts";
 
 export class ServerTarget implements Target {
@@ -34,6 +34,7 @@ export class ServerTarget implements Target {
     const server = await startServer({
       accounts: [
         { user: "mrose", password: "secret", uid: owner.uid, gid: owner.gid, home },
+        { user: UTF8_NAME, password: UTF8_PASSWORD, uid: owner.uid, gid: owner.gid, home },
         // The same maildrop, by a password that only SCRAM and PLAIN can use.
         {
           user: "jpostel",

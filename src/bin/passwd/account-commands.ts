@@ -19,6 +19,7 @@ import { devicesOf, dropDevicesOf } from "../../accounts/device-edits.ts";
 import { deviceFilePath } from "../../accounts/device-lines.ts";
 import { verifyPassword } from "../../accounts/password.ts";
 import { readPasswordField } from "../../accounts/password-field.ts";
+import { preparedName } from "../../accounts/saslprep.ts";
 import { scramFieldsOf } from "../../accounts/scram-verifier.ts";
 import {
   CHANGED_FIELD,
@@ -59,7 +60,8 @@ type SetOptions = AddOptions & { readonly password?: true };
 
 export function addAccountCommands(program: Command): void {
   const add = program
-    .command("add <user>")
+    .command("add")
+    .argument("<user>", "", preparedName)
     .description("add an account; makes the file if it is missing")
     .action((user: string, _: unknown, command: Command) => addUser(user, optionsOf(command)));
   addPasswordOptions(addDetailOptions(add)).option(
@@ -74,7 +76,8 @@ export function addAccountCommands(program: Command): void {
   );
 
   const set = program
-    .command("set <user>")
+    .command("set")
+    .argument("<user>", "", preparedName)
     .description(
       "set the password; a locked account stays locked.\nWith options about the account, changes those and asks for no password",
     )
@@ -92,7 +95,8 @@ export function addAccountCommands(program: Command): void {
   );
 
   const remove = program
-    .command("delete [user]")
+    .command("delete")
+    .argument("[user]", "", preparedName)
     .description("delete an account and its device passwords; the mail stays")
     .option("--domain <domain>", "delete every account of the domain")
     .option("--yes", "ask for no confirmation")
@@ -100,17 +104,20 @@ export function addAccountCommands(program: Command): void {
   withExamples(remove, "delete mrose@example.org", "delete --domain example.org");
 
   const lock = program
-    .command("lock <user>")
+    .command("lock")
+    .argument("<user>", "", preparedName)
     .description("refuse every password, of devices too, keeping the hash")
     .action((user: string, _: unknown, command: Command) => lockUser(user, optionsOf(command)));
   withExamples(lock, "lock mrose@example.org");
   const unlock = program
-    .command("unlock <user>")
+    .command("unlock")
+    .argument("<user>", "", preparedName)
     .description("take the lock away")
     .action((user: string, _: unknown, command: Command) => unlockUser(user, optionsOf(command)));
   withExamples(unlock, "unlock mrose@example.org");
   const verify = program
-    .command("verify <user>")
+    .command("verify")
+    .argument("<user>", "", preparedName)
     .description("ask for a password and say whether it is right: exit status 0 or 1")
     .action((user: string, _: unknown, command: Command) => verifyUser(user, optionsOf(command)));
   withExamples(verify, "verify mrose@example.org", "verify mrose@example.org <password-file && echo right");

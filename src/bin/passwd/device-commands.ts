@@ -14,6 +14,7 @@ import { readDeviceUses } from "../../accounts/device-uses.ts";
 import { makeLike } from "../../accounts/edit.ts";
 import { describeFileError, errorCode } from "../../accounts/file-error.ts";
 import { readPasswordField } from "../../accounts/password-field.ts";
+import { preparedName } from "../../accounts/saslprep.ts";
 import {
   counted,
   edit,
@@ -34,20 +35,25 @@ export function addDeviceCommands(program: Command): void {
     .description("passwords of single devices, valid beside the account's own");
 
   const add = device
-    .command("add <user> <name>")
+    .command("add")
+    .argument("<user>", "", preparedName)
+    .argument("<name>")
     .description("draw a password for a device and print it, this once")
     .action((user: string, name: string, _: unknown, command: Command) =>
       addOne(user, name, optionsOf(command)),
     );
   withExamples(add, 'device add mrose@example.org "phone"');
   const list = device
-    .command("list [user]")
+    .command("list")
+    .argument("[user]", "", preparedName)
     .description("list devices with the days they were added and last used")
     .option("--json", "as a JSON array")
     .action((user: string | undefined, _: unknown, command: Command) => listAll(user, optionsOf(command)));
   withExamples(list, "device list", "device list mrose@example.org --json");
   const revoke = device
-    .command("revoke <user> [name]")
+    .command("revoke")
+    .argument("<user>", "", preparedName)
+    .argument("[name]")
     .description("make a device's password worthless; the device by its name or id")
     .option("--all", "all of the user's devices")
     .action((user: string, name: string | undefined, _: unknown, command: Command) =>
