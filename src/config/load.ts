@@ -82,7 +82,9 @@ function contradictions(config: Config): { key: string; message: string }[] {
   const found: { key: string; message: string }[] = [];
   const { listen, listen_tls, listen_proxy, listen_tls_proxy, proxy_networks, run_as } = config.server;
   const addresses = [...listen, ...listen_tls, ...listen_proxy, ...listen_tls_proxy];
-  if (addresses.length === 0) found.push({ key: "server.listen", message: "no address to listen on" });
+  // A host that has nginx alone on it is asked who may log in, and serves nobody itself.
+  if (addresses.length === 0 && config.cluster.auth_http === undefined)
+    found.push({ key: "server.listen", message: "no address to listen on" });
   if (run_as === "starter" && !addresses.every(({ host }) => isLoopback(host))) {
     found.push({ key: "server.run_as", message: '"starter" is for loopback addresses only' });
   }

@@ -3,7 +3,7 @@ import { availableParallelism, hostname } from "node:os";
 import { createSecureContext } from "node:tls";
 import { z } from "zod";
 import { isNetwork } from "../host/networks.ts";
-import { parseListenAddress } from "../net/address.ts";
+import { isLoopback, parseListenAddress } from "../net/address.ts";
 import { parseDuration } from "./duration.ts";
 import { EXPIRE_FORM, KEEP_DELETED_FORM, parseExpireDays, parseKeepDeleted } from "./mail-policy.ts";
 import { parseMemory } from "./memory.ts";
@@ -279,6 +279,11 @@ const mail = z
      * "dotlock" by a file, for file systems that cannot lock; "none" where something else sees to it.
      */
     lock: z.enum(["flock", "dotlock", "none"]).default("flock"),
+    /**
+     * The Maildirs stand on a file system that other hosts serve, too (NFS, CephFS): what it says is asked for anew instead of
+     * believed from memory, its clock may differ from this host's by a minute, and ESTALE is tried again.
+     */
+    shared_storage: z.boolean().default(false),
     /** Whose mail is served where mail.user is not set; never root's. Debian's people begin at 1000, and 65534 is nobody. */
     first_uid: id.default(1000),
     last_uid: id.default(59_999),
@@ -361,6 +366,34 @@ const mta = z
   })
   .prefault({});
 
+const cluster = z
+  .strictObject({
+    /**
+     * Where nginx's mail proxy asks who may log in, and at which back end (auth_http). Whoever can connect may try passwords and
+     * name any address as the client's: nginx's group on a UNIX socket, everybody on this host on a loopback address.
+     */
+    auth_http: z
+      .union(
+        [
+          mtaSocket,
+          listenAddress
+            .refine(({ host }) => isLoopback(host), "must be a loopback address")
+            .transform((address) => ({ address })),
+        ],
+        'expected an absolute path of at most 107 bytes, or { path = "/…", user = "…", group = "…", mode = "0660" }, or a loopback address such as "127.0.0.1:9143"',
+      )
+      .optional(),
+    /** The hosts among which accounts are spread: IP addresses, since nginx takes no names, and ports of their listen_proxy. */
+    backends: z
+      .array(listenAddress)
+      .refine(
+        (addresses) => addresses.every(({ host, port }) => port > 0 && host !== "::" && host !== "0.0.0.0"),
+        'expected an address that can be connected to, such as "192.0.2.11:10110"',
+      )
+      .default([]),
+  })
+  .prefault({});
+
 const limits = z
   .strictObject({
     /**
@@ -408,7 +441,7 @@ const log = z
   .strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") })
   .prefault({});
 
-export const configSchema = z.strictObject({ server, tls, auth, accounts, mail, mta, limits, log });
+export const configSchema = z.strictObject({ server, tls, auth, accounts, mail, mta, cluster, limits, log });
 
 /** The whole config with its defaults; durations in ms. */
 export type Config = z.infer<typeof configSchema>;

@@ -12,7 +12,7 @@ export interface CounterHelp {
 export const counterHelp = {
   connections: { help: "Connections accepted", labels: [] },
   logins: {
-    help: "Logins by who asked (pop3, mta), mechanism and result",
+    help: "Logins by who asked (pop3, mta, nginx), mechanism and result",
     labels: ["client", "mechanism", "result"],
   },
   sessions: { help: "Sessions that were logged in and have ended, by reason", labels: ["reason"] },

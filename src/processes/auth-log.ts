@@ -1,5 +1,6 @@
 // What the auth process says of the passwd file and of its clients.
 import type { PasswdFileEvent } from "../accounts/passwd-file.ts";
+import type { AuthHttpEvent } from "../auth/auth-http-server.ts";
 import type { AuthServerEvent } from "../auth/server.ts";
 import type { SocketmapEvent } from "../auth/socketmap-server.ts";
 import type { Log } from "../log/log.ts";
@@ -58,6 +59,22 @@ export function logSocketmapEvent(log: Log, event: SocketmapEvent): void {
       return;
     case "fault":
       log.error({ err: event.error }, "lookup failed for a fault of ours");
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+export function logAuthHttpEvent(log: Log, event: AuthHttpEvent): void {
+  switch (event.kind) {
+    case "malformed":
+      log.error({ reason: event.reason }, "malformed request on cluster.auth_http");
+      return;
+    case "crowded":
+      log.error("too many requests wait on cluster.auth_http, nginx tells its clients of an internal error");
+      return;
+    case "fault":
+      log.error({ err: event.error }, "nginx was not answered for a fault of ours");
       return;
     default:
       event satisfies never;

@@ -1,6 +1,7 @@
 // The auth process, run as `dewey-auth`: the only one that reads the passwd file. Speaks Dovecot's auth protocol with
 // our login processes on its first socket, where success brings a ticket for the mailbox process, and with the MTA's SASL
-// clients on others, where it never does; answers the MTA's lookups by socketmap, and by map files that it keeps current.
+// clients on others, where it never does; answers the MTA's lookups by socketmap, and by map files that it keeps current;
+// tells nginx's mail proxy which back end serves whom.
 import { createHmac, randomBytes } from "node:crypto";
 import { Devices } from "../accounts/devices.ts";
 import { PasswdFile } from "../accounts/passwd-file.ts";
@@ -8,24 +9,27 @@ import { rehashReason, replaceHash } from "../accounts/rehash.ts";
 import { saslprep } from "../accounts/saslprep.ts";
 import { scramHashesOf } from "../accounts/scram-accounts.ts";
 import { Verifier } from "../accounts/verifier.ts";
+import { AuthHttpServer } from "../auth/auth-http-server.ts";
 import { hashing } from "../auth/hashing.ts";
-import { AuthServer, type AuthServerEvent } from "../auth/server.ts";
+import { AuthServer, type AuthServerEvent, type Verdict, type VerifyRequest } from "../auth/server.ts";
 import { SocketmapServer } from "../auth/socketmap-server.ts";
 import { readMachineId } from "../host/machine-id.ts";
 import type { Log } from "../log/log.ts";
 import type { ScramHash } from "../sasl/mechanism.ts";
 import { retentionOfAll } from "./account-mail-policy.ts";
 import { AccountPlacement } from "./account-placement.ts";
-import { logAuthEvent, logPasswdFileEvent, logSocketmapEvent } from "./auth-log.ts";
+import { logAuthEvent, logAuthHttpEvent, logPasswdFileEvent, logSocketmapEvent } from "./auth-log.ts";
 import { mechanismsToOffer } from "./auth-mechanisms.ts";
+import { BackEnds } from "./back-ends.ts";
 import { runChild, serveFd } from "./child.ts";
 import { History } from "./history.ts";
 import { LoginRehasher } from "./login-rehasher.ts";
 import { LoginThrottle } from "./login-throttle.ts";
-import { reachVerdict } from "./login-verdict.ts";
+import { type LoginClient, reachVerdict } from "./login-verdict.ts";
 import { MtaLookups } from "./mta-lookups.ts";
 import { PlaceRequests } from "./place-requests.ts";
 import { PostfixMapKeeper } from "./postfix-map-keeper.ts";
+import { ProxyLogins } from "./proxy-logins.ts";
 import type { AuthSettings } from "./settings.ts";
 
 runChild("auth", async (given, { log, listenerFds, send }) => {
@@ -46,7 +50,18 @@ runChild("auth", async (given, { log, listenerFds, send }) => {
   };
   let accounts = await openAccounts(settings, log, onReloaded);
 
-  const serverFor = (client: "login" | "mta"): AuthServer =>
+  const verify = (client: LoginClient, request: VerifyRequest): Promise<Verdict> =>
+    reachVerdict(request, {
+      verifier: accounts.verifier,
+      throttle,
+      rehasher,
+      settings,
+      log,
+      history,
+      client,
+      placement: client === "pop3" ? placement : undefined,
+    });
+  const serverFor = (client: "pop3" | "mta"): AuthServer =>
     new AuthServer({
       // The MTA takes every FAIL for a wrong password, but a closed socket for what it is: it answers 454.
       temporaryFailure: client === "mta" ? "close" : "reply",
@@ -56,19 +71,10 @@ runChild("auth", async (given, { log, listenerFds, send }) => {
       pid: process.pid,
       randomBytes,
       findVerifier: (user, hash) => accounts.verifier.findScramVerifier(user, hash),
-      verify: (request) =>
-        reachVerdict(request, {
-          verifier: accounts.verifier,
-          throttle,
-          rehasher,
-          settings,
-          log,
-          history,
-          placement: client === "login" ? placement : undefined,
-        }),
+      verify: (request) => verify(client, request),
       onEvent: (event: AuthServerEvent) => logAuthEvent(log, event),
     });
-  const forLogin = serverFor("login");
+  const forLogin = serverFor("pop3");
   const forMta = serverFor("mta");
   let offered: string | undefined;
   offerMechanisms = () => {
@@ -97,9 +103,22 @@ runChild("auth", async (given, { log, listenerFds, send }) => {
     lookup: (map, key) => lookups.lookup(map, key),
     onEvent: (event) => logSocketmapEvent(log, event),
   });
+  const backEnds = settings.authHttpSockets > 0 ? new BackEnds(settings, log) : undefined;
+  const proxyLogins = new ProxyLogins({
+    settings: () => settings,
+    verify: (request) => verify("nginx", request),
+    lookup: (user) => accounts.passwdFile.lookup(user),
+    choose: (account) => backEnds?.choose(account) ?? { kind: "unavailable" },
+    log,
+  });
+  const forNginx = new AuthHttpServer({
+    answer: (asked, isAwaited) => proxyLogins.answer(asked, isAwaited),
+    onEvent: (event) => logAuthHttpEvent(log, event),
+  });
   const mtaServers = [
     ...Array<AuthServer>(settings.saslSockets).fill(forMta),
     ...Array<SocketmapServer>(settings.socketmapSockets).fill(forMaps),
+    ...Array<AuthHttpServer>(settings.authHttpSockets).fill(forNginx),
   ];
   const servers = await Promise.all(
     [forLogin, ...mtaServers].map((server, index) =>
@@ -118,6 +137,7 @@ runChild("auth", async (given, { log, listenerFds, send }) => {
       settings = changed;
       keeper.configure(settings);
       throttle.configure(changed);
+      backEnds?.configure(changed);
       rehasher = rehasherOf(changed, log);
       if (isSame) {
         offerMechanisms();
@@ -142,6 +162,8 @@ runChild("auth", async (given, { log, listenerFds, send }) => {
       forLogin.close();
       forMta.close();
       forMaps.close();
+      forNginx.close();
+      backEnds?.close();
       await keeper.close();
       await accounts.devices.close();
       await accounts.passwdFile.close();

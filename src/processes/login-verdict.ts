@@ -20,21 +20,25 @@ export interface VerdictContext {
   readonly rehasher: LoginRehasher | undefined;
   readonly settings: AuthSettings;
   readonly log: Log;
-  /** For our login processes; the MTA is given no ticket, and its login needs no mailbox process. */
+  readonly client: LoginClient;
+  /** For our login processes; the others are given no ticket, and their logins need no mailbox process. */
   readonly placement: AccountPlacement | undefined;
   readonly history: History;
 }
 
+/** Who asks: our login processes, the MTA, or nginx for a client of POP3 that it will bring to a back end. */
+export type LoginClient = "pop3" | "mta" | "nginx";
+
 export async function reachVerdict(
   request: VerifyRequest,
-  { verifier, throttle, rehasher, settings, log, history, placement }: VerdictContext,
+  { verifier, throttle, rehasher, settings, log, history, client, placement }: VerdictContext,
 ): Promise<Verdict> {
   const { user, credentials, service, session, mechanism, remoteAddress, isAwaited } = request;
   const who = { session, user, address: remoteAddress, service, mechanism };
   const longestMs = Math.max(settings.failureDelayMs, settings.maxFailureDelayMs);
-  const maxDelayMs = placement === undefined ? Math.min(longestMs, MAX_MTA_DELAY_MS) : longestMs;
+  const maxDelayMs = client === "mta" ? Math.min(longestMs, MAX_MTA_DELAY_MS) : longestMs;
   const tell = (result: string, refusal?: string): void => {
-    count("logins", [placement === undefined ? "mta" : "pop3", mechanism, result]);
+    count("logins", [client, mechanism, result]);
     const address = remoteAddress ?? "";
     const about = { kind: "login" as const, atMs: Date.now(), address, service, mechanism };
     history.add(user, refusal === undefined ? about : { ...about, refusal });

@@ -105,6 +105,14 @@ export async function startMaster(
     if (typeof socket === "string") return abandon(socket);
     mtaListeners.push(socket);
   }
+  const { authHttp } = users.sockets;
+  if (authHttp !== undefined) {
+    const socket = keep(
+      "path" in authHttp ? bindUnix(authHttp.path, authHttp.owner) : bindTcp(authHttp, vanishedMs),
+    );
+    if (typeof socket === "string") return abandon(socket);
+    mtaListeners.push(socket);
+  }
   const mailboxListeners: BoundSocket[] = [];
   const sharedProcesses = isCombined || users.mail === "each-account" ? 0 : mailbox_processes;
   for (let index = 0; index < sharedProcesses; index++) {
@@ -136,6 +144,7 @@ export async function startMaster(
     mailboxProcesses: isCombined ? 1 : mailbox_processes,
     saslSockets: users.sockets.sasl.length,
     socketmapSockets: users.sockets.socketmap.length,
+    authHttpSockets: authHttp === undefined ? 0 : 1,
   };
   const current = { config };
   const sums = new SessionSums();
@@ -315,6 +324,8 @@ export class Master {
       if (JSON.stringify(result.config.mta[key]) === JSON.stringify(current.config.mta[key])) continue;
       takesEffectLater(`mta.${key}`);
     }
+    if (JSON.stringify(result.config.cluster.auth_http) !== JSON.stringify(current.config.cluster.auth_http))
+      takesEffectLater("cluster.auth_http");
     current.config = { ...result.config, server: { ...current.config.server, name } };
     log.level = current.config.log.level;
     const faults = tls.configure(current.config.tls).map(formatTlsFault);

@@ -1,15 +1,18 @@
-// The sockets that MTAs connect to, and who may: the config's names as numbers. Runs in master, before anything is bound.
+// The sockets that MTAs and nginx connect to, and who may: the config's names as numbers. Runs in master, before anything is
+// bound.
 import type { Config } from "../config/schema.ts";
 import { findGroup, findUser } from "../host/user-database.ts";
+import type { ListenAddress } from "../net/address.ts";
 import type { UnixSocketOwner } from "../net/listen.ts";
 
 export interface MtaSockets {
   readonly kind: "sockets";
   readonly sasl: readonly MtaSocket[];
   readonly socketmap: readonly MtaSocket[];
+  readonly authHttp: MtaSocket | ListenAddress | undefined;
 }
 
-interface MtaSocket {
+export interface MtaSocket {
   readonly path: string;
   readonly owner: UnixSocketOwner;
 }
@@ -23,7 +26,7 @@ export interface UnknownName {
 
 type SocketConfig = Config["mta"]["sasl_socket"][number];
 
-export function mtaSockets(mta: Config["mta"]): MtaSockets | UnknownName {
+export function mtaSockets({ mta, cluster }: Pick<Config, "mta" | "cluster">): MtaSockets | UnknownName {
   const named: Record<"sasl" | "socketmap", MtaSocket[]> = { sasl: [], socketmap: [] };
   for (const kind of ["sasl", "socketmap"] as const) {
     for (const socket of mta[`${kind}_socket`]) {
@@ -32,7 +35,19 @@ export function mtaSockets(mta: Config["mta"]): MtaSockets | UnknownName {
       named[kind].push({ path: socket.path, owner });
     }
   }
-  return { kind: "sockets", ...named };
+  const authHttp = authHttpSocket(cluster.auth_http);
+  if (authHttp !== undefined && "kind" in authHttp) return authHttp;
+  return { kind: "sockets", ...named, authHttp };
+}
+
+function authHttpSocket(
+  socket: Config["cluster"]["auth_http"],
+): MtaSocket | ListenAddress | UnknownName | undefined {
+  if (socket === undefined) return undefined;
+  if ("address" in socket) return socket.address;
+  // [mta] says who the MTA is, not who nginx is.
+  const owner = ownerOf(socket, "cluster.auth_http", { socket_mode: 0o660 });
+  return "kind" in owner ? owner : { path: socket.path, owner };
 }
 
 function ownerOf(
@@ -42,7 +57,7 @@ function ownerOf(
     mode,
   }: SocketConfig & { user?: string | undefined; group?: string | undefined; mode?: number | undefined },
   key: string,
-  mta: Config["mta"],
+  mta: Pick<Config["mta"], "socket_mode"> & Partial<Pick<Config["mta"], "socket_user" | "socket_group">>,
 ): UnixSocketOwner | UnknownName {
   const userName = user ?? mta.socket_user;
   const groupName = group ?? mta.socket_group;

@@ -4,7 +4,7 @@ import { findGroup, findUser, type HostUser } from "../host/user-database.ts";
 import { type MtaSockets, mtaSockets } from "./mta-sockets.ts";
 
 export interface ProcessUsers {
-  /** Who may connect to the MTA's sockets. */
+  /** Who may connect to the MTA's sockets and nginx's. */
   readonly sockets: MtaSockets;
   /** Undefined: the starter itself, as are the others. */
   readonly auth: HostUser | undefined;
@@ -21,7 +21,7 @@ export type UsersResult =
 /** Without root, or with `server.run_as = "starter"`, all keep the starter's uid. */
 export function processUsers(config: Config, isRoot: boolean): UsersResult {
   const unknown = (key: string, message: string): UsersResult => ({ kind: "unknown", key, message });
-  const sockets = mtaSockets(config.mta);
+  const sockets = mtaSockets(config);
   if (sockets.kind === "unknown") return sockets;
   if (!isRoot || config.server.run_as === "starter") {
     return { kind: "users", users: { auth: undefined, login: undefined, mail: undefined, sockets } };

@@ -17,6 +17,8 @@ const key = z.base64().length(44);
 const hostId = z.int().min(0).max(4_294_967_294);
 const mailOwner = z.strictObject({ uid: hostId, gid: hostId });
 
+const address = z.strictObject({ host: z.string(), port: z.int() });
+
 const authSettings = z.strictObject({
   logLevel,
   passwdFile: z.string(),
@@ -46,6 +48,13 @@ const authSettings = z.strictObject({
   /** How many sockets of each kind were inherited, in this order behind the login processes' own. */
   saslSockets: z.int().nonnegative(),
   socketmapSockets: z.int().nonnegative(),
+  /** One for nginx behind them, or none. */
+  authHttpSockets: z.int().min(0).max(1),
+  backEnds: z.array(address),
+  sharedStorage: z.boolean(),
+  /** For who comes by nginx; login processes have their own. */
+  plaintextWithoutTls: z.enum(["never", "loopback", "always"]),
+  maxUselessCommands: z.int().positive(),
   localDomains: z.array(z.string()),
   postfixMaps: z
     .strictObject({ folder: z.string(), type: z.enum(POSTFIX_MAP_TYPES), postmap: z.array(z.string()) })
@@ -183,7 +192,10 @@ export type ToMaster = z.infer<typeof toMaster>;
 
 /** What auth is given that does not change while master runs. */
 export interface AuthInheritance
-  extends Pick<AuthSettings, "mailOwner" | "mailboxProcesses" | "saslSockets" | "socketmapSockets"> {
+  extends Pick<
+    AuthSettings,
+    "mailOwner" | "mailboxProcesses" | "saslSockets" | "socketmapSockets" | "authHttpSockets"
+  > {
   /** 32 random bytes in base64. */
   readonly ticketKey: string;
 }
@@ -201,6 +213,10 @@ export function authSettingsOf(config: Config, inheritance: AuthInheritance): Au
     mechanisms: config.auth.mechanisms,
     accountsSource: config.accounts.source,
     localDomains: config.mta.local_domains,
+    backEnds: config.cluster.backends,
+    sharedStorage: config.mail.shared_storage,
+    plaintextWithoutTls: config.auth.plaintext_without_tls,
+    maxUselessCommands: config.limits.useless_commands_before_login,
     postfixMaps: config.mta.postfix_maps,
     verificationMemoryKib: config.auth.verification_memory,
     rehashOnLogin: config.auth.rehash_on_login,

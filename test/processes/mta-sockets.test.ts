@@ -5,7 +5,7 @@ import { mtaSockets } from "../../src/processes/mta-sockets.ts";
 function sockets(toml: string) {
   const result = parseConfig(`[mta]\n${toml}`, "config.toml");
   if (result.kind === "faulty") throw new Error(JSON.stringify(result.faults));
-  return mtaSockets(result.config.mta);
+  return mtaSockets(result.config);
 }
 
 describe("mtaSockets", () => {

@@ -47,6 +47,8 @@ export interface TestServer {
   log(): readonly LogLine[];
   /** SIGTERM, wait for the end, remove the folder. Throws when the server did not exit with 0. */
   stop(): Promise<void>;
+  /** SIGKILL for all of its processes at once, as when its host fails; then the folder is removed. */
+  kill(): Promise<void>;
 }
 
 // Users that every Debian has and that own no files: auth and login must not share a uid with the mail, or each other.
@@ -96,6 +98,12 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
       pid: program.pid,
       folder,
       log,
+      async kill() {
+        // Processes that are started without a group of their own are in the server's.
+        process.kill(-program.pid, "SIGKILL");
+        await program.ended;
+        rmSync(folder, { recursive: true, force: true });
+      },
       async stop() {
         try {
           await program.stop();
