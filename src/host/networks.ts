@@ -8,12 +8,16 @@ export interface Networks {
 /** @param entries "192.0.2.0/24", "2001:db8::/32", "192.0.2.1"; one that cannot be read matches nothing */
 export function networksOf(entries: readonly string[]): Networks {
   const list = new BlockList();
+  let isEmpty = true;
   for (const entry of entries) {
     const network = parseNetwork(entry);
-    if (network !== undefined) list.addSubnet(network.address, network.prefix, familyOf(network.address));
+    if (network === undefined) continue;
+    list.addSubnet(network.address, network.prefix, familyOf(network.address));
+    isEmpty = false;
   }
   return {
     has: (address) => {
+      if (isEmpty) return false;
       const plain = plainOf(address);
       return plain !== undefined && list.check(plain, familyOf(plain));
     },

@@ -1,6 +1,6 @@
 // The clients of one login process (or worker) before login, and how many have been handed over. Knows neither
 // Maildirs nor the passwd file.
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type * as net from "node:net";
 import { AuthClient, type AuthClientEvent } from "../auth/client.ts";
 import { count } from "../control/counters.ts";
@@ -135,7 +135,7 @@ export class LoginService {
 
   #serve(socket: net.Socket, client: Client, loginTimeMs: number): void {
     const session = new AuthorizationSession(socket, client, {
-      session: randomBytes(8).toString("hex"),
+      session: randomUUID().replaceAll("-", "").slice(0, 16),
       arrivals: this.#arrivals,
       loginTimeMs,
       settings: this.#settings,

@@ -1,6 +1,6 @@
 // From credentials to a verdict, for the auth process: asks the verifier, logs, holds refusals back, and seals the
 // ticket for our login processes.
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { Authentication, Verifier } from "../accounts/verifier.ts";
 import type { Verdict, VerifyRequest } from "../auth/server.ts";
 import { count } from "../control/counters.ts";
@@ -154,7 +154,8 @@ function ticketFor(
     secured,
     tls,
     offered: [...(offered ?? [])],
-    nonce: randomBytes(16).toString("base64url"),
+    // Drawn ahead by the runtime, many at a time.
+    nonce: randomUUID(),
     issuedAtMs: Date.now(),
   };
 }
