@@ -118,6 +118,17 @@ export class Throttle {
       .map(({ account, network, failures, nextAtMs }) => ({ account, network, failures, nextAtMs }));
   }
 
+  /** How many of each kind have to wait for their next attempt. */
+  delayed(nowMs: number): Readonly<Record<"address" | "account" | "account-and-address", number>> {
+    const delayedIn = (map: BoundedMap<string, Counter>): number =>
+      [...map.values()].filter(({ nextAtMs }) => nextAtMs > nowMs).length;
+    return {
+      address: delayedIn(this.#byNetwork),
+      account: delayedIn(this.#byAccount),
+      "account-and-address": delayedIn(this.#byPair),
+    };
+  }
+
   /** Forgives everybody, or an account, or a network. @returns how many were counted */
   clear(only: { readonly account?: string; readonly network?: string } = {}): number {
     let cleared = 0;

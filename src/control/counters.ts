@@ -2,6 +2,8 @@
 // it; pop3-ctl and metrics read it. Values of labels come from short fixed lists or the config, never from a client, so that
 // what is counted stays small.
 
+import { readCommandCounts } from "./command-times.ts";
+
 export interface CounterHelp {
   readonly help: string;
   readonly labels: readonly string[];
@@ -11,11 +13,13 @@ export interface CounterHelp {
 
 export const counterHelp = {
   connections: { help: "Connections accepted", labels: [] },
+  connections_open: { help: "Connections at the moment, logged in or not", labels: [], isGauge: true },
   logins: {
     help: "Logins by who asked (pop3, mta, nginx), mechanism and result",
     labels: ["client", "mechanism", "result"],
   },
   sessions: { help: "Sessions that were logged in and have ended, by reason", labels: ["reason"] },
+  sessions_open: { help: "Sessions that are logged in at the moment", labels: [], isGauge: true },
   commands: { help: "Commands by keyword and status of the reply", labels: ["command", "status"] },
   messages_retrieved: { help: "Messages sent whole by RETR", labels: [] },
   messages_deleted: { help: "Messages removed at UPDATE", labels: [] },
@@ -27,6 +31,11 @@ export const counterHelp = {
   lock_waits: {
     help: "Logins that found the maildrop locked, by how that ended: free, taken-over, refused",
     labels: ["outcome"],
+  },
+  throttled: {
+    help: "Accounts, addresses, and accounts from one address, whose next guess has to wait at the moment",
+    labels: ["of"],
+    isGauge: true,
   },
   limits_reached: {
     help: "Clients that were refused or whose sessions were ended at a limit, by its key in the config",
@@ -61,8 +70,15 @@ const counted = new Map<
   { readonly name: CounterName; readonly labels: readonly string[]; value: number }
 >();
 
+/** Counted by `countCommand`. */
+type CommandsName = "commands";
+
 /** @param labels in the order of `counterHelp` */
-export function count(name: Exclude<CounterName, GaugeName>, labels: readonly string[] = [], by = 1): void {
+export function count(
+  name: Exclude<CounterName, GaugeName | CommandsName>,
+  labels: readonly string[] = [],
+  by = 1,
+): void {
   const key = labels.length === 0 ? name : `${name} ${labels.join(" ")}`;
   const found = counted.get(key);
   if (found !== undefined) found.value += by;
@@ -89,6 +105,7 @@ export function measure(name: GaugeName, read: () => readonly Measured[]): void 
 export function readCounters(): readonly Counted[] {
   return [
     ...counted.values(),
+    ...readCommandCounts().map((each) => ({ name: "commands" as const, ...each })),
     ...[...gauges].flatMap(([name, read]) => read().map((each) => ({ name, ...each }))),
   ];
 }

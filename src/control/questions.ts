@@ -2,6 +2,7 @@
 // check messages against. Each process answers the questions that it has a handler for and says nothing to the others.
 // A new question takes an entry here and a handler in the process that knows the answer. Pure.
 import { z } from "zod";
+import { COMMAND_BUCKETS } from "./command-times.ts";
 import { type CounterName, counterHelp } from "./counters.ts";
 
 const sessionId = z.string().min(1).max(64);
@@ -28,6 +29,15 @@ const counted = z.strictObject({
   labels: z.array(text),
   value: z.number(),
 });
+
+const commandTimes = z.strictObject({
+  command: z.string().max(16),
+  buckets: z.array(count).length(COMMAND_BUCKETS.length + 1),
+  seconds: z.number().nonnegative(),
+});
+
+/** What a process does: one of master's children, or master. */
+const role = z.enum(["master", "auth", "login", "mailbox", "combined", "metrics"]);
 
 const address = z.string().max(64);
 const mechanism = z.string().max(32);
@@ -74,14 +84,16 @@ export const questions = {
     asks: z.strictObject({ kind: z.literal("stats") }),
     answers: z.strictObject({
       counters: z.array(counted),
+      commandTimes: z.array(commandTimes),
       process: z.strictObject({
+        role,
         pid: count,
         uid: count,
         upMs: count,
         /** Since its start. */
         cpuMs: count,
         rssBytes: count,
-        /** The longest that the event loop was late since it was asked last. */
+        /** The longest that the event loop was late in the last minute, or since it was asked last if that is longer ago. */
         loopLagMs: count,
       }),
     }),

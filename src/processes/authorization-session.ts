@@ -2,6 +2,7 @@
 // process as `dewey-login`, which sees no hash and opens no Maildir.
 import type * as net from "node:net";
 import type { AuthClient, AuthFailure, Exchange } from "../auth/client.ts";
+import { countCommand } from "../control/command-times.ts";
 import { count } from "../control/counters.ts";
 import type { AnswerOf } from "../control/questions.ts";
 import { networkOf } from "../host/networks.ts";
@@ -61,6 +62,8 @@ export class AuthorizationSession {
   readonly #startedAtMs = Date.now();
   #lastLineAtMs = this.#startedAtMs;
   #failedLogins = 0;
+  /** Whether the last command was answered by -ERR. */
+  #isRefused = false;
   #reason = "disconnected";
 
   constructor(socket: net.Socket, client: Client, context: AuthorizationContext) {
@@ -99,7 +102,7 @@ export class AuthorizationSession {
       onLine: (line) => {
         this.#lastLineAtMs = Date.now();
         this.#trace?.line("C", maskedLine(line, state.isExchanging));
-        return this.#act(this.#handle(line));
+        return this.#onLine(line);
       },
       onReply: (text) => this.#trace?.line("S", maskedReply(text)),
       onClose: () => this.#onClose(),
@@ -160,17 +163,21 @@ export class AuthorizationSession {
     };
   }
 
-  #handle(line: Line): AuthorizationOutcome {
+  #onLine(line: Line): Promise<void> | undefined {
     const { state } = this.#talk;
+    const beganMs = performance.now();
     const isResponse = state.isExchanging;
-    const outcome = state.handle(line);
     const keyword = line.kind === "line" ? knownKeyword(line.text) : undefined;
+    this.#isRefused = false;
+    const outcome = state.handle(line);
     if (keyword === "USER" && line.kind === "line") this.#trace?.isOf(line.text.slice(5).trim());
-    if (!isResponse) {
-      const isRefused = outcome.kind === "reply" && !outcome.text.startsWith("+OK");
-      count("commands", [keyword ?? "unknown", isRefused ? "err" : "ok"]);
-    }
-    return outcome;
+    const work = this.#act(outcome);
+    if (isResponse) return work;
+    const counted = (): void =>
+      countCommand(keyword ?? "unknown", this.#isRefused, performance.now() - beganMs);
+    if (work !== undefined) return work.then(counted);
+    counted();
+    return undefined;
   }
 
   #act(outcome: AuthorizationOutcome): Promise<void> | undefined {
@@ -181,9 +188,11 @@ export class AuthorizationSession {
     }
     switch (outcome.kind) {
       case "reply":
+        this.#isRefused = isError(outcome.text);
         this.#talk.connection.reply(outcome.text);
         return undefined;
       case "close":
+        this.#isRefused = isError(outcome.text);
         this.#reason = outcome.reason;
         this.#exchange?.cancel();
         this.#talk.connection.end(outcome.text);
@@ -347,6 +356,10 @@ export class AuthorizationSession {
   #identity(): { session: string; address: string } {
     return { session: this.#context.session, address: this.#client.address };
   }
+}
+
+function isError(reply: string): boolean {
+  return reply.startsWith("-ERR");
 }
 
 /** What a reason is called in the config; who is turned away by another limit was counted there. */

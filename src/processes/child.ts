@@ -134,7 +134,7 @@ export function runChild<R extends Role>(
     service = start(given, { log, listenerFds, fellows, send });
     service.then(
       ({ answers = [] }) => {
-        answering = new Answering([processAnswers, ...answers]);
+        answering = new Answering([processAnswers(role), ...answers]);
         send({ kind: "ready" });
       },
       (error: unknown) => fail(error, "cannot start"),

@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import type * as net from "node:net";
 import { AuthClient, type AuthClientEvent } from "../auth/client.ts";
-import { count } from "../control/counters.ts";
+import { count, measure } from "../control/counters.ts";
 import type { Handlers } from "../control/questions.ts";
 import type { Log } from "../log/log.ts";
 import { TlsEndpoint } from "../net/tls-endpoint.ts";
@@ -51,6 +51,7 @@ export class LoginService {
     this.#arrivals = arrivalsOf(settings);
     this.#handOver = handOver;
     this.#log = log;
+    measure("connections_open", () => [{ labels: [], value: this.#arriving.size + this.#sessions.size }]);
     let connected = (): void => {};
     this.ready = new Promise((resolve) => {
       const timer = setTimeout(resolve, WAIT_FOR_AUTH_MS);

@@ -2,6 +2,7 @@
 // for the MTAs, and the same one over a reload.
 import { setTimeout as delay } from "node:timers/promises";
 import { type Attempt, type RunningAttempt, Throttle } from "../accounts/throttle.ts";
+import { measure } from "../control/counters.ts";
 import type { AnswerOf, Handlers } from "../control/questions.ts";
 import { type Networks, networkOf, networksOf } from "../host/networks.ts";
 import type { AuthSettings } from "./settings.ts";
@@ -27,6 +28,12 @@ export class LoginThrottle {
     this.#throttle = new Throttle(optionsOf(settings));
     this.#settings = settings;
     this.#exempt = networksOf(settings.throttleExemptNets);
+    measure("throttled", () =>
+      Object.entries(this.#throttle.delayed(performance.now())).map(([of, value]) => ({
+        labels: [of],
+        value,
+      })),
+    );
   }
 
   configure(settings: ThrottleSettings): void {

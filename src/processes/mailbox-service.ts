@@ -2,7 +2,7 @@
 // and by a worker when `server.processes` is "combined".
 import type * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { count } from "../control/counters.ts";
+import { count, measure } from "../control/counters.ts";
 import type { Handlers } from "../control/questions.ts";
 import type { Log } from "../log/log.ts";
 import { Maildrop, type OpenResult } from "../maildir/maildrop.ts";
@@ -76,6 +76,7 @@ export class MailboxService {
     if (fellows !== undefined) fellows.onAsked = (maildir) => this.#tellFellow(maildir);
     this.#log = log;
     this.#now = now;
+    measure("sessions_open", () => [{ labels: [], value: this.#sessions.size }]);
     this.#tickets = new TicketCounter(Buffer.from(settings.ticketKey, "base64"), now(), settings.place);
   }
 

@@ -238,7 +238,10 @@ export async function startMaster(
     log,
   });
   inquiries.joined(
-    new OwnRespondent(inquiries, { ...processAnswers, reload: (_, reply) => reply(master.reload()) }),
+    new OwnRespondent(inquiries, {
+      ...processAnswers("master"),
+      reload: (_, reply) => reply(master.reload()),
+    }),
   );
   // Auth first: whoever asks it finds it listening.
   const [auth, ...others] = children;

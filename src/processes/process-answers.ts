@@ -1,44 +1,68 @@
 // What every process can tell pop3-ctl of itself: what it has counted, what it takes, what it logs.
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { readCommandTimes } from "../control/command-times.ts";
 import { readCounters } from "../control/counters.ts";
-import type { Handlers } from "../control/questions.ts";
+import type { AnswerOf, Handler, Handlers } from "../control/questions.ts";
 import { onLogLine } from "../log/log.ts";
+
+/** What every process answers. */
+export function processAnswers(role: ProcessRole): Handlers {
+  return {
+    stats: (_, reply) => {
+      const { user, system } = process.cpuUsage();
+      reply({
+        counters: readCounters().map(({ name, labels, value }) => ({ name, labels: [...labels], value })),
+        commandTimes: readCommandTimes().map((times) => ({ ...times, buckets: [...times.buckets] })),
+        process: {
+          role,
+          pid: process.pid,
+          uid: process.getuid?.() ?? 0,
+          upMs: Math.round(process.uptime() * 1000),
+          cpuMs: Math.round((user + system) / 1000),
+          rssBytes: process.memoryUsage.rss(),
+          loopLagMs: loopLagMs(),
+        },
+      });
+    },
+    log,
+  };
+}
+
+type ProcessRole = AnswerOf<"stats">["process"]["role"];
 
 /** Node counts its own interval into each delay; coarse, so that an idle process stays idle. */
 const RESOLUTION_MS = 100;
 const loopDelay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 loopDelay.enable();
 
+/** Two who ask in turn, as Prometheus and pop3-ctl do, must not take the longest away from each other. */
+const WINDOW_MS = 30_000;
+let windowBeganMs = performance.now();
+let longestBeforeMs = 0;
+
+function loopLagMs(): number {
+  const longestMs = Math.max(0, Math.round(loopDelay.max / NS_PER_MS - RESOLUTION_MS));
+  const answer = Math.max(longestMs, longestBeforeMs);
+  if (performance.now() - windowBeganMs > WINDOW_MS) {
+    windowBeganMs = performance.now();
+    longestBeforeMs = longestMs;
+    loopDelay.reset();
+  }
+  return answer;
+}
+
 const NS_PER_MS = 1e6;
 
-export const processAnswers: Handlers = {
-  stats: (_, reply) => {
-    const { user, system } = process.cpuUsage();
-    reply({
-      counters: readCounters().map(({ name, labels, value }) => ({ name, labels: [...labels], value })),
-      process: {
-        pid: process.pid,
-        uid: process.getuid?.() ?? 0,
-        upMs: Math.round(process.uptime() * 1000),
-        cpuMs: Math.round((user + system) / 1000),
-        rssBytes: process.memoryUsage.rss(),
-        loopLagMs: Math.max(0, Math.round(loopDelay.max / NS_PER_MS - RESOLUTION_MS)),
-      },
+const log: Handler<"log"> = ({ account }, reply, signal) =>
+  new Promise((resolve) => {
+    const forget = onLogLine((line) => {
+      if (account === undefined || isAbout(line, account)) reply({ line: line.trimEnd() });
     });
-    // The longest since somebody asked last.
-    loopDelay.reset();
-  },
-  log: ({ account }, reply, signal) =>
-    new Promise((resolve) => {
-      const forget = onLogLine((line) => {
-        if (account === undefined || isAbout(line, account)) reply({ line: line.trimEnd() });
-      });
-      signal.addEventListener("abort", () => {
-        forget();
-        resolve();
-      });
-    }),
-};
+    signal.addEventListener("abort", () => {
+      forget();
+      resolve();
+    });
+  });
 
 function isAbout(line: string, account: string): boolean {
   // Most lines are told apart without being parsed.

@@ -1,6 +1,7 @@
 // One client after login: acts on what the TRANSACTION state decides, on this session's maildrop. Runs in the mailbox
 // process as the mail's owner (in a worker, when `server.processes` is "combined").
 import type * as net from "node:net";
+import { countCommand } from "../control/command-times.ts";
 import { count } from "../control/counters.ts";
 import type { AnswerOf } from "../control/questions.ts";
 import type { Log } from "../log/log.ts";
@@ -164,18 +165,17 @@ export class TransactionSession {
       return undefined;
     }
     this.#trace?.line("C", maskedLine(line, false));
-    return this.#act(this.#handle(line), line)?.then(() => {
+    const beganMs = performance.now();
+    const outcome = this.#state.handle(line);
+    const work = this.#act(outcome, line);
+    if (work === undefined) {
+      countOutcome(line, outcome, performance.now() - beganMs);
+      return undefined;
+    }
+    return work.then(() => {
+      countOutcome(line, outcome, performance.now() - beganMs);
       if (this.#closing !== undefined) this.#close(this.#closing);
     });
-  }
-
-  #handle(line: Line): TransactionOutcome {
-    const outcome = this.#state.handle(line);
-    const isRefused =
-      outcome.kind === "close" || (outcome.kind === "reply" && !outcome.text.startsWith("+OK"));
-    const keyword = line.kind === "line" ? knownKeyword(line.text) : undefined;
-    count("commands", [keyword ?? "unknown", isRefused ? "err" : "ok"]);
-    return outcome;
   }
 
   #act(outcome: TransactionOutcome, line: Line): Promise<void> | undefined {
@@ -386,6 +386,11 @@ export class TransactionSession {
     const { session, account, address } = this.#context.ticket;
     return { session, account, address };
   }
+}
+
+function countOutcome(line: Line, outcome: TransactionOutcome, ms: number): void {
+  const isRefused = outcome.kind === "close" || (outcome.kind === "reply" && !outcome.text.startsWith("+OK"));
+  countCommand((line.kind === "line" ? knownKeyword(line.text) : undefined) ?? "unknown", isRefused, ms);
 }
 
 /** What a reason is called in the config. */
