@@ -94,6 +94,12 @@ describe("imports", () => {
     expect(seen.filter((file) => ["accounts", "auth", "sasl"].includes(folderOf(file)))).toEqual([]);
   });
 
+  it("let the metrics process know numbers alone", () => {
+    const seen = reachableFrom("processes/metrics.ts");
+    const others = ["accounts", "auth", "maildir", "pop3", "sasl"];
+    expect(seen.filter((file) => others.includes(folderOf(file)))).toEqual([]);
+  });
+
   it("name argon2 in one file", () => {
     expect(importersOf("argon2")).toEqual(["accounts/password.ts"]);
   });

@@ -121,6 +121,8 @@ const server = z
     /** Who login and auth processes run as when the server is started as root. */
     login_user: userOrGroup.default("dewey-login"),
     auth_user: userOrGroup.default("dewey-auth"),
+    /** The same for the process that serves metrics, where metrics.listen asks for one. */
+    metrics_user: userOrGroup.default("dewey-metrics"),
     /** How many processes of each kind; one for each core keeps them all busy. */
     login_processes: z
       .int()
@@ -394,6 +396,25 @@ const cluster = z
   })
   .prefault({});
 
+const metricsPlace = z.union([mtaSocket, listenAddress]);
+
+const metrics = z
+  .strictObject({
+    /** Where Prometheus finds what was counted, by HTTP at /metrics: addresses, or paths of UNIX sockets; none: nowhere. */
+    listen: z
+      .union(
+        [metricsPlace.transform((place) => [place]), z.array(metricsPlace)],
+        'expected such as "127.0.0.1:9911", "/run/dewey-pop3/metrics", { path = "/…", group = "…", mode = "0660" }, or a list of these',
+      )
+      .default([]),
+    /**
+     * Who may ask by TCP, whatever addresses are listened on. Numbers tell when a host is idle, ill or attacked: nobody but
+     * this host unless you say so.
+     */
+    allow_nets: z.array(network).default(["127.0.0.0/8", "::1/128"]),
+  })
+  .prefault({});
+
 const limits = z
   .strictObject({
     /**
@@ -441,7 +462,18 @@ const log = z
   .strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info") })
   .prefault({});
 
-export const configSchema = z.strictObject({ server, tls, auth, accounts, mail, mta, cluster, limits, log });
+export const configSchema = z.strictObject({
+  server,
+  tls,
+  auth,
+  accounts,
+  mail,
+  mta,
+  cluster,
+  limits,
+  metrics,
+  log,
+});
 
 /** The whole config with its defaults; durations in ms. */
 export type Config = z.infer<typeof configSchema>;

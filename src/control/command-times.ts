@@ -8,13 +8,14 @@ export interface CommandTimes {
   readonly command: string;
   /** That took no longer than the bound at the same place, and longer than the one before; the last ones took longer than all. */
   readonly buckets: readonly number[];
-  readonly seconds: number;
+  /** Together. Whole numbers: sums over processes must not depend on their order, or they would seem to go back. */
+  readonly microseconds: number;
 }
 
 interface Times {
   /** By bucket. */
   readonly numbers: Float64Array;
-  ms: number;
+  microseconds: number;
   ok: number;
   err: number;
 }
@@ -31,16 +32,34 @@ export function countCommand(command: string, isRefused: boolean, ms: number): v
   let bucket = 0;
   while (bucket < bounds.length && ms > bounds[bucket]!) bucket++;
   times.numbers[bucket]!++;
-  times.ms += ms;
+  times.microseconds += Math.round(ms * 1000);
   if (isRefused) times.err++;
   else times.ok++;
 }
 
+/** Goes on with what a process had counted that is no more. @param counts of the counter `commands` */
+export function inheritCommands(
+  all: readonly CommandTimes[],
+  counts: readonly { readonly labels: readonly string[]; readonly value: number }[],
+): void {
+  for (const { command, buckets, microseconds } of all) {
+    const times = byCommand.get(command) ?? begin(command);
+    for (const [index, number] of buckets.entries()) times.numbers[index]! += number;
+    times.microseconds += microseconds;
+  }
+  for (const { labels, value } of counts) {
+    const [command = "", status] = labels;
+    const times = byCommand.get(command) ?? begin(command);
+    if (status === "err") times.err += value;
+    else times.ok += value;
+  }
+}
+
 export function readCommandTimes(): CommandTimes[] {
-  return [...byCommand].map(([command, { numbers, ms }]) => ({
+  return [...byCommand].map(([command, { numbers, microseconds }]) => ({
     command,
     buckets: [...numbers],
-    seconds: ms / 1000,
+    microseconds,
   }));
 }
 
@@ -64,14 +83,14 @@ export function sumCommandTimes(all: readonly CommandTimes[]): CommandTimes[] {
     sums.set(each.command, {
       command: each.command,
       buckets: each.buckets.map((number, index) => number + (sum?.buckets[index] ?? 0)),
-      seconds: each.seconds + (sum?.seconds ?? 0),
+      microseconds: each.microseconds + (sum?.microseconds ?? 0),
     });
   }
   return [...sums.values()];
 }
 
 function begin(command: string): Times {
-  const times = { numbers: new Float64Array(COMMAND_BUCKETS.length + 1), ms: 0, ok: 0, err: 0 };
+  const times = { numbers: new Float64Array(COMMAND_BUCKETS.length + 1), microseconds: 0, ok: 0, err: 0 };
   byCommand.set(command, times);
   return times;
 }

@@ -2,7 +2,7 @@
 // it; pop3-ctl and metrics read it. Values of labels come from short fixed lists or the config, never from a client, so that
 // what is counted stays small.
 
-import { readCommandCounts } from "./command-times.ts";
+import { type CommandTimes, inheritCommands, readCommandCounts } from "./command-times.ts";
 
 export interface CounterHelp {
   readonly help: string;
@@ -45,6 +45,7 @@ export const counterHelp = {
     help: "Processes that ended while the server went on, by role and reason: died, hung, memory",
     labels: ["role", "reason"],
   },
+  cpu_milliseconds: { help: "Processor time that was taken, by role", labels: ["role"] },
   user_processes: {
     help: "Mailbox processes of system users: started, ended-idle, evicted for another's, died, refused",
     labels: ["event"],
@@ -85,6 +86,28 @@ export function count(
   else counted.set(key, { name, labels, value: by });
 }
 
+/**
+ * Goes on with what a process had counted that is no more, so that sums over processes never go back.
+ *
+ * @param counters as `readCounters` gave them there
+ */
+export function inheritCounts(counters: readonly Counted[], times: readonly CommandTimes[]): void {
+  const isCommands = ({ name }: Counted): boolean => name === "commands";
+  inheritCommands(times, counters.filter(isCommands));
+  for (const { name, labels, value } of counters) {
+    // Whoever took a process over may have made its labels up.
+    if (name === "commands" || isGauge(name) || counted.size > MAX_COUNTED) continue;
+    count(name, labels, value);
+  }
+}
+
+/** Far more than all labels have values. */
+const MAX_COUNTED = 10_000;
+
+export function isGauge(name: CounterName): name is GaugeName {
+  return "isGauge" in counterHelp[name];
+}
+
 export interface Measured {
   /** In the order of `counterHelp`. */
   readonly labels: readonly string[];
@@ -104,7 +127,7 @@ export function measure(name: GaugeName, read: () => readonly Measured[]): void 
 
 export function readCounters(): readonly Counted[] {
   return [
-    ...counted.values(),
+    ...[...counted.values()].map((each) => ({ ...each })),
     ...readCommandCounts().map((each) => ({ name: "commands" as const, ...each })),
     ...[...gauges].flatMap(([name, read]) => read().map((each) => ({ name, ...each }))),
   ];

@@ -33,7 +33,7 @@ const counted = z.strictObject({
 const commandTimes = z.strictObject({
   command: z.string().max(16),
   buckets: z.array(count).length(COMMAND_BUCKETS.length + 1),
-  seconds: z.number().nonnegative(),
+  microseconds: count,
 });
 
 /** What a process does: one of master's children, or master. */

@@ -7,9 +7,10 @@ import { createLog, type Log } from "../log/log.ts";
 import { Channel } from "./channel.ts";
 import { FellowWorkers } from "./fellow-workers.ts";
 import { Answering } from "./inquiries.ts";
-import { processAnswers } from "./process-answers.ts";
+import { ownStats, processAnswers } from "./process-answers.ts";
 import type { Counts } from "./session-limits.ts";
 import { type Role, type SettingsOf, settingsSchemas, type ToMaster, toChild } from "./settings.ts";
+import type { StatsMessage } from "./stats-requests.ts";
 import type { PlaceAnswer } from "./user-mailboxes.ts";
 
 export interface ChildService<Settings> {
@@ -21,12 +22,17 @@ export interface ChildService<Settings> {
   heardCounts?(counts: Counts): void;
   /** What it can tell pop3-ctl, part by part. */
   readonly answers?: readonly Handlers[];
+  /** In metrics: what it has asked for. */
+  statsCame?(message: StatsMessage): void;
   /** In auth: what came of a request for a mailbox process. */
   placed?(id: number, answer: PlaceAnswer): void;
 }
 
 /** An argument of processes that do not run as the starter. */
 export const OWN_USER = "own-user";
+
+/** For master to take note of what was counted, at the end. */
+const LAST_STATS_MS = 1_000;
 
 const CHANNEL_FD = 3;
 
@@ -68,12 +74,24 @@ export function runChild<R extends Role>(
     process.exit(1);
   };
 
+  // Master goes on counting from there.
+  let statsKept = (): void => {};
+  const sayLastStats = async (): Promise<void> => {
+    if (!channel.isOpen) return;
+    await new Promise<void>((resolve) => {
+      statsKept = resolve;
+      setTimeout(resolve, LAST_STATS_MS);
+      send({ kind: "last-stats", answer: ownStats(role) });
+    });
+  };
+
   const drain = (): void => {
     if (isDraining) return;
     isDraining = true;
     if (service === undefined) process.exit(0);
     service
       .then((running) => running.drain())
+      .then(sayLastStats)
       .then(
         () => process.exit(0),
         (error: unknown) => fail(error, "draining failed"),
@@ -108,6 +126,7 @@ export function runChild<R extends Role>(
     if (message.data.kind === "ask") return answer(message.data.id, message.data.question);
     if (message.data.kind === "cancel") return answering?.cancel(message.data.id);
     if (message.data.kind === "ping") return send({ kind: "pong" });
+    if (message.data.kind === "stats-kept") return statsKept();
     if (message.data.kind === "sessions-elsewhere") {
       const { counts } = message.data;
       void service?.then(({ heardCounts }) => heardCounts?.(counts));
@@ -116,6 +135,13 @@ export function runChild<R extends Role>(
     if (message.data.kind === "placed") {
       const { id, answer } = message.data;
       void service?.then(({ placed }) => placed?.(id, answer));
+      return;
+    }
+    if (message.data.kind === "stats" || message.data.kind === "stats-end") {
+      const said = message.data;
+      void service
+        ?.then(({ statsCame }) => statsCame?.(said))
+        .catch((error: unknown) => fail(error, "malformed stats"));
       return;
     }
     if (message.data.kind !== "configure") return fellows.handle(message.data);

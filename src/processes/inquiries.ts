@@ -21,7 +21,11 @@ export class Inquiries {
   readonly #respondents = new Set<Respondent>();
   readonly #open = new Map<number, Inquiry>();
   readonly #timeOutMs: number;
+  /** What each has told that it counted. */
+  readonly #toldStats = new Map<Respondent, unknown>();
   #nextId = 1;
+  /** What a process had counted that is gone: the last that it told. */
+  onStatsLeft: ((answer: unknown) => void) | undefined;
 
   /** @param timeOutMs how long a process may take to answer */
   constructor(timeOutMs = 5_000) {
@@ -39,12 +43,20 @@ export class Inquiries {
   /** It is gone, and owes nothing any more. */
   left(respondent: Respondent): void {
     this.#respondents.delete(respondent);
+    const stats = this.#toldStats.get(respondent);
+    if (this.#toldStats.delete(respondent)) this.onStatsLeft?.(stats);
     for (const id of this.#open.keys()) this.answered(respondent, id);
   }
 
   answer(respondent: Respondent, id: number, answer: unknown): void {
     const inquiry = this.#open.get(id);
-    if (inquiry?.owing.has(respondent)) inquiry.reply(respondent.name, answer);
+    if (!inquiry?.owing.has(respondent)) return;
+    if (inquiry.question.kind === "stats") this.toldStats(respondent, answer);
+    inquiry.reply(respondent.name, answer);
+  }
+
+  toldStats(respondent: Respondent, answer: unknown): void {
+    this.#toldStats.set(respondent, answer);
   }
 
   /** It has said all that it has to say. */

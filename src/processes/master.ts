@@ -3,8 +3,8 @@
 import { randomBytes } from "node:crypto";
 import { formatFault, loadConfig } from "../config/load.ts";
 import { type Config, configSchema } from "../config/schema.ts";
-import { measure } from "../control/counters.ts";
-import { controlSocket } from "../control/protocol.ts";
+import { inheritCounts, measure } from "../control/counters.ts";
+import { controlSocket, readAnswer } from "../control/protocol.ts";
 import type { AnswerOf } from "../control/questions.ts";
 import { serveControl } from "../control/server.ts";
 import { passedDescriptors, type ServiceManager, serviceManager, watchdogMs } from "../host/systemd.ts";
@@ -35,6 +35,7 @@ import {
   loginSettingsOf,
   type MailOwner,
   mailboxSettingsOf,
+  metricsSettingsOf,
 } from "./settings.ts";
 import { type ChildDescription, SupervisedChild } from "./supervision.ts";
 import { formatTlsFault, TlsKeeper } from "./tls-keeper.ts";
@@ -113,6 +114,12 @@ export async function startMaster(
     if (typeof socket === "string") return abandon(socket);
     mtaListeners.push(socket);
   }
+  const metricsListeners: BoundSocket[] = [];
+  for (const place of users.sockets.metrics) {
+    const socket = keep("port" in place ? bindTcp(place, vanishedMs) : bindUnix(place.path, place.owner));
+    if (typeof socket === "string") return abandon(socket);
+    metricsListeners.push(socket);
+  }
   const mailboxListeners: BoundSocket[] = [];
   const sharedProcesses = isCombined || users.mail === "each-account" ? 0 : mailbox_processes;
   for (let index = 0; index < sharedProcesses; index++) {
@@ -130,6 +137,10 @@ export async function startMaster(
   }
 
   const inquiries = new Inquiries();
+  inquiries.onStatsLeft = (told) => {
+    const stats = readAnswer("stats", told);
+    if (stats.kind === "read") inheritCounts(stats.value.counters, stats.value.commandTimes);
+  };
   const control = await serveUnix(controlSocket(runtime_dir), 0o600, (socket) =>
     serveControl(socket, (...asked) => inquiries.ask(...asked)),
   );
@@ -152,7 +163,7 @@ export async function startMaster(
   const userMailboxes = new UserMailboxes({
     runtimeDir: runtime_dir,
     socketOwner: owner,
-    reservedUids: [users.auth, users.login].flatMap((user) => user?.uid ?? []),
+    reservedUids: [users.auth, users.login, users.metrics].flatMap((user) => user?.uid ?? []),
     limits: () => userLimitsOf(current.config),
     settings: (mailOwner) => mailboxSettingsOf(current.config, ticketKey, mailOwner),
     makeChild: (description) => new SupervisedChild(description, inquiries, log),
@@ -209,6 +220,23 @@ export async function startMaster(
     ),
   ].map((description) => new SupervisedChild(description, inquiries, log));
   if (isCombined) workers.push(...children.slice(1));
+  const metrics =
+    metricsListeners.length === 0
+      ? []
+      : [
+          new SupervisedChild(
+            {
+              role: "metrics",
+              name: "metrics",
+              sockets: metricsListeners,
+              user: users.metrics,
+              settings: () => metricsSettingsOf(current.config),
+              onAskStats: () => void tellStats(inquiries, metrics[0]!),
+            },
+            inquiries,
+            log,
+          ),
+        ];
 
   const manager = serviceManager();
   const status = (): string => {
@@ -218,7 +246,7 @@ export async function startMaster(
   };
   const liveness = new Liveness({
     children,
-    others: () => userMailboxes.children(),
+    others: () => [...userMailboxes.children(), ...metrics],
     hangMs: () => current.config.limits.hang_time,
     watchdogMs: watchdogMs(),
     manager,
@@ -227,7 +255,7 @@ export async function startMaster(
   const master: Master = new Master({
     configFile,
     current,
-    children,
+    children: [...children, ...metrics],
     userMailboxes,
     bound,
     claim,
@@ -245,13 +273,24 @@ export async function startMaster(
   );
   // Auth first: whoever asks it finds it listening.
   const [auth, ...others] = children;
-  const starts = [await auth!.start(), ...(await Promise.all(others.map((child) => child.start())))];
+  const starts = [
+    await auth!.start(),
+    ...(await Promise.all([...others, ...metrics].map((child) => child.start()))),
+  ];
   const failed = starts.find((start) => start.kind === "failed");
   if (failed?.kind === "failed") {
     await master.drain();
     return { kind: "failed", message: failed.message };
   }
-  log.info({ listen: listeners.map(({ name }) => name), processes, children: children.length }, "ready");
+  log.info(
+    {
+      listen: listeners.map(({ name }) => name),
+      ...(metrics.length === 0 ? {} : { metrics: metricsListeners.map(({ name }) => name) }),
+      processes,
+      children: children.length + metrics.length,
+    },
+    "ready",
+  );
   manager.ready(status());
   liveness.start();
   return { kind: "running", master };
@@ -329,6 +368,8 @@ export class Master {
     }
     if (JSON.stringify(result.config.cluster.auth_http) !== JSON.stringify(current.config.cluster.auth_http))
       takesEffectLater("cluster.auth_http");
+    if (JSON.stringify(result.config.metrics.listen) !== JSON.stringify(current.config.metrics.listen))
+      takesEffectLater("metrics.listen");
     current.config = { ...result.config, server: { ...current.config.server, name } };
     log.level = current.config.log.level;
     const faults = tls.configure(current.config.tls).map(formatTlsFault);
@@ -363,6 +404,16 @@ export class Master {
     await auth?.drain(patienceMs);
     claim.release();
   }
+}
+
+/** All that the metrics process may ask. */
+async function tellStats(inquiries: Inquiries, asker: SupervisedChild): Promise<void> {
+  const silent = await inquiries.ask(
+    { kind: "stats" },
+    (from, answer) => asker.send({ kind: "stats", from, answer }),
+    new AbortController().signal,
+  );
+  asker.send({ kind: "stats-end", silent: silent.length });
 }
 
 function userLimitsOf({ mail }: Config): UserLimits {

@@ -1,4 +1,4 @@
-// The sockets that MTAs and nginx connect to, and who may: the config's names as numbers. Runs in master, before anything is
+// The sockets that other programs connect to, and who may: the config's names as numbers. Runs in master, before anything is
 // bound.
 import type { Config } from "../config/schema.ts";
 import { findGroup, findUser } from "../host/user-database.ts";
@@ -10,6 +10,8 @@ export interface MtaSockets {
   readonly sasl: readonly MtaSocket[];
   readonly socketmap: readonly MtaSocket[];
   readonly authHttp: MtaSocket | ListenAddress | undefined;
+  /** For Prometheus. */
+  readonly metrics: readonly (MtaSocket | ListenAddress)[];
 }
 
 export interface MtaSocket {
@@ -26,7 +28,11 @@ export interface UnknownName {
 
 type SocketConfig = Config["mta"]["sasl_socket"][number];
 
-export function mtaSockets({ mta, cluster }: Pick<Config, "mta" | "cluster">): MtaSockets | UnknownName {
+export function mtaSockets({
+  mta,
+  cluster,
+  metrics,
+}: Pick<Config, "mta" | "cluster" | "metrics">): MtaSockets | UnknownName {
   const named: Record<"sasl" | "socketmap", MtaSocket[]> = { sasl: [], socketmap: [] };
   for (const kind of ["sasl", "socketmap"] as const) {
     for (const socket of mta[`${kind}_socket`]) {
@@ -37,7 +43,20 @@ export function mtaSockets({ mta, cluster }: Pick<Config, "mta" | "cluster">): M
   }
   const authHttp = authHttpSocket(cluster.auth_http);
   if (authHttp !== undefined && "kind" in authHttp) return authHttp;
-  return { kind: "sockets", ...named, authHttp };
+  const places: (MtaSocket | ListenAddress)[] = [];
+  for (const listed of metrics.listen) {
+    const place = metricsPlace(listed);
+    if ("kind" in place) return place;
+    places.push(place);
+  }
+  return { kind: "sockets", ...named, authHttp, metrics: places };
+}
+
+/** A UNIX socket is the starter's alone unless the config says more. */
+function metricsPlace(place: Config["metrics"]["listen"][number]): MtaSocket | ListenAddress | UnknownName {
+  if ("port" in place) return place;
+  const owner = ownerOf(place, "metrics.listen", { socket_mode: 0o600 });
+  return "kind" in owner ? owner : { path: place.path, owner };
 }
 
 function authHttpSocket(

@@ -7,24 +7,27 @@ import { onLogLine } from "../log/log.ts";
 
 /** What every process answers. */
 export function processAnswers(role: ProcessRole): Handlers {
+  return { stats: (_, reply) => reply(ownStats(role)), log };
+}
+
+export function ownStats(role: ProcessRole): AnswerOf<"stats"> {
+  const { user, system } = process.cpuUsage();
+  const cpuMs = Math.round((user + system) / 1000);
   return {
-    stats: (_, reply) => {
-      const { user, system } = process.cpuUsage();
-      reply({
-        counters: readCounters().map(({ name, labels, value }) => ({ name, labels: [...labels], value })),
-        commandTimes: readCommandTimes().map((times) => ({ ...times, buckets: [...times.buckets] })),
-        process: {
-          role,
-          pid: process.pid,
-          uid: process.getuid?.() ?? 0,
-          upMs: Math.round(process.uptime() * 1000),
-          cpuMs: Math.round((user + system) / 1000),
-          rssBytes: process.memoryUsage.rss(),
-          loopLagMs: loopLagMs(),
-        },
-      });
+    counters: [
+      ...readCounters().map(({ name, labels, value }) => ({ name, labels: [...labels], value })),
+      { name: "cpu_milliseconds", labels: [role], value: cpuMs },
+    ],
+    commandTimes: readCommandTimes().map((times) => ({ ...times, buckets: [...times.buckets] })),
+    process: {
+      role,
+      pid: process.pid,
+      uid: process.getuid?.() ?? 0,
+      upMs: Math.round(process.uptime() * 1000),
+      cpuMs,
+      rssBytes: process.memoryUsage.rss(),
+      loopLagMs: loopLagMs(),
     },
-    log,
   };
 }
 

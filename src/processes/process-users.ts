@@ -9,6 +9,7 @@ export interface ProcessUsers {
   /** Undefined: the starter itself, as are the others. */
   readonly auth: HostUser | undefined;
   readonly login: HostUser | undefined;
+  readonly metrics: HostUser | undefined;
   /** The owner of all mail; "each-account": it belongs to the accounts' own users, who get processes of their own. */
   readonly mail: HostUser | "each-account" | undefined;
 }
@@ -24,28 +25,31 @@ export function processUsers(config: Config, isRoot: boolean): UsersResult {
   const sockets = mtaSockets(config);
   if (sockets.kind === "unknown") return sockets;
   if (!isRoot || config.server.run_as === "starter") {
-    return { kind: "users", users: { auth: undefined, login: undefined, mail: undefined, sockets } };
+    const starters = { auth: undefined, login: undefined, metrics: undefined, mail: undefined };
+    return { kind: "users", users: { ...starters, sockets } };
   }
-  const { login_user, auth_user } = config.server;
+  const { login_user, auth_user, metrics_user } = config.server;
   const login = findUser(login_user);
   if (login === undefined) return unknown("server.login_user", noSuchUser(login_user));
   const auth = findUser(auth_user);
   if (auth === undefined) return unknown("server.auth_user", noSuchUser(auth_user));
+  const metrics = sockets.metrics.length === 0 ? undefined : findUser(metrics_user);
+  if (metrics === undefined && sockets.metrics.length > 0)
+    return unknown("server.metrics_user", noSuchUser(metrics_user));
   const mail = mailUser(config);
   if (mail !== "each-account" && "kind" in mail) return mail;
-  for (const [key, user] of Object.entries({
-    ...(mail === "each-account" ? {} : { "mail.user": mail }),
-    "server.login_user": login,
-    "server.auth_user": auth,
-  })) {
+  const own: [key: string, user: HostUser][] = [
+    ["server.login_user", login],
+    ["server.auth_user", auth],
+    ...(metrics === undefined ? [] : [["server.metrics_user", metrics] as [string, HostUser]]),
+    ...(mail === "each-account" ? [] : [["mail.user", mail] as [string, HostUser]]),
+  ];
+  for (const [key, user] of own) {
     if (user.uid === 0 || user.gid === 0) return unknown(key, "must not be root, nor in root's group");
+    const same = own.find(([other, { uid }]) => other !== key && uid === user.uid);
+    if (same !== undefined) return unknown(same[0], `must be another user than ${key}`);
   }
-  if (login.uid === auth.uid)
-    return unknown("server.auth_user", "must be another user than server.login_user");
-  if (mail !== "each-account" && [login.uid, auth.uid].includes(mail.uid)) {
-    return unknown("mail.user", "must be another user than server.login_user and server.auth_user");
-  }
-  return { kind: "users", users: { auth, login, mail, sockets } };
+  return { kind: "users", users: { auth, login, metrics, mail, sockets } };
 }
 
 function mailUser({

@@ -125,6 +125,8 @@ const loginSettings = z.strictObject({
   drainTimeMs: milliseconds,
 });
 
+const metricsSettings = z.strictObject({ logLevel, allowNets: z.array(z.string()) });
+
 const combinedSettings = z.strictObject({ login: loginSettings, mailbox: mailboxSettings });
 
 export type Listener = z.infer<typeof listener>;
@@ -132,6 +134,7 @@ export type MailOwner = z.infer<typeof mailOwner>;
 export type AuthSettings = z.infer<typeof authSettings>;
 export type MailboxSettings = z.infer<typeof mailboxSettings>;
 export type LoginSettings = z.infer<typeof loginSettings>;
+export type MetricsSettings = z.infer<typeof metricsSettings>;
 export type CombinedSettings = z.infer<typeof combinedSettings>;
 
 export const settingsSchemas = {
@@ -139,6 +142,7 @@ export const settingsSchemas = {
   mailbox: mailboxSettings,
   login: loginSettings,
   combined: combinedSettings,
+  metrics: metricsSettings,
 } as const;
 
 export type Role = keyof typeof settingsSchemas;
@@ -159,6 +163,12 @@ export const toChild = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("cancel"), id }),
   /** Asks for a sign of life. */
   z.strictObject({ kind: z.literal("ping") }),
+  /** To metrics, which has asked: what a process has counted. It checks that; master only passes it on. */
+  z.strictObject({ kind: z.literal("stats"), from: z.string(), answer: z.unknown() }),
+  /** That was all. */
+  z.strictObject({ kind: z.literal("stats-end"), silent: z.int().nonnegative() }),
+  /** What it had counted at its end is with us. */
+  z.strictObject({ kind: z.literal("stats-kept") }),
   /** To auth: what came of its request. */
   z.strictObject({
     kind: z.literal("placed"),
@@ -177,6 +187,10 @@ export const toMaster = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("answer"), id, answer: z.unknown() }),
   z.strictObject({ kind: z.literal("answered"), id }),
   z.strictObject({ kind: z.literal("pong") }),
+  /** What it has counted, said last of all. */
+  z.strictObject({ kind: z.literal("last-stats"), answer: z.unknown() }),
+  /** From metrics: it wants to know what all processes have counted. */
+  z.strictObject({ kind: z.literal("ask-stats") }),
   /** From auth: the mailbox process for this owner is about to be needed. */
   z.strictObject({ kind: z.literal("place"), id: id, owner: mailOwner }),
   /** From the mailbox process of one owner: how many sessions it has, and how many tickets it was shown since it last told. */
@@ -290,4 +304,8 @@ export function loginSettingsOf(config: Config, tls: TlsSettings | undefined): L
     maxUselessCommands: config.limits.useless_commands_before_login,
     drainTimeMs: config.limits.drain_time,
   };
+}
+
+export function metricsSettingsOf({ log, metrics }: Config): MetricsSettings {
+  return { logLevel: log.level, allowNets: metrics.allow_nets };
 }

@@ -34,6 +34,8 @@ export interface ChildDescription {
   readonly onFellowMessage?: (message: FellowMessage) => void;
   /** Auth: a mailbox process is needed for this owner. */
   onPlace?(id: number, owner: MailOwner): void;
+  /** Metrics: it wants to know what all processes have counted. */
+  onAskStats?(): void;
   /** The mailbox process of one owner: sessions it has, tickets it was shown since it last told. */
   onSessions?(open: number, presented: number): void;
   /** For a child that is started on demand: it ended without having been told to, and is not started again. */
@@ -218,6 +220,13 @@ export class SupervisedChild implements Respondent, Probed {
         return;
       case "place":
         this.#description.onPlace?.(said.id, said.owner);
+        return;
+      case "last-stats":
+        this.#inquiries.toldStats(this, said.answer);
+        this.send({ kind: "stats-kept" });
+        return;
+      case "ask-stats":
+        this.#description.onAskStats?.();
         return;
       case "sessions":
         this.#description.onSessions?.(said.open, said.presented);

@@ -1,15 +1,24 @@
 import { describe, expect, it } from "vitest";
-import { count, counterHelp, measure, readCounters, sumCounters } from "../../src/control/counters.ts";
+import { COMMAND_BUCKETS, readCommandTimes } from "../../src/control/command-times.ts";
+import {
+  type Counted,
+  count,
+  counterHelp,
+  inheritCounts,
+  measure,
+  readCounters,
+  sumCounters,
+} from "../../src/control/counters.ts";
 
 describe("counters", () => {
   it("add up by name and labels", () => {
-    count("commands", ["RETR", "ok"]);
-    count("commands", ["RETR", "ok"]);
-    count("commands", ["RETR", "err"]);
+    count("sessions", ["quit"]);
+    count("sessions", ["quit"]);
+    count("sessions", ["idle"]);
     count("octets_sent", [], 120);
     expect(readCounters()).toEqual([
-      { name: "commands", labels: ["RETR", "ok"], value: 2 },
-      { name: "commands", labels: ["RETR", "err"], value: 1 },
+      { name: "sessions", labels: ["quit"], value: 2 },
+      { name: "sessions", labels: ["idle"], value: 1 },
       { name: "octets_sent", labels: [], value: 120 },
     ]);
   });
@@ -38,6 +47,25 @@ describe("counters", () => {
       { name: "connections", labels: [], value: 1 },
       { name: "sessions", labels: ["idle"], value: 1 },
     ]);
+  });
+
+  it("go on from what a process had counted that is no more, gauges left out", () => {
+    const before = readCounters();
+    inheritCounts(
+      [
+        { name: "sessions", labels: ["quit"], value: 5 },
+        { name: "commands", labels: ["RETR", "err"], value: 2 },
+        { name: "sessions_open", labels: [], value: 1 },
+      ],
+      [{ command: "RETR", buckets: [2, ...Array<number>(COMMAND_BUCKETS.length).fill(0)], microseconds: 7 }],
+    );
+    const numberOf = (counters: readonly Counted[], name: string, ...labels: string[]) =>
+      counters.find((each) => each.name === name && each.labels.join() === labels.join())?.value;
+    const now = readCounters();
+    expect(numberOf(now, "sessions", "quit")).toBe((numberOf(before, "sessions", "quit") ?? 0) + 5);
+    expect(numberOf(now, "commands", "RETR", "err")).toBe(2);
+    expect(numberOf(now, "sessions_open")).toBeUndefined();
+    expect(readCommandTimes()).toMatchObject([{ command: "RETR", microseconds: 7 }]);
   });
 
   it("are all described", () => {

@@ -36,6 +36,26 @@ describe("processUsers", () => {
     });
   });
 
+  it("looks for a user of metrics only where they are served, and wants one that is nobody else", () => {
+    const served = (metricsUser: string): UsersResult => {
+      const loaded = parseConfig(
+        `[server]\n${ours}metrics_user = "${metricsUser}"\n[metrics]\nlisten = "127.0.0.1:9911"\n`,
+        "config.toml",
+      );
+      if (loaded.kind === "faulty") throw new Error(JSON.stringify(loaded.faults));
+      return processUsers(loaded.config, true);
+    };
+    expect(users(`${ours}metrics_user = "nobody-here"\n`, "")).toMatchObject({
+      users: { metrics: undefined, sockets: { metrics: [] } },
+    });
+    expect(served("sync")).toMatchObject({
+      users: { metrics: { uid: 4 }, sockets: { metrics: [{ host: "127.0.0.1", port: 9911 }] } },
+    });
+    for (const user of ["daemon", "root", "nobody-here"]) {
+      expect(served(user)).toMatchObject({ kind: "unknown", key: "server.metrics_user" });
+    }
+  });
+
   it.each([
     ["mail.user", ours, 'user = "root"\n'],
     ["mail.user", ours, 'user = "bin"\n'],

@@ -1,30 +1,13 @@
 // `pop3-ctl stats`: what the server has done since its processes started, summed over them, and what they take.
-import { type Counted, type CounterName, counterHelp, sumCounters } from "../counters.ts";
+import { type Counted, type CounterName, counterHelp } from "../counters.ts";
 import type { Printer } from "../printer.ts";
-import type { AnswerOf } from "../questions.ts";
 import type { ServerLink } from "../server-link.ts";
+import { type NamedProcess, type Stats, statsOf } from "../stats.ts";
 import { table } from "../table.ts";
 import { amount, duration } from "../units.ts";
 
-type ProcessFacts = AnswerOf<"stats">["process"];
-
-export interface NamedProcess extends ProcessFacts {
-  readonly name: string;
-}
-
-export interface Stats {
-  readonly counters: readonly Counted[];
-  readonly processes: readonly NamedProcess[];
-}
-
 export async function readStats(server: ServerLink): Promise<Stats> {
-  const answers = await server.ask({ kind: "stats" });
-  return {
-    counters: sumCounters(answers.flatMap(({ answer }) => answer.counters)),
-    processes: answers
-      .map(({ from, answer }) => ({ name: from, ...answer.process }))
-      .sort((a, b) => (a.name < b.name ? -1 : 1)),
-  };
+  return statsOf(await server.ask({ kind: "stats" }));
 }
 
 /** The sum of a counter, of all its labels or of those that fit. */

@@ -3,9 +3,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Printer } from "../printer.ts";
 import type { AnswerOf } from "../questions.ts";
 import type { ServerLink } from "../server-link.ts";
+import type { Stats } from "../stats.ts";
 import { table } from "../table.ts";
 import { amount, duration } from "../units.ts";
-import { readStats, type Stats, total } from "./stats.ts";
+import { readStats, total } from "./stats.ts";
 
 type Session = AnswerOf<"sessions">;
 
