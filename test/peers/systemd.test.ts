@@ -71,7 +71,7 @@ describe("etc/systemd", () => {
     mkdirSync(join(root, "etc"), { recursive: true });
     await runOrThrow("systemd-sysusers", [`--root=${root}`, join(etc, "sysusers.d/dewey-pop3.conf")]);
     const users = readFileSync(join(root, "etc/passwd"), "utf8");
-    for (const user of ["dewey-login", "dewey-auth"])
+    for (const user of ["dewey-login", "dewey-auth", "dewey-metrics"])
       expect(users).toMatch(new RegExp(`^${user}:x:\\d+:\\d+:`, "m"));
     await runOrThrow("systemd-tmpfiles", [
       `--root=${root}`,

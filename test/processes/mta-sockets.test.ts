@@ -14,6 +14,7 @@ describe("mtaSockets", () => {
       kind: "sockets",
       sasl: [{ path: "/a", owner: { uid: undefined, gid: undefined, mode: 0o660 } }],
       socketmap: [],
+      metrics: [],
     });
   });
 
@@ -30,6 +31,24 @@ describe("mtaSockets", () => {
         { path: "/b", owner: { uid: 2, gid: 0, mode: 0o600 } },
       ],
       socketmap: [{ path: "/c", owner: { uid: 0, gid: 3, mode: 0o666 } }],
+      metrics: [],
+    });
+  });
+
+  it("leaves Prometheus's to the starter alone, whoever the MTA is", () => {
+    const given = sockets(`
+      socket_user = "root"
+      [metrics]
+      listen = ["/a", { path = "/b", group = 3, mode = "0660" }, "[::1]:9911"]`);
+    expect(given).toMatchObject({
+      metrics: [
+        { path: "/a", owner: { uid: undefined, gid: undefined, mode: 0o600 } },
+        { path: "/b", owner: { uid: undefined, gid: 3, mode: 0o660 } },
+        { host: "::1", port: 9911 },
+      ],
+    });
+    expect(sockets('[metrics]\nlisten = { path = "/a", user = "no-such-user" }')).toMatchObject({
+      key: "metrics.listen",
     });
   });
 
