@@ -1,6 +1,8 @@
 // Where an account's Maildir is: `mail.maildir` of the config, or the account's own extra field userdb_mail, with the account's
 // values put in. Pure; used by the auth process (tickets), for the MTA's maps, and by pop3-passwd.
 
+import { parseDovecotLocation } from "./dovecot-location.ts";
+
 export interface MaildirOwner {
   readonly user: string;
   readonly home?: string | undefined;
@@ -23,25 +25,26 @@ export type MaildirPath =
  */
 export function maildirPath(template: string, { user, home, extra }: MaildirOwner): MaildirPath {
   const own = extra?.get(MAIL_FIELD);
-  if (own === undefined) return fill(template, "mail.maildir", user, home);
-  const location = own === true ? undefined : ownLocation(own);
-  if (location !== undefined) return fill(location, MAIL_FIELD, user, home);
+  if (own === undefined) return folderPath(template, "mail.maildir", { user, home });
+  const location = own === true ? undefined : parseDovecotLocation(withDriver(own)).maildir;
+  if (location !== undefined) return folderPath(location, MAIL_FIELD, { user, home });
   return {
     kind: "unusable",
     reason: `${MAIL_FIELD} is no Maildir: expected maildir:/path or maildir:~/path`,
   };
 }
 
-// Dovecot's mail_location: the format, the root, then KEY=value parts. INBOX= says where the inbox is; the others, such as
-// INDEX=, are about Dovecot's own files.
-function ownLocation(text: string): string | undefined {
-  const [root = "", ...options] = text.replace(/^maildir:/, "").split(":");
-  const inbox = options.find((option) => option.startsWith("INBOX="))?.slice("INBOX=".length);
-  const path = inbox ?? root;
-  return /^(?:~(?:\/|$)|\/)/.test(path) && !/%[^und%]/.test(path) ? path : undefined;
+/** Dovecot finds out by itself what kind of mail a location is that does not say so. */
+function withDriver(location: string): string {
+  return /^[~/%]/.test(location) ? `maildir:${location}` : location;
 }
 
-function fill(template: string, source: string, user: string, home: string | undefined): MaildirPath {
+/** @param source names the template where it cannot be used */
+export function folderPath(
+  template: string,
+  source: string,
+  { user, home }: Pick<MaildirOwner, "user" | "home">,
+): MaildirPath {
   const at = user.lastIndexOf("@");
   const values: ReadonlyMap<string, string> = new Map([
     ["%u", user],

@@ -1,14 +1,11 @@
 // The commands and options of pop3-ctl, with their help. What runs, what completes in a shell and what the manual says
 // all come from here.
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, InvalidArgumentError } from "commander";
 import { parseDuration } from "../config/duration.ts";
 import { DEFAULT_CONFIG_FILE } from "../config/load.ts";
-import type { Config } from "../config/schema.ts";
-import { parseUidlFormat } from "../maildir/uidl-format.ts";
-import { type ImportOptions, importUidl } from "./commands/import-uidl.ts";
+import { contextOf, examples, positive } from "./command-options.ts";
 import { followLog } from "./commands/log.ts";
 import { mailboxList, mailboxShow, mailboxStatus, mailboxUndelete } from "./commands/mailbox.ts";
-import { type RehearseOptions, rehearse } from "./commands/rehearse.ts";
 import { reload } from "./commands/reload.ts";
 import { stats } from "./commands/stats.ts";
 import { clearThrottle, listThrottle } from "./commands/throttle.ts";
@@ -18,19 +15,7 @@ import { warm } from "./commands/warm.ts";
 import { kick, who } from "./commands/who.ts";
 import { why } from "./commands/why.ts";
 import { completionScript, SHELLS, type Shell } from "./completions.ts";
-import { createPrinter, type Printer } from "./printer.ts";
-import { readConfig, ServerLink } from "./server-link.ts";
-
-interface GlobalOptions {
-  readonly config: string;
-  readonly json?: true;
-}
-
-interface Context {
-  readonly config: Config;
-  readonly server: ServerLink;
-  readonly printer: Printer;
-}
+import { addMovingCommands } from "./moving-commands.ts";
 
 export function commandLine(): Command {
   const program = new Command("pop3-ctl")
@@ -240,58 +225,7 @@ export function commandLine(): Command {
       const { config, printer } = contextOf(command);
       return warm(config, printer, users, all === true);
     });
-  program
-    .command("rehearse")
-    .description("ask the old server what it tells clients, and compare; changes nothing, there or here")
-    .requiredOption("--old <host[:port]>", "the old server, which still runs on the same mail")
-    .option("--tls", "POP3S, port 995 unless another is given")
-    .option("--insecure", "take any certificate of the old server's")
-    .requiredOption("--accounts <file>", "lines of user:password")
-    .addHelpText(
-      "after",
-      examples([
-        "pop3-ctl rehearse --old mail.example.org --tls --accounts FILE",
-        "exit status 1 if anything changes",
-      ]),
-    )
-    .action((options: RehearseOptions, command: Command) => {
-      const { config, printer } = contextOf(command);
-      return rehearse(config, printer, options);
-    });
-  program
-    .command("import-uidl")
-    .description(
-      "keep the unique-ids that Dovecot or Courier gave, so that no client downloads its mail again",
-    )
-    .argument("[account...]", "the user names")
-    .option("--all", "every account of the passwd file")
-    .addOption(
-      new Option("--from <server>", "whose unique-ids; auto: whose list in the Maildir was written last")
-        .choices(["auto", "dovecot", "courier", "filename"])
-        .default("auto"),
-    )
-    .option(
-      "--format <format>",
-      "Dovecot's pop3_uidl_format, if its list and its config do not tell",
-      uidlFormat,
-    )
-    .option("--dovecot-config <path>", "dovecot.conf, or what doveconf -n printed; default: this host's")
-    .option("--dry-run", "say what would be done, and do nothing")
-    .option("--replace", "change what an earlier import has frozen: while clients still use the old server")
-    .option("--forget", "give up what was frozen: clients download their mail again")
-    .option("--wait <seconds>", "for a session that has the maildrop", positive, 60)
-    .addHelpText(
-      "after",
-      examples(
-        ["pop3-ctl import-uidl --all --dry-run", "what a migration would find"],
-        ["pop3-ctl import-uidl --all", "the old server is stopped, ours not yet in use"],
-        ["pop3-ctl import-uidl mrose --from dovecot --format %v.%u --replace", "after a wrong format"],
-      ),
-    )
-    .action((users: string[], options: ImportOptions, command: Command) => {
-      const { config, printer } = contextOf(command);
-      return importUidl(config, printer, users, options);
-    });
+  addMovingCommands(program);
   program
     .command("completion")
     .description("print the completions for a shell")
@@ -309,37 +243,13 @@ export function commandLine(): Command {
   return program;
 }
 
-function contextOf(command: Command): Context {
-  const { config: file, json } = command.optsWithGlobals<GlobalOptions>();
-  const printer = createPrinter(json === true);
-  const config = readConfig(file);
-  return { config, printer, server: new ServerLink(config.server.runtime_dir, printer) };
-}
-
-function uidlFormat(text: string): string {
-  const parsed = parseUidlFormat(text);
-  if (parsed.kind === "unsupported") throw new InvalidArgumentError(parsed.reason);
-  return text;
-}
-
 function durationMs(text: string): number {
   const ms = parseDuration(text);
   if (ms === undefined) throw new InvalidArgumentError('Expected a duration such as "2h", "30m" or "1d".');
   return ms;
 }
 
-function positive(text: string): number {
-  const value = Number(text);
-  if (/^[0-9]{1,6}(?:\.[0-9]{1,3})?$/.test(text) && value > 0) return value;
-  throw new InvalidArgumentError("Expected a number above 0.");
-}
-
 function positiveInteger(text: string): number {
   if (/^[1-9][0-9]{0,8}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("Expected a whole number above 0.");
-}
-
-function examples(...lines: readonly (readonly [command: string, does: string])[]): string {
-  const width = Math.max(...lines.map(([command]) => command.length));
-  return `\nExamples:\n${lines.map(([command, does]) => `  ${command.padEnd(width)}  ${does}`).join("\n")}`;
 }

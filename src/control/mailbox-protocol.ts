@@ -2,7 +2,8 @@
 // back. Pop3-ctl itself, which may be root, never reads mail.
 import { z } from "zod";
 
-const maildir = z.string().startsWith("/").max(4096);
+const folder = z.string().startsWith("/").max(4096);
+const maildir = folder;
 const number = z.int().positive();
 const count = z.int().nonnegative();
 const lock = z.enum(["flock", "dotlock", "none"]);
@@ -31,8 +32,19 @@ export const mailboxRequest = z.discriminatedUnion("kind", [
     from: z.enum(["auto", "dovecot", "courier", "filename", "nothing"]),
     format: z.string().optional(),
     configuredFormat: z.string().optional(),
+    controlFolder: folder.optional(),
     renamesDuplicates: z.boolean(),
     replace: z.boolean(),
+    dryRun: z.boolean(),
+    lockWaitMs: z.number().nonnegative(),
+  }),
+  /** Saves unique-ids in Dovecot's list. */
+  z.strictObject({
+    kind: z.literal("export"),
+    maildir,
+    lock,
+    controlFolder: folder.optional(),
+    indexFolder: folder.optional(),
     dryRun: z.boolean(),
     lockWaitMs: z.number().nonnegative(),
   }),
@@ -71,6 +83,23 @@ const imported = z.discriminatedUnion("result", [
   z.strictObject({ kind: z.literal("import"), result: z.enum(["missing", "locked"]) }),
 ]);
 
+const exported = z.discriminatedUnion("result", [
+  z.strictObject({
+    kind: z.literal("export"),
+    result: z.enum(["exported", "would-export", "unchanged"]),
+    messages: count,
+    changed: count,
+    unwritable: count,
+    backup: z.string().nullable(),
+  }),
+  z.strictObject({ kind: z.literal("export"), result: z.literal("missing") }),
+  z.strictObject({
+    kind: z.literal("export"),
+    result: z.literal("locked"),
+    by: z.enum(["session", "dovecot"]),
+  }),
+]);
+
 export const mailboxAnswer = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("message"), ...header.shape }),
   z.strictObject({
@@ -102,6 +131,7 @@ export const mailboxAnswer = z.discriminatedUnion("kind", [
   }),
   progress,
   imported,
+  exported,
   z.strictObject({ kind: z.literal("previewed"), uniqueId: z.string(), octets: count }),
   z.strictObject({ kind: z.literal("missing") }),
   z.strictObject({ kind: z.literal("locked") }),

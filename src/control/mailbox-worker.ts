@@ -4,6 +4,7 @@ import { readdir, stat } from "node:fs/promises";
 import { constants, setPriority } from "node:os";
 import { text } from "node:stream/consumers";
 import { type HeaderValue, simpleParser } from "mailparser";
+import { exportUniqueIds } from "../maildir/export-unique-ids.ts";
 import { importUniqueIds } from "../maildir/import-unique-ids.ts";
 import { Maildrop } from "../maildir/maildrop.ts";
 import type { MaildropOptions } from "../maildir/maildrop-options.ts";
@@ -42,6 +43,8 @@ async function answer(asked: MailboxRequest): Promise<void> {
       return preview(asked.maildir);
     case "import":
       return importIds(asked);
+    case "export":
+      return exportIds(asked);
     default:
       return asked satisfies never;
   }
@@ -189,4 +192,17 @@ async function importIds({
   const { kind, ...imported } = await importUniqueIds(maildir, request, { lock });
   if ("reason" in imported) say({ kind: "failed", reason: imported.reason });
   else say({ kind: "import", result: kind, ...imported } as MailboxAnswer);
+}
+
+async function exportIds({
+  kind: _,
+  maildir,
+  lock,
+  ...request
+}: MailboxRequest & { kind: "export" }): Promise<void> {
+  // Dovecot's list is made with the rights of its folder, as Dovecot makes it; all files of ours say theirs themselves.
+  process.umask(0);
+  const { kind, ...exported } = await exportUniqueIds(maildir, request, { lock });
+  if ("reason" in exported) say({ kind: "failed", reason: exported.reason });
+  else say({ kind: "export", result: kind, ...exported } as MailboxAnswer);
 }

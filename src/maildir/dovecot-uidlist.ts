@@ -43,7 +43,7 @@ export function parseUidlist(octets: Buffer): ParsedUidlist {
   const lines = octets.toString("latin1").split("\n");
   // The writer appends: what stands behind the last line end may be half of a record.
   lines.pop();
-  const header = lines[0] === undefined ? undefined : parseHeader(lines[0]);
+  const header = lines[0] === undefined ? undefined : parseUidlistHeader(lines[0]);
   if (header === undefined) return { kind: "unusable", reason: "not a uidlist" };
   if (header === "version") return { kind: "unusable", reason: "another version's" };
   const records: DovecotRecord[] = [];
@@ -63,7 +63,8 @@ export function parseUidlist(octets: Buffer): ParsedUidlist {
 
 type Header = Omit<DovecotUidlist, "records" | "malformed">;
 
-function parseHeader(line: string): Header | "version" | undefined {
+/** "version": not one of those. */
+export function parseUidlistHeader(line: string): Header | "version" | undefined {
   const [version, ...tokens] = line.split(" ");
   if (version === undefined || !/^[0-9]{1,9}$/.test(version)) return undefined;
   if (version === "1") {
@@ -80,7 +81,7 @@ function parseHeader(line: string): Header | "version" | undefined {
 }
 
 /** `<uid>( <KEY><value>)* :<file name>`; unknown keys are Dovecot's own business. */
-function parseRecord(line: string): DovecotRecord | undefined {
+export function parseRecord(line: string): DovecotRecord | undefined {
   const nameBegin = line.indexOf(" :");
   const uid = number(line.slice(0, line.indexOf(" ")));
   const base = baseName(line.slice(nameBegin + 2));

@@ -22,6 +22,8 @@ export interface OldServerRequest {
   readonly format?: string | undefined;
   /** … where its list says nothing, as its config has it. */
   readonly configuredFormat?: string | undefined;
+  /** Where Dovecot has its list when not in the Maildir. */
+  readonly controlFolder?: string | undefined;
 }
 
 export type OldServerIds =
@@ -44,7 +46,7 @@ export async function readOldServer(
   const { from } = request;
   switch (from) {
     case "auto": {
-      const dovecot = await writtenAt(files, `${maildir}/${DOVECOT_LIST}`);
+      const dovecot = await writtenAt(files, dovecotList(maildir, request));
       const courier = await writtenAt(files, `${maildir}/${COURIER_LIST}`);
       if (dovecot === undefined && courier === undefined) return { kind: "no-list" };
       return (dovecot ?? 0n) >= (courier ?? 0n)
@@ -64,18 +66,22 @@ export async function readOldServer(
   }
 }
 
+function dovecotList(maildir: string, { controlFolder }: OldServerRequest): string {
+  return `${controlFolder ?? maildir}/${DOVECOT_LIST}`;
+}
+
 async function readDovecot(
   files: Files,
   maildir: string,
-  { format: givenFormat, configuredFormat }: OldServerRequest,
+  request: OldServerRequest,
 ): Promise<OldServerIds | Failure> {
-  const path = `${maildir}/${DOVECOT_LIST}`;
+  const path = dovecotList(maildir, request);
   const read = await readWholeFile(files, path, MAX_LIST_BYTES);
   if (read.kind === "missing") return { kind: "no-list" };
   const parsed = read.kind === "octets" ? parseUidlist(read.octets) : read;
   if (parsed.kind === "unusable") return unusable(files, path, parsed.reason);
   const { uidlist } = parsed;
-  const format = givenFormat ?? uidlist.uidlFormat ?? configuredFormat ?? DEFAULT_UIDL_FORMAT;
+  const format = request.format ?? uidlist.uidlFormat ?? request.configuredFormat ?? DEFAULT_UIDL_FORMAT;
   const understood = parseUidlFormat(format);
   if (understood.kind === "unsupported")
     return unusable(files, path, `pop3_uidl_format ${understood.reason}`);
@@ -106,4 +112,4 @@ async function writtenAt(files: Files, path: string): Promise<bigint | undefined
 }
 
 /** Records of messages that are long gone may stand in it, too. */
-const MAX_LIST_BYTES = 256 * 1024 * 1024;
+export const MAX_LIST_BYTES = 256 * 1024 * 1024;

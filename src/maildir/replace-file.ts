@@ -12,11 +12,22 @@ export async function replaceFile(
   nowMs: number,
 ): Promise<string | undefined> {
   const temporary = `${maildir}/tmp/${Math.floor(nowMs / 1000)}.P${process.pid}Q${++filesWritten}.${name}`;
+  return writeAndRename(files, temporary, `${maildir}/${name}`, pieces, 0o600);
+}
+
+/** @returns the errno's name when it could not be written */
+export async function writeAndRename(
+  files: Files,
+  temporary: string,
+  path: string,
+  pieces: Iterable<Buffer>,
+  mode: number,
+): Promise<string | undefined> {
   try {
     const fd = await files.open(
       temporary,
       constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
-      0o600,
+      mode,
     );
     try {
       for (const piece of pieces) {
@@ -28,7 +39,7 @@ export async function replaceFile(
     } finally {
       files.close(fd);
     }
-    await files.rename(temporary, `${maildir}/${name}`);
+    await files.rename(temporary, path);
     return undefined;
   } catch (error) {
     await files.unlink(temporary).catch(() => {});

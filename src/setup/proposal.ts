@@ -1,4 +1,5 @@
 // What `pop3-ctl setup` proposes for a host: files of our own, and what is left to the administrator. Pure.
+import { parseDovecotLocation } from "../accounts/dovecot-location.ts";
 import type { HostFacts } from "./host-facts.ts";
 
 export interface Proposal {
@@ -83,11 +84,7 @@ function mailLines({ dovecot, postfix, hasVmail }: HostFacts): string[] {
 
 /** Undefined where it is none of ours, such as mbox or a variable that we don't know. */
 export function dovecotMaildir(location: string | undefined): string | undefined {
-  const [, root] = /^maildir:([^:]+)/.exec(location ?? "") ?? [];
-  const path = root?.replace(/^%h(?=\/|$)/, "~").replace(/%\{(user|username|domain)\}/g, (_, name) => {
-    return name === "user" ? "%u" : name === "username" ? "%n" : "%d";
-  });
-  return path !== undefined && /^(?:~(?:\/|$)|\/)/.test(path) && !/%[^und%]/.test(path) ? path : undefined;
+  return location === undefined ? undefined : parseDovecotLocation(location).maildir;
 }
 
 function mtaLines({ postfix, exim }: HostFacts): string[] {

@@ -44,7 +44,7 @@ describe("maildirPath", () => {
     expect(maildirPath("/elsewhere/%u", owner)).toEqual({ kind: "path", path });
   });
 
-  it.each(["mbox:~/mail", "maildir:mail", "maildir:/srv/%{user}", "sdbox:~/x", ""])(
+  it.each(["mbox:~/mail", "maildir:mail", "maildir:/srv/%{hostname}", "sdbox:~/x", ""])(
     "refuses a userdb_mail that is no Maildir: %j",
     (own) => {
       const owner = { user: "mrose", home: "/home/m", extra: new Map([["userdb_mail", own]]) };

@@ -13,7 +13,7 @@ import { startCourier } from "./support/courier.ts";
 import { startDovecot } from "./support/dovecot.ts";
 import { copyFolder, layOutMaildir, namesAndFlags } from "./support/maildir.ts";
 import { plainMessage } from "./support/messages.ts";
-import { Pop3Connection } from "./support/pop3.ts";
+import { type Told, told } from "./support/told.ts";
 
 const owner = mailOwner();
 const { path: ctl, env } = runnableProgram("pop3-ctl");
@@ -50,19 +50,6 @@ function layOutOld(user: User): string {
     owner,
     new Map(names.map((name, index) => [name, plainMessage(index, 500 + index)])),
   );
-}
-
-interface Told {
-  readonly uidl: string;
-  readonly list: string;
-}
-
-async function told(port: number, user: string): Promise<Told> {
-  const session = await Pop3Connection.login(port, user, "secret");
-  const body = async (command: string) => (await session.multiLine(command)).body?.toString("latin1") ?? "";
-  const answers = { uidl: await body("UIDL"), list: await body("LIST") };
-  await session.command("QUIT");
-  return answers;
 }
 
 async function withDovecot<T>(user: User, settings: string, act: (port: number) => Promise<T>): Promise<T> {

@@ -26,6 +26,8 @@ export interface DovecotOptions {
 export interface Dovecot {
   readonly port: number;
   readonly tlsPort: number;
+  /** dovecot.conf */
+  readonly configFile: string;
   /** The master process; the others are its children. */
   readonly pid: number;
   log(): string;
@@ -55,6 +57,7 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
     return {
       port,
       tlsPort,
+      configFile: config,
       pid: program.pid,
       log: () => program.output(),
       async stop() {
