@@ -4,11 +4,11 @@ _pop3_ctl() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --config | --interval | --count | --sessions | --last | --since | --old | --accounts | --from | --format | --dovecot-config | --wait | --login | --name | --root) ((i++)); continue ;;
+      --config | --interval | --count | --sessions | --last | --since | --old | --accounts | --from | --format | --dovecot-config | --wait | --to | --login | --name | --root) ((i++)); continue ;;
       -*) continue ;;
     esac
     case "${command:+$command }$word" in
-      "who" | "kick" | "reload" | "throttle" | "throttle list" | "throttle clear" | "stats" | "top" | "log" | "log follow" | "trace" | "why" | "mailbox" | "mailbox list" | "mailbox show" | "mailbox status" | "mailbox undelete" | "warm" | "rehearse" | "import-uidl" | "completion" | "doctor" | "setup") command="${command:+$command }$word" ;;
+      "who" | "kick" | "reload" | "throttle" | "throttle list" | "throttle clear" | "stats" | "top" | "log" | "log follow" | "trace" | "why" | "mailbox" | "mailbox list" | "mailbox show" | "mailbox status" | "mailbox undelete" | "warm" | "rehearse" | "import-uidl" | "export-uidl" | "completion" | "doctor" | "setup") command="${command:+$command }$word" ;;
     esac
   done
   if [[ ${COMP_WORDS[COMP_CWORD-1]} == --config ]]; then
@@ -16,7 +16,7 @@ _pop3_ctl() {
     return
   fi
   case $command in
-    "") words="who kick reload throttle stats top log trace why mailbox warm rehearse import-uidl completion doctor setup --config --json --help" ;;
+    "") words="who kick reload throttle stats top log trace why mailbox warm rehearse import-uidl export-uidl completion doctor setup --config --json --help" ;;
     "who") words="--config --json --help" ;;
     "kick") words="--config --json --help" ;;
     "reload") words="--config --json --help" ;;
@@ -37,6 +37,7 @@ _pop3_ctl() {
     "warm") words="--all --config --json --help" ;;
     "rehearse") words="--old --tls --insecure --accounts --config --json --help" ;;
     "import-uidl") words="--all --from --format --dovecot-config --dry-run --replace --forget --wait --config --json --help" ;;
+    "export-uidl") words="--all --to --dovecot-config --dry-run --wait --config --json --help" ;;
     "completion") words="--config --json --help" ;;
     "doctor") words="--login --config --json --help" ;;
     "setup") words="--yes --name --root --config --json --help" ;;

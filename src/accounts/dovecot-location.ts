@@ -1,4 +1,4 @@
-// Dovecot's mail_location, "maildir:~/Maildir:INDEX=/var/index": where the Maildir is, and Dovecot's own files. Pure; for
+// Dovecot's mail_location, "maildir:~/Maildir:INDEX=/var/index": where the Maildir is, and Dovecot's own list. Pure; for
 // accounts that have one of their own (userdb_mail), and for what reads Dovecot's config.
 
 export interface DovecotLocation {
@@ -6,25 +6,20 @@ export interface DovecotLocation {
   readonly driver: string;
   /** The inbox, as our own templates are written; undefined where it is no Maildir, or not under "~" or "/". */
   readonly maildir: string | undefined;
-  /** Where the inbox's dovecot-uidlist and its indexes are, when not in the Maildir. */
+  /** Where the inbox's dovecot-uidlist is, when not in the Maildir. */
   readonly controlFolder: string | undefined;
-  readonly indexFolder: string | undefined;
 }
 
 export function parseDovecotLocation(text: string): DovecotLocation {
   const [driver = "", root = "", ...options] = text.split(":");
   const option = (name: string): string | undefined =>
     options.find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1);
+  const control = pathTemplate(option("CONTROL"));
   const inbox = option("LAYOUT") === "fs" ? "INBOX" : ".INBOX";
-  const folder = (name: string): string | undefined => {
-    const path = pathTemplate(option(name));
-    return path === undefined ? undefined : `${path}/${inbox}`;
-  };
   return {
     driver,
     maildir: driver === "maildir" ? pathTemplate(option("INBOX") ?? root) : undefined,
-    controlFolder: folder("CONTROL"),
-    indexFolder: folder("INDEX"),
+    controlFolder: control === undefined ? undefined : `${control}/${inbox}`,
   };
 }
 

@@ -14,15 +14,10 @@ export interface DovecotConfig {
   readonly renamesDuplicates: boolean;
   /** pop3_reuse_xuidl = yes: a message's own X-UIDL header went before the format. */
   readonly reusesXUidl: boolean;
-  /** Templates of the folders in which the inbox's list and indexes are, when not in the Maildir. */
+  /** Template of the folder in which the inbox's dovecot-uidlist is, when not in the Maildir. */
   readonly controlFolder: string | undefined;
-  readonly indexFolder: string | undefined;
-  /** Where the master process of a Dovecot that runs is named. */
-  readonly masterPidFile: string;
 }
 
-const DEFAULT_BASE_DIR = "/run/dovecot";
-export const DEFAULT_MASTER_PID_FILE = `${DEFAULT_BASE_DIR}/master.pid`;
 const DEFAULT_FILE = "/etc/dovecot/dovecot.conf";
 
 /**
@@ -51,14 +46,11 @@ export async function readDovecotConfig(path: string | undefined): Promise<Dovec
 export type DovecotSettings = ReadonlyMap<string, string>;
 
 export function dovecotConfig(settings: DovecotSettings): DovecotConfig {
-  const location = parseDovecotLocation(mailLocation(settings));
   return {
     uidlFormat: settings.get("pop3_uidl_format"),
     renamesDuplicates: settings.get("pop3_uidl_duplicates") === "rename",
     reusesXUidl: settings.get("pop3_reuse_xuidl") === "yes",
-    controlFolder: location.controlFolder,
-    indexFolder: location.indexFolder,
-    masterPidFile: `${settings.get("base_dir") ?? DEFAULT_BASE_DIR}/master.pid`,
+    controlFolder: parseDovecotLocation(mailLocation(settings)).controlFolder,
   };
 }
 
@@ -68,7 +60,6 @@ function mailLocation(settings: DovecotSettings): string {
   for (const [option, key] of [
     ["INBOX", "mail_inbox_path"],
     ["CONTROL", "mail_control_path"],
-    ["INDEX", "mail_index_path"],
     ["LAYOUT", "mailbox_list_layout"],
   ] as const) {
     const value = settings.get(key);

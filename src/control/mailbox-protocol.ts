@@ -44,7 +44,6 @@ export const mailboxRequest = z.discriminatedUnion("kind", [
     maildir,
     lock,
     controlFolder: folder.optional(),
-    indexFolder: folder.optional(),
     dryRun: z.boolean(),
     lockWaitMs: z.number().nonnegative(),
   }),

@@ -69,13 +69,17 @@ export function addMovingCommands(program: Command): void {
     .addOption(new Option("--to <server>", "who takes over").choices(["dovecot"]).makeOptionMandatory())
     .option("--dovecot-config <path>", "dovecot.conf, or what doveconf -n printed; default: this host's")
     .option("--dry-run", "say what would be done, and do nothing")
-    .option("--force", "although a Dovecot runs: it may go on with what it has read before")
-    .option("--wait <seconds>", "for a session that has the maildrop", positive, 60)
+    .option(
+      "--wait <seconds>",
+      "for a session that has the maildrop, or a Dovecot that writes its list",
+      positive,
+      60,
+    )
     .addHelpText(
       "after",
       examples(
         ["pop3-ctl export-uidl --all --to dovecot --dry-run", "how many would be saved"],
-        ["pop3-ctl export-uidl --all --to dovecot", "both servers are stopped"],
+        ["pop3-ctl export-uidl --all --to dovecot", "ours is stopped, no POP3 client uses Dovecot yet"],
       ),
     )
     .action((users: string[], options: ExportOptions, command: Command) => {

@@ -15,9 +15,8 @@ import { lockUidlist } from "./uidlist-lock.ts";
 import { whenFree } from "./when-free.ts";
 
 export interface ExportRequest {
-  /** Where Dovecot has its list and its indexes when not in the Maildir (CONTROL= and INDEX= of its mail_location). */
+  /** Where Dovecot has its list when not in the Maildir. */
   readonly controlFolder?: string | undefined;
-  readonly indexFolder?: string | undefined;
   readonly dryRun?: boolean | undefined;
   /** How long to wait for a session, or a Dovecot, that has the maildrop. */
   readonly lockWaitMs?: number | undefined;
@@ -108,7 +107,6 @@ async function exportLocked(
   if (request.dryRun === true) return { kind: "would-export", ...told };
   const backup = read.kind === "missing" ? null : `${listPath}.${timestamp(now())}.bak`;
   if (backup !== null) await files.link(listPath, backup);
-  await forgetIndexes(files, request.indexFolder ?? path);
   const mode = await modeFor(files, read.kind === "missing" ? path : listPath);
   // Left behind by a run that was ended; nobody else makes it while the list is locked.
   const temporary = `${listPath}.tmp`;
@@ -124,20 +122,6 @@ function messagesOf(list: MessageList): ServedMessage[] {
     baseName: list.baseName(index),
     uniqueId: list.uniqueId(index),
   }));
-}
-
-/**
- * Dovecot notes in its index up to which uid its list has saved unique-ids, and does not look for others behind it. It
- * makes these files again from Maildir and list, in which flags, keywords and uids are.
- */
-async function forgetIndexes(files: Files, folder: string): Promise<void> {
-  for (const name of ["dovecot.index", "dovecot.index.log", "dovecot.index.log.2", "dovecot.index.cache"]) {
-    try {
-      await files.unlink(`${folder}/${name}`);
-    } catch (error) {
-      if (codeOf(error) !== "ENOENT") throw error;
-    }
-  }
 }
 
 /** As Dovecot makes it: what may be read and written is what may be in the folder. */

@@ -25,18 +25,20 @@ it("reads a folder's dovecot.conf with what it includes, comments and quotes apa
     uidlFormat: "%v-%u",
     renamesDuplicates: true,
     reusesXUidl: false,
+    controlFolder: undefined,
   });
 });
 
 it("reads what doveconf -n printed, where the protocol's own value wins", async () => {
   const folder = folderOf({
     "doveconf-n":
-      "# 2.3.19\npop3_reuse_xuidl = yes\nprotocol pop3 {\n  pop3_uidl_format = %f\n}\npop3_uidl_format = %u\n",
+      "# 2.3.19\nmail_location = maildir:~/Maildir:CONTROL=/var/dovecot/%d/%n\npop3_reuse_xuidl = yes\nprotocol pop3 {\n  pop3_uidl_format = %f\n}\npop3_uidl_format = %u\n",
   });
   expect(await readDovecotConfig(join(folder, "doveconf-n"))).toEqual({
     uidlFormat: "%f",
     renamesDuplicates: false,
     reusesXUidl: true,
+    controlFolder: "/var/dovecot/%d/%n/.INBOX",
   });
 });
 

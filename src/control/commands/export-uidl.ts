@@ -1,8 +1,8 @@
 // `pop3-ctl export-uidl`: has a Dovecot that takes over tell the unique-ids that we told, so that leaving costs no client a
 // download.
 import type { Config } from "../../config/schema.ts";
-import { DEFAULT_MASTER_PID_FILE, type DovecotConfig, readDovecotConfig } from "../dovecot-config.ts";
-import { dovecotFolders, runningDovecot } from "../dovecot-folders.ts";
+import { controlFolder } from "../control-folder.ts";
+import { type DovecotConfig, readDovecotConfig } from "../dovecot-config.ts";
 import { eachAccount } from "../each-account.ts";
 import { findMail } from "../mail-owner.ts";
 import { askMailbox } from "../mailbox-client.ts";
@@ -17,7 +17,6 @@ export interface ExportOptions {
   readonly to: "dovecot";
   readonly dovecotConfig?: string;
   readonly dryRun?: true;
-  readonly force?: true;
   /** Seconds. */
   readonly wait: number;
 }
@@ -36,12 +35,6 @@ export async function exportUidl(
   options: ExportOptions,
 ): Promise<void> {
   const dovecot = await readDovecotConfig(options.dovecotConfig);
-  const pid = runningDovecot(dovecot?.masterPidFile ?? DEFAULT_MASTER_PID_FILE);
-  if (pid !== undefined && options.force !== true && options.dryRun !== true) {
-    throw new Refusal(
-      `Dovecot runs (pid ${pid}): stop it, as it keeps in memory what it has read; --force writes all the same`,
-    );
-  }
   const { outcomes, isStopped } = await eachAccount(
     config,
     users,
@@ -72,7 +65,7 @@ async function exportOne(
     const request = {
       kind: "export",
       lock: config.mail.lock,
-      ...dovecotFolders(dovecot, mail),
+      ...controlFolder(dovecot, mail),
       dryRun: dryRun === true,
       lockWaitMs: wait * 1000,
     } as const;

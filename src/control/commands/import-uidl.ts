@@ -1,7 +1,7 @@
 // `pop3-ctl import-uidl`: freezes the unique-ids that Dovecot or Courier gave, so that no client downloads its mail again.
 import type { Config } from "../../config/schema.ts";
+import { controlFolder } from "../control-folder.ts";
 import { type DovecotConfig, readDovecotConfig } from "../dovecot-config.ts";
-import { dovecotFolders } from "../dovecot-folders.ts";
 import { eachAccount } from "../each-account.ts";
 import { findMail } from "../mail-owner.ts";
 import { askMailbox } from "../mailbox-client.ts";
@@ -72,14 +72,13 @@ async function importOne(
   let outcome: Outcome | undefined;
   try {
     const mail = await findMail(config, user);
-    const { controlFolder } = dovecotFolders(dovecot, mail);
     const request = {
       kind: "import",
       lock: config.mail.lock,
       from: forget === true ? "nothing" : from,
       ...(format !== undefined && { format }),
       ...(dovecot?.uidlFormat !== undefined && { configuredFormat: dovecot.uidlFormat }),
-      ...(controlFolder !== undefined && { controlFolder }),
+      ...controlFolder(dovecot, mail),
       renamesDuplicates: dovecot?.renamesDuplicates === true,
       replace: replace === true,
       dryRun: dryRun === true,
