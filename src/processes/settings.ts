@@ -2,8 +2,10 @@
 // child is told only what it may know; a message that is not of this form ends the process that got it.
 import { z } from "zod";
 import { hashPolicyOf } from "../config/hash-policy.ts";
-import { POSTFIX_MAP_TYPES } from "../config/postfix-map-types.ts";
-import { type Config, LANGUAGE_TAGS, PASSWORD_SCHEMES } from "../config/schema.ts";
+import { PASSWORD_SCHEMES } from "../config/schema/auth.ts";
+import { POSTFIX_MAP_TYPES } from "../config/schema/mta.ts";
+import { LANGUAGE_TAGS } from "../config/schema/server.ts";
+import type { Config } from "../config/schema.ts";
 import { question } from "../control/questions.ts";
 import type { ListenAddress } from "../net/address.ts";
 import type { TlsSettings } from "../net/tls-endpoint.ts";

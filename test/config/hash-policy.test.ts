@@ -6,7 +6,7 @@ import {
 } from "../../src/accounts/hash-policy.ts";
 import { hashPolicyOf } from "../../src/config/hash-policy.ts";
 import { formatFault, parseConfig } from "../../src/config/load.ts";
-import { PASSWORD_SCHEMES } from "../../src/config/schema.ts";
+import { PASSWORD_SCHEMES } from "../../src/config/schema/auth.ts";
 
 function parse(text: string) {
   const result = parseConfig(text, "config.toml");

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { writePostfixMaps } from "../../src/accounts/postfix-map-files.ts";
 import { postfixMaps } from "../../src/accounts/postfix-maps.ts";
-import { POSTFIX_MAP_TYPES } from "../../src/config/postfix-map-types.ts";
+import { POSTFIX_MAP_TYPES } from "../../src/config/schema/mta.ts";
 import { accountsOf } from "../accounts/accounts-of.ts";
 import { runOrThrow } from "../support/program.ts";
 

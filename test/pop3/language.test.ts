@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { LANGUAGE_TAGS as CONFIG_TAGS } from "../../src/config/schema.ts";
+import { LANGUAGE_TAGS as CONFIG_TAGS } from "../../src/config/schema/server.ts";
 import { findLanguage, LANGUAGE_LISTING, LANGUAGE_TAGS, speechOf } from "../../src/pop3/language.ts";
 import type { Texts } from "../../src/pop3/texts/texts.ts";
 

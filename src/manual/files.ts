@@ -1,0 +1,12 @@
+// Every file of etc/ that is made from the programs as they are. Written by write.ts; a test finds out when that was
+// forgotten.
+import { configFile } from "./config-file.ts";
+import { configReference } from "./config-reference.ts";
+
+/** Path below etc/, and what is in it. */
+export function manualFiles(): ReadonlyMap<string, string> {
+  return new Map([
+    ["config.toml", configFile()],
+    ["config.md", configReference()],
+  ]);
+}
