@@ -4,6 +4,7 @@ import { deliveryOf } from "../accounts/delivery.ts";
 import { PasswdFile } from "../accounts/passwd-file.ts";
 import type { Config } from "../config/schema.ts";
 import { findGroup, findUser, type HostUser } from "../host/user-database.ts";
+import type { MailboxRequest } from "./mailbox-protocol.ts";
 import { Refusal } from "./refusal.ts";
 
 export interface AccountMail {
@@ -67,4 +68,11 @@ function commonOwner({ mail }: Config): Pick<HostUser, "uid" | "gid"> | undefine
   if (user === undefined) return `mail.user: no user "${mail.user}" on this host`;
   const gid = mail.group === undefined ? user.gid : findGroup(mail.group);
   return gid === undefined ? `mail.group: no group "${mail.group}" on this host` : { uid: user.uid, gid };
+}
+
+/** For the process that works on the Maildir: as the server itself does it. */
+export function storageOf({
+  mail,
+}: Config): Pick<MailboxRequest & { kind: "warm" }, "lock" | "sharedStorage"> {
+  return { lock: mail.lock, sharedStorage: mail.shared_storage };
 }

@@ -6,7 +6,8 @@ const folder = z.string().startsWith("/").max(4096);
 const maildir = folder;
 const number = z.int().positive();
 const count = z.int().nonnegative();
-const lock = z.enum(["flock", "dotlock", "none"]);
+/** How the server treats the Maildir, which is how we have to. */
+const storage = { lock: z.enum(["flock", "dotlock", "none"]), sharedStorage: z.boolean() };
 
 export const mailboxRequest = z.discriminatedUnion("kind", [
   /** Messages with what their headers say; the one of this number, or the last so many. */
@@ -17,18 +18,18 @@ export const mailboxRequest = z.discriminatedUnion("kind", [
     last: number.optional(),
   }),
   z.strictObject({ kind: z.literal("show"), maildir, number }),
-  z.strictObject({ kind: z.literal("status"), maildir, lock }),
+  z.strictObject({ kind: z.literal("status"), maildir, ...storage }),
   /** Puts back what UPDATE kept for a while. */
-  z.strictObject({ kind: z.literal("undelete"), maildir, lock, sinceMs: z.number().optional() }),
+  z.strictObject({ kind: z.literal("undelete"), maildir, ...storage, sinceMs: z.number().optional() }),
   /** Counts all sizes and writes the index. */
-  z.strictObject({ kind: z.literal("warm"), maildir, lock }),
+  z.strictObject({ kind: z.literal("warm"), maildir, ...storage }),
   /** What clients would be told, all of it; changes nothing. */
   z.strictObject({ kind: z.literal("preview"), maildir }),
   /** Freezes another server's unique-ids. */
   z.strictObject({
     kind: z.literal("import"),
     maildir,
-    lock,
+    ...storage,
     from: z.enum(["auto", "dovecot", "courier", "filename", "nothing"]),
     format: z.string().optional(),
     configuredFormat: z.string().optional(),
@@ -42,7 +43,7 @@ export const mailboxRequest = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("export"),
     maildir,
-    lock,
+    ...storage,
     controlFolder: folder.optional(),
     dryRun: z.boolean(),
     lockWaitMs: z.number().nonnegative(),

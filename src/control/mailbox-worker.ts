@@ -125,7 +125,7 @@ function noSuchMessage(maildrop: Maildrop, number: number): void {
   say({ kind: "failed", reason: `no message ${number}, the maildrop has ${maildrop.count}` });
 }
 
-async function status({ maildir, lock }: MailboxRequest & { kind: "status" }): Promise<void> {
+async function status({ maildir, lock, sharedStorage }: MailboxRequest & { kind: "status" }): Promise<void> {
   await withMaildrop(maildir, async (maildrop) => {
     let octets = 0;
     let uncounted = 0;
@@ -136,7 +136,7 @@ async function status({ maildir, lock }: MailboxRequest & { kind: "status" }): P
     const newMessages = (await readdir(`${maildir}/new`).catch(() => [])).filter(
       (name) => !name.startsWith("."),
     );
-    const locked = await Maildrop.open(maildir, { lock });
+    const locked = await Maildrop.open(maildir, { lock, sharedStorage });
     if (locked.kind === "open") {
       locked.maildrop.close();
       await locked.maildrop.closed;
@@ -152,18 +152,23 @@ async function status({ maildir, lock }: MailboxRequest & { kind: "status" }): P
   });
 }
 
-async function putBack({ maildir, lock, sinceMs }: MailboxRequest & { kind: "undelete" }): Promise<void> {
+async function putBack({
+  maildir,
+  lock,
+  sharedStorage,
+  sinceMs,
+}: MailboxRequest & { kind: "undelete" }): Promise<void> {
   if (await isMissing(maildir)) return say({ kind: "missing" });
-  const result = await undelete(maildir, { lock, sinceMs });
+  const result = await undelete(maildir, { lock, sharedStorage, sinceMs });
   if (result.kind === "failed") return say({ kind: "failed", reason: result.reason });
   if (result.kind === "locked") return say(result);
   say({ ...result, failed: result.failed.map(({ path, code }) => ({ path, code })) });
 }
 
-async function warm({ maildir, lock }: MailboxRequest & { kind: "warm" }): Promise<void> {
+async function warm({ maildir, lock, sharedStorage }: MailboxRequest & { kind: "warm" }): Promise<void> {
   setPriority(constants.priority.PRIORITY_LOW);
   let saidAtMs = 0;
-  const result = await warmIndex(maildir, { lock, signal: stop.signal }, (progress) => {
+  const result = await warmIndex(maildir, { lock, sharedStorage, signal: stop.signal }, (progress) => {
     const nowMs = performance.now();
     if (nowMs - saidAtMs < PROGRESS_MS) return;
     saidAtMs = nowMs;
@@ -187,9 +192,10 @@ async function importIds({
   kind: _,
   maildir,
   lock,
+  sharedStorage,
   ...request
 }: MailboxRequest & { kind: "import" }): Promise<void> {
-  const { kind, ...imported } = await importUniqueIds(maildir, request, { lock });
+  const { kind, ...imported } = await importUniqueIds(maildir, request, { lock, sharedStorage });
   if ("reason" in imported) say({ kind: "failed", reason: imported.reason });
   else say({ kind: "import", result: kind, ...imported } as MailboxAnswer);
 }
@@ -198,11 +204,12 @@ async function exportIds({
   kind: _,
   maildir,
   lock,
+  sharedStorage,
   ...request
 }: MailboxRequest & { kind: "export" }): Promise<void> {
   // Dovecot's list is made with the rights of its folder, as Dovecot makes it; all files of ours say theirs themselves.
   process.umask(0);
-  const { kind, ...exported } = await exportUniqueIds(maildir, request, { lock });
+  const { kind, ...exported } = await exportUniqueIds(maildir, request, { lock, sharedStorage });
   if ("reason" in exported) say({ kind: "failed", reason: exported.reason });
   else say({ kind: "export", result: kind, ...exported } as MailboxAnswer);
 }

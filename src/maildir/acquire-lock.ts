@@ -10,12 +10,12 @@ import type { MaildropSettings } from "./maildrop-options.ts";
 
 export async function acquireLock(
   path: string,
-  { files, lock, onEvent }: MaildropSettings,
+  { files, lock, sharedStorage, onEvent }: MaildropSettings,
 ): Promise<LockResult> {
   const acquire = async (): Promise<LockResult> => {
     switch (lock) {
       case "flock":
-        return acquireFlock(files, path);
+        return acquireFlock(files, path, sharedStorage);
       case "dotlock":
         return acquireDotlock(files, path);
       case "none":

@@ -10,6 +10,7 @@ import { codeOf, type Files } from "./files.ts";
 import { lockFolder } from "./kernel-lock.ts";
 import { LOCK_FILE, type LockResult, type MaildropLock, SUBSTITUTABLE } from "./lock.ts";
 import { openRegularFile } from "./message.ts";
+import { uniqueName } from "./unique-name.ts";
 
 export interface DotlockTimes {
   /** How often a session says that it lives. */
@@ -30,7 +31,7 @@ export async function acquireDotlock(
   times: DotlockTimes = TIMES,
 ): Promise<LockResult> {
   const path = `${maildir}/${LOCK_FILE}`;
-  const temporary = `${maildir}/tmp/${uniqueName()}`;
+  const temporary = `${maildir}/tmp/${uniqueName(Date.now(), LOCK_FILE)}`;
   let fd: number | undefined;
   let isOurs = false;
   try {
@@ -52,7 +53,7 @@ export async function acquireDotlock(
       // The file system's own clock: that of its server, on NFS.
       const nowMs = files.fstat(fd).mtimeMs;
       if (!isStale(holder, nowMs, times.staleMs)) return { kind: "locked" };
-      await removeLock(files, maildir, holder.fileId, { nowMs, staleMs: times.staleMs });
+      await removeLock(files, maildir, holder.inode, { nowMs, staleMs: times.staleMs });
     }
     return { kind: "locked" };
   } catch (error) {
@@ -69,7 +70,7 @@ class Dotlock implements MaildropLock {
   readonly changedAtMs = undefined;
   readonly #files: Files;
   readonly #maildir: string;
-  readonly #fileId: string;
+  readonly #inode: bigint;
   readonly #timer: NodeJS.Timeout;
   #fd: number | undefined;
 
@@ -77,7 +78,7 @@ class Dotlock implements MaildropLock {
     this.#files = files;
     this.#maildir = maildir;
     this.#fd = fd;
-    this.#fileId = fileIdOf(files.fstat(fd));
+    this.#inode = files.identityOf(fd).ino;
     this.#timer = setInterval(() => void this.#refresh(), refreshMs).unref();
   }
 
@@ -86,7 +87,9 @@ class Dotlock implements MaildropLock {
   async isHeld(): Promise<boolean> {
     if (this.#fd === undefined) return false;
     try {
-      return fileIdOf(await this.#files.lstat(`${this.#maildir}/${LOCK_FILE}`)) === this.#fileId;
+      // The folder first: on NFS a name is believed from memory as long as nobody has asked for its folder.
+      await this.#files.stat(this.#maildir);
+      return (await this.#files.identity(`${this.#maildir}/${LOCK_FILE}`)).ino === this.#inode;
     } catch {
       return false;
     }
@@ -97,7 +100,7 @@ class Dotlock implements MaildropLock {
     if (fd === undefined) return undefined;
     this.#fd = undefined;
     clearInterval(this.#timer);
-    return removeLock(this.#files, this.#maildir, this.#fileId)
+    return removeLock(this.#files, this.#maildir, this.#inode)
       .catch(() => {
         // It stays until it is stale: the next session finds that out.
       })
@@ -111,11 +114,6 @@ class Dotlock implements MaildropLock {
 }
 
 const LF = Buffer.from("\n");
-let made = 0;
-
-function uniqueName(): string {
-  return `${Math.floor(Date.now() / 1000)}.P${process.pid}Q${++made}.${ownProcess().host.replace(/[/:]/g, "_")}.${LOCK_FILE}`;
-}
 
 /** False when somebody has the lock. */
 async function linked(files: Files, temporary: string, path: string, fd: number): Promise<boolean> {
@@ -133,7 +131,7 @@ async function linked(files: Files, temporary: string, path: string, fd: number)
 type Holder =
   | {
       readonly kind: "holder";
-      readonly fileId: string;
+      readonly inode: bigint;
       readonly changedAtMs: number;
       /** "nobody": an empty file, as `mail.lock = "flock"` leaves it; undefined: not to be made out. */
       readonly process: ProcessIdentity | "nobody" | undefined;
@@ -152,7 +150,7 @@ async function readHolder(files: Files, path: string): Promise<Holder> {
     const stats = files.fstat(fd);
     return {
       kind: "holder",
-      fileId: fileIdOf(stats),
+      inode: files.identityOf(fd).ino,
       changedAtMs: stats.mtimeMs,
       process: bytes === 0 ? "nobody" : parseHolder(buffer.toString("latin1", 0, bytes)),
     };
@@ -192,11 +190,12 @@ function isStale(
 async function removeLock(
   files: Files,
   maildir: string,
-  fileId: string,
+  inode: bigint,
   whenCrashed?: { readonly nowMs: number; readonly staleMs: number },
 ): Promise<void> {
   const path = `${maildir}/${LOCK_FILE}`;
-  const right = `${maildir}/tmp/${fileId}.removing.${LOCK_FILE}`;
+  // Without the device's number, which each host has its own of.
+  const right = `${maildir}/tmp/${inode}.removing.${LOCK_FILE}`;
   try {
     await files.link(path, right);
   } catch (error) {
@@ -208,14 +207,10 @@ async function removeLock(
     return;
   }
   try {
-    if (fileIdOf(await files.lstat(right)) === fileId) await files.unlink(path);
+    if ((await files.identity(right)).ino === inode) await files.unlink(path);
   } finally {
     await files.unlink(right).catch(() => {});
   }
-}
-
-function fileIdOf({ dev, ino }: { readonly dev: number; readonly ino: number }): string {
-  return `${dev}-${ino}`;
 }
 
 const MAX_HOLDER_BYTES = 512;

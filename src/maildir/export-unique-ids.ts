@@ -6,7 +6,7 @@ import { type ExportedUidlist, exportUidlist, type ServedMessage } from "./expor
 import { type Failure, failureOf } from "./failure.ts";
 import { codeOf, type Files } from "./files.ts";
 import { listMessages } from "./list-messages.ts";
-import { DEFAULTS, type MaildropOptions, type MaildropSettings } from "./maildrop-options.ts";
+import { type MaildropOptions, type MaildropSettings, maildropSettings } from "./maildrop-options.ts";
 import type { MessageList } from "./message-list.ts";
 import { DOVECOT_LIST, MAX_LIST_BYTES } from "./read-old-server.ts";
 import { readWholeFile } from "./read-whole-file.ts";
@@ -45,11 +45,7 @@ export async function exportUniqueIds(
   options: MaildropOptions = {},
 ): Promise<ExportResult> {
   const isDry = request.dryRun === true;
-  const settings: MaildropSettings = {
-    ...DEFAULTS,
-    ...options,
-    ...(isDry && { lock: "none", readOnly: true }),
-  };
+  const settings = maildropSettings({ ...options, ...(isDry && { lock: "none", readOnly: true }) });
   const { files, now } = settings;
   const list = `${request.controlFolder ?? path}/${DOVECOT_LIST}`;
   const waitMs = request.lockWaitMs ?? 0;

@@ -5,6 +5,12 @@ import * as fs from "node:fs";
 /** A string while it is ASCII, else the bytes as the file system has them: a Maildir's names need not be UTF-8. */
 export type FilePath = string | Buffer;
 
+/** `dev` is this host's own number for the file system; `ino` is the same on every host. */
+export interface FileIdentity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
+
 /** One entry of a folder, its name as a byte string (latin1). */
 export interface FolderEntry {
   readonly name: string;
@@ -21,6 +27,10 @@ export interface Files {
   fstat(fd: number): fs.Stats;
   stat(path: FilePath): Promise<fs.BigIntStats>;
   lstat(path: FilePath): Promise<fs.Stats>;
+  /** What tells a file from all others: in full, where `lstat` rounds the numbers of large file systems. Follows no link. */
+  identity(path: FilePath): Promise<FileIdentity>;
+  /** Of an open descriptor, without leaving the thread. */
+  identityOf(fd: number): FileIdentity;
   /** Never waits for the disk to write: read-only descriptors, or ones that were synced before. */
   close(fd: number): void;
   read(
@@ -54,6 +64,11 @@ export const systemFiles: Files = {
     new Promise((resolve, reject) => {
       fs.lstat(path, (error, stats) => (error === null ? resolve(stats) : reject(error)));
     }),
+  identity: (path) =>
+    new Promise((resolve, reject) => {
+      fs.lstat(path, { bigint: true }, (error, stats) => (error === null ? resolve(stats) : reject(error)));
+    }),
+  identityOf: (fd) => fs.fstatSync(fd, { bigint: true }),
   close: (fd) => fs.closeSync(fd),
   read: (fd, buffer, offset, length, position) =>
     new Promise((resolve, reject) => {

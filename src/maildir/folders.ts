@@ -45,6 +45,12 @@ export interface FolderListing {
  */
 export const TRUSTED_AGE_MS = 2_500;
 
+/**
+ * On shared storage the folder's time is by its server's clock, and its age by this host's, which may be a minute ahead of it.
+ * One that is behind takes a folder for younger than it is, and lists it once more.
+ */
+const SHARED_TRUSTED_AGE_MS = TRUSTED_AGE_MS + 60_000;
+
 const MAX_PASSES = 6;
 
 /**
@@ -52,10 +58,14 @@ const MAX_PASSES = 6;
  * hide a file from readdir(3), so that a folder that changed while it was read is read again, and what any of the
  * passes saw is there; of two names of one message the later seen counts.
  *
- * @param now ms; the host's clock
+ * @param settings `now`: the host's clock, ms
  * @throws what readdir(3) throws, but for folders that are missing
  */
-export async function listFolders(files: Files, maildir: string, now: () => number): Promise<FolderListing> {
+export async function listFolders(
+  maildir: string,
+  { files, now, sharedStorage }: ListSettings,
+): Promise<FolderListing> {
+  const trustedAgeMs = sharedStorage ? SHARED_TRUSTED_AGE_MS : TRUSTED_AGE_MS;
   const seen = new Map<string, Place>();
   for (let pass = 1; ; pass++) {
     const startedAtMs = now();
@@ -63,7 +73,7 @@ export async function listFolders(files: Files, maildir: string, now: () => numb
     const listing = await listOnce(files, maildir);
     const stamps = await stampFolders(files, maildir);
     const isStable = sameStamps(before, stamps);
-    const isExact = isStable && areOld(stamps, startedAtMs);
+    const isExact = isStable && areOld(stamps, startedAtMs - trustedAgeMs);
     if (isExact) return { ...listing, stamps, isStable, isExact };
     // Stable twice, each time read whole: a rename that hid a file would have to fall into the tick of a stamp twice.
     if ((isStable && pass > 1) || pass === MAX_PASSES) {
@@ -78,6 +88,12 @@ export async function listFolders(files: Files, maildir: string, now: () => numb
       seen.set(baseName(name), { name, folder: listing.folders[position]! });
     });
   }
+}
+
+interface ListSettings {
+  readonly files: Files;
+  readonly now: () => number;
+  readonly sharedStorage: boolean;
 }
 
 interface Place {
@@ -126,10 +142,10 @@ function sameStamp(a: FolderStamp | undefined, b: FolderStamp | undefined): bool
   return a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.ino === b.ino && a.dev === b.dev;
 }
 
-function areOld(stamps: FolderStamps, nowMs: number): boolean {
+function areOld(stamps: FolderStamps, atMs: number): boolean {
   return stamps.every((stamp) => {
     if (stamp === undefined) return false;
-    return [stamp.mtimeNs, stamp.ctimeNs].every((ns) => Number(ns / 1_000_000n) <= nowMs - TRUSTED_AGE_MS);
+    return [stamp.mtimeNs, stamp.ctimeNs].every((ns) => Number(ns / 1_000_000n) <= atMs);
   });
 }
 

@@ -8,7 +8,7 @@ import { IndexWriter } from "./index-file.ts";
 import { type InheritedEntry, stampInherited, writeInherited } from "./inherited-file.ts";
 import { listMessages } from "./list-messages.ts";
 import type { MaildropEvent } from "./maildrop-event.ts";
-import { DEFAULTS, type MaildropOptions, type MaildropSettings } from "./maildrop-options.ts";
+import { type MaildropOptions, type MaildropSettings, maildropSettings } from "./maildrop-options.ts";
 import { MessageList } from "./message-list.ts";
 import {
   COURIER_LIST,
@@ -61,11 +61,7 @@ export async function importUniqueIds(
   request: ImportRequest,
   options: MaildropOptions = {},
 ): Promise<ImportResult> {
-  const settings: MaildropSettings = {
-    ...DEFAULTS,
-    ...options,
-    ...(request.dryRun === true && { lock: "none" }),
-  };
+  const settings = maildropSettings({ ...options, ...(request.dryRun === true && { lock: "none" }) });
   const { files, now } = settings;
   try {
     await files.stat(path);

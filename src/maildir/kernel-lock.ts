@@ -11,9 +11,10 @@ import { LOCK_FILE, type LockResult, type MaildropLock, SUBSTITUTABLE } from "./
  * Where the lock file cannot be made or opened for good (read-only or full file system, permissions, or the owner put
  * something else there), the Maildir folder itself is locked: reading mail must not need a writable disk.
  *
+ * @param isShared a server keeps the lock for this host, and may take it away from one that it has not heard of
  * @throws ENOENT when the Maildir is missing, ENOLCK when the file system cannot lock
  */
-export async function acquireFlock(files: Files, maildir: string): Promise<LockResult> {
+export async function acquireFlock(files: Files, maildir: string, isShared = false): Promise<LockResult> {
   for (;;) {
     const opened = await openLockFile(files, `${maildir}/${LOCK_FILE}`);
     if (opened.kind === "unusable") return lockFolder(files, maildir, opened.code);
@@ -25,7 +26,11 @@ export async function acquireFlock(files: Files, maildir: string): Promise<LockR
       // Somebody removed the file between open and flock: the next session would lock another one.
       if (nlink === 0) continue;
       isOurs = true;
-      return { kind: "acquired", lock: new KernelLock(files, fd, isNew ? undefined : mtimeMs, true) };
+      const changedAtMs = isNew ? undefined : mtimeMs;
+      const lock = isShared
+        ? new SharedLock(files, fd, changedAtMs, maildir)
+        : new KernelLock(files, fd, changedAtMs, true);
+      return { kind: "acquired", lock };
     } finally {
       if (!isOurs) files.close(fd);
     }
@@ -51,29 +56,54 @@ type OpenedLockFile =
 
 class KernelLock implements MaildropLock {
   readonly changedAtMs: number | undefined;
-  readonly #files: Files;
+  protected readonly files: Files;
+  protected fd: number | undefined;
   readonly #isFile: boolean;
-  #fd: number | undefined;
 
   constructor(files: Files, fd: number, changedAtMs: number | undefined, isFile: boolean) {
-    this.#files = files;
-    this.#fd = fd;
+    this.files = files;
+    this.fd = fd;
     this.changedAtMs = changedAtMs;
     this.#isFile = isFile;
   }
 
   async touch(nowMs: number): Promise<void> {
-    if (this.#fd !== undefined && this.#isFile)
-      await this.#files.futimes(this.#fd, nowMs / 1000, nowMs / 1000);
+    if (this.fd !== undefined && this.#isFile) await this.files.futimes(this.fd, nowMs / 1000, nowMs / 1000);
   }
 
   async isHeld(): Promise<boolean> {
-    return this.#fd !== undefined;
+    return this.fd !== undefined;
   }
 
   release(): undefined {
-    if (this.#fd !== undefined) this.#files.close(this.#fd);
-    this.#fd = undefined;
+    if (this.fd !== undefined) this.files.close(this.fd);
+    this.fd = undefined;
+  }
+}
+
+/**
+ * The lock on shared storage. A host that could not reach the server for its lease's length (NFSv4: 90 s) has lost it, and
+ * another host may have the maildrop: before UPDATE the server is asked once more.
+ */
+class SharedLock extends KernelLock {
+  readonly #maildir: string;
+
+  constructor(files: Files, fd: number, changedAtMs: number | undefined, maildir: string) {
+    super(files, fd, changedAtMs, true);
+    this.#maildir = maildir;
+  }
+
+  override async isHeld(): Promise<boolean> {
+    const { fd, files } = this;
+    if (fd === undefined) return false;
+    try {
+      await files.stat(this.#maildir);
+      const { ino } = await files.identity(`${this.#maildir}/${LOCK_FILE}`);
+      const isSame = ino === files.identityOf(fd).ino;
+      return isSame && tryFlock(fd);
+    } catch {
+      return false;
+    }
   }
 }
 

@@ -37,7 +37,7 @@ export async function listMessages(
   settings: MaildropSettings,
   guard: "with their unique-ids" | "whatever their unique-ids" = "with their unique-ids",
 ): Promise<Listing> {
-  const { files, now, onEvent, snapshots } = settings;
+  const { files, onEvent, snapshots } = settings;
   const stamps = await stampFolders(files, path);
   const remembered = snapshots?.take(path);
   const snapshot = remembered && areSameFolders(remembered.stamps, stamps) ? remembered : undefined;
@@ -55,7 +55,7 @@ export async function listMessages(
       settings,
     );
   }
-  const listing = await listFolders(files, path, now);
+  const listing = await listFolders(path, settings);
   const list = MessageList.fromListing(listing.names, listing.folders);
   // The next process need not list these; few are listed as quickly as they are read.
   let isIndexStale = listing.isExact && list.count >= LARGE_MAILDROP;

@@ -4,6 +4,7 @@ import { type Files, systemFiles } from "./files.ts";
 import type { LockMode } from "./lock.ts";
 import type { MaildropEvent } from "./maildrop-event.ts";
 import { QuickReads } from "./quick-reads.ts";
+import { sharedFiles } from "./shared-files.ts";
 import type { SnapshotCache } from "./snapshot-cache.ts";
 
 export interface MaildropOptions {
@@ -14,6 +15,8 @@ export interface MaildropOptions {
   readonly files?: Files;
   readonly quickReads?: (path: string) => QuickReads;
   readonly lock?: LockMode;
+  /** `mail.shared_storage`: other hosts change the same Maildir. */
+  readonly sharedStorage?: boolean;
   /** Changes nothing in the Maildir, not even the index. Without UPDATE, and with the lock "none". */
   readonly readOnly?: boolean;
   /** Remembers maildrops between sessions; none: each session lists anew. */
@@ -32,12 +35,19 @@ export interface MaildropOptions {
 
 export type MaildropSettings = Required<MaildropOptions>;
 
-export const DEFAULTS: MaildropSettings = {
+/** With what holds where nothing is said. */
+export function maildropSettings(options: MaildropOptions): MaildropSettings {
+  const settings = { ...DEFAULTS, ...options };
+  return settings.sharedStorage ? { ...settings, files: sharedFiles(settings.files) } : settings;
+}
+
+const DEFAULTS: MaildropSettings = {
   onEvent: () => {},
   now: Date.now,
   files: systemFiles,
   quickReads: QuickReads.at,
   lock: "flock",
+  sharedStorage: false,
   readOnly: false,
   snapshots: undefined,
   markSeen: true,

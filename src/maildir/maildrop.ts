@@ -7,7 +7,7 @@ import { type FolderStamps, listFolders } from "./folders.ts";
 import { IndexWriter } from "./index-file.ts";
 import { type Listed, listMessages } from "./list-messages.ts";
 import { LOCK_FILE, type MaildropLock } from "./lock.ts";
-import { DEFAULTS, type MaildropOptions, type MaildropSettings } from "./maildrop-options.ts";
+import { type MaildropOptions, type MaildropSettings, maildropSettings } from "./maildrop-options.ts";
 import { type MeasureContext, measureMessages } from "./measure.ts";
 import { MessageFile, openRegularFile, readShortFile } from "./message.ts";
 import { COUNTED, type MessageList, UNKNOWN } from "./message-list.ts";
@@ -90,7 +90,7 @@ export class Maildrop {
 
   /** Locks and lists the Maildir at an absolute path; makes it where it is missing. Reads no message. */
   static async open(path: string, options: MaildropOptions = {}): Promise<OpenResult> {
-    const settings = { ...DEFAULTS, ...options };
+    const settings = maildropSettings(options);
     // A session of this process that is over may still be writing its index, under its lock.
     await closing.get(path);
     let lock: MaildropLock | undefined;
@@ -320,8 +320,7 @@ export class Maildrop {
   }
 
   async #relocate(): Promise<void> {
-    const { files, now } = this.#settings;
-    const { names, folders } = await listFolders(files, this.path, now);
+    const { names, folders } = await listFolders(this.path, this.#settings);
     for (const index of this.#list.relocate(names, folders)) this.#gone.add(index);
     // The list was not what is in the folders: perhaps because the index that it came from lied.
     this.#isExact = false;

@@ -2,6 +2,7 @@
 // one is there. Used in the mailbox process, and by pop3-ctl's, under the maildrop's lock.
 import { constants } from "node:fs";
 import { codeOf, type Files } from "./files.ts";
+import { uniqueName } from "./unique-name.ts";
 
 /** @returns the errno's name when it could not be written */
 export async function replaceFile(
@@ -11,7 +12,7 @@ export async function replaceFile(
   pieces: Iterable<Buffer>,
   nowMs: number,
 ): Promise<string | undefined> {
-  const temporary = `${maildir}/tmp/${Math.floor(nowMs / 1000)}.P${process.pid}Q${++filesWritten}.${name}`;
+  const temporary = `${maildir}/tmp/${uniqueName(nowMs, name)}`;
   return writeAndRename(files, temporary, `${maildir}/${name}`, pieces, 0o600);
 }
 
@@ -46,5 +47,3 @@ export async function writeAndRename(
     return codeOf(error);
   }
 }
-
-let filesWritten = 0;

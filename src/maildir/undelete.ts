@@ -7,7 +7,7 @@ import { codeOf, entryPath } from "./files.ts";
 import { listFolders } from "./folders.ts";
 import { KEPT_FOLDER, type KeptMessage, listKept } from "./kept-messages.ts";
 import { originalName, removalTimeMs } from "./kept-name.ts";
-import { DEFAULTS, type MaildropOptions } from "./maildrop-options.ts";
+import { type MaildropOptions, maildropSettings } from "./maildrop-options.ts";
 import { renameWhereFree, syncFolder } from "./rename-where-free.ts";
 
 export interface UndeleteOptions extends MaildropOptions {
@@ -35,8 +35,8 @@ export type UndeleteResult =
  */
 export async function undelete(path: string, options: UndeleteOptions = {}): Promise<UndeleteResult> {
   const { sinceMs = Number.NEGATIVE_INFINITY, ...rest } = options;
-  const settings = { ...DEFAULTS, ...rest };
-  const { files, now, onEvent } = settings;
+  const settings = maildropSettings(rest);
+  const { files, onEvent } = settings;
   const failed: { path: string; code: string }[] = [];
   let [restored, occupied] = [0, 0];
   try {
@@ -44,7 +44,7 @@ export async function undelete(path: string, options: UndeleteOptions = {}): Pro
     const acquired = await acquireLock(path, settings);
     if (acquired.kind === "locked") return acquired;
     try {
-      const { names } = await listFolders(files, path, now);
+      const { names } = await listFolders(path, settings);
       const inMaildrop = new Set(names.map(baseName));
       const changedFolders = new Set<string>();
       const move = async (message: KeptMessage): Promise<void> => {

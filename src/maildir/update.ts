@@ -163,13 +163,13 @@ async function twinsOf(
   candidates: readonly MessagePlace[],
 ): Promise<FilePath[]> {
   if (candidates.length === 0) return [];
-  const { dev, ino } = await files.lstat(path);
+  const { dev, ino } = await files.identity(path);
   const twins: FilePath[] = [];
   for (const candidate of candidates) {
     const twin = pathOf(maildir, candidate);
     try {
-      const stats = await files.lstat(twin);
-      if (stats.dev === dev && stats.ino === ino) twins.push(twin);
+      const other = await files.identity(twin);
+      if (other.dev === dev && other.ino === ino) twins.push(twin);
     } catch (error) {
       if (codeOf(error) !== "ENOENT") throw error;
     }

@@ -199,7 +199,7 @@ export class MailboxService {
    * process or in a fellow. Another program's or host's lock can only be waited for.
    */
   async #openMaildrop(maildir: string, log: Log, mailOptions: MaildropOptions): Promise<OpenedMaildrop> {
-    const { lockWaitMs, takeoverIdleMs, lock } = this.#settings;
+    const { lockWaitMs, takeoverIdleMs, lock, sharedStorage } = this.#settings;
     let deadlineMs = this.#now() + lockWaitMs;
     let hasTakenOver = false;
     let hasWaited = false;
@@ -208,6 +208,7 @@ export class MailboxService {
         ...mailOptions,
         snapshots: this.#snapshots,
         lock,
+        sharedStorage,
         onEvent: (event) => logMaildropEvent(log, event),
       });
       if (opened.kind !== "locked" || this.#isDraining) {

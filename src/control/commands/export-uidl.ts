@@ -4,7 +4,7 @@ import type { Config } from "../../config/schema.ts";
 import { controlFolder } from "../control-folder.ts";
 import { type DovecotConfig, readDovecotConfig } from "../dovecot-config.ts";
 import { eachAccount } from "../each-account.ts";
-import { findMail } from "../mail-owner.ts";
+import { findMail, storageOf } from "../mail-owner.ts";
 import { askMailbox } from "../mailbox-client.ts";
 import type { MailboxAnswer } from "../mailbox-protocol.ts";
 import type { Printer } from "../printer.ts";
@@ -64,7 +64,7 @@ async function exportOne(
     const mail = await findMail(config, user);
     const request = {
       kind: "export",
-      lock: config.mail.lock,
+      ...storageOf(config),
       ...controlFolder(dovecot, mail),
       dryRun: dryRun === true,
       lockWaitMs: wait * 1000,

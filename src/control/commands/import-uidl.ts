@@ -3,7 +3,7 @@ import type { Config } from "../../config/schema.ts";
 import { controlFolder } from "../control-folder.ts";
 import { type DovecotConfig, readDovecotConfig } from "../dovecot-config.ts";
 import { eachAccount } from "../each-account.ts";
-import { findMail } from "../mail-owner.ts";
+import { findMail, storageOf } from "../mail-owner.ts";
 import { askMailbox } from "../mailbox-client.ts";
 import type { MailboxAnswer } from "../mailbox-protocol.ts";
 import type { Printer } from "../printer.ts";
@@ -74,7 +74,7 @@ async function importOne(
     const mail = await findMail(config, user);
     const request = {
       kind: "import",
-      lock: config.mail.lock,
+      ...storageOf(config),
       from: forget === true ? "nothing" : from,
       ...(format !== undefined && { format }),
       ...(dovecot?.uidlFormat !== undefined && { configuredFormat: dovecot.uidlFormat }),

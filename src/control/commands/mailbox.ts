@@ -1,7 +1,7 @@
 // `pop3-ctl mailbox list|show|status`: what stands in an account's maildrop. No message is
 // changed; sizes that had to be counted are kept in the index.
 import type { Config } from "../../config/schema.ts";
-import { findMail } from "../mail-owner.ts";
+import { findMail, storageOf } from "../mail-owner.ts";
 import { askMailbox } from "../mailbox-client.ts";
 import type { MailboxAnswer } from "../mailbox-protocol.ts";
 import type { Printer } from "../printer.ts";
@@ -102,7 +102,7 @@ export function contentLines(content: Content, { paint }: Pick<Printer, "paint">
 export async function mailboxStatus(config: Config, printer: Printer, user: string): Promise<void> {
   const mail = await findMail(config, user);
   let status: Extract<MailboxAnswer, { kind: "status" }> | undefined;
-  await askMailbox(mail, { kind: "status", lock: config.mail.lock }, (answer) => {
+  await askMailbox(mail, { kind: "status", ...storageOf(config) }, (answer) => {
     if (answer.kind === "status") status = answer;
   });
   if (status === undefined) throw new Refusal(`${user}: nothing is known of ${mail.maildir}`);
@@ -127,7 +127,7 @@ export async function mailboxUndelete(
   let undeleted: Extract<MailboxAnswer, { kind: "undeleted" }> | undefined;
   let isLocked = false;
   const since = sinceMs === undefined ? {} : { sinceMs: Date.now() - sinceMs };
-  await askMailbox(mail, { kind: "undelete", lock: config.mail.lock, ...since }, (answer) => {
+  await askMailbox(mail, { kind: "undelete", ...storageOf(config), ...since }, (answer) => {
     if (answer.kind === "undeleted") undeleted = answer;
     if (answer.kind === "locked") isLocked = true;
   });

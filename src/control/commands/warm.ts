@@ -2,7 +2,7 @@
 // where it was.
 import type { Config } from "../../config/schema.ts";
 import { eachAccount } from "../each-account.ts";
-import { findMail } from "../mail-owner.ts";
+import { findMail, storageOf } from "../mail-owner.ts";
 import { askMailbox } from "../mailbox-client.ts";
 import type { MailboxAnswer } from "../mailbox-protocol.ts";
 import type { Printer } from "../printer.ts";
@@ -47,7 +47,7 @@ async function warmOne(config: Config, printer: Printer, user: string, which: st
   let reason: string | undefined;
   try {
     const mail = await findMail(config, user);
-    await askMailbox(mail, { kind: "warm", lock: config.mail.lock }, (answer) => {
+    await askMailbox(mail, { kind: "warm", ...storageOf(config) }, (answer) => {
       if (answer.kind === "locked") result = "locked";
       if (answer.kind !== "progress" && answer.kind !== "warm" && answer.kind !== "stopped") return;
       last = answer;

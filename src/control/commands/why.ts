@@ -2,7 +2,7 @@
 // would meet now.
 import { readPasswordField } from "../../accounts/password-field.ts";
 import type { Config } from "../../config/schema.ts";
-import { locateMail, readAccounts } from "../mail-owner.ts";
+import { locateMail, readAccounts, storageOf } from "../mail-owner.ts";
 import { askMailbox } from "../mailbox-client.ts";
 import type { MailboxAnswer } from "../mailbox-protocol.ts";
 import type { Printer } from "../printer.ts";
@@ -125,7 +125,7 @@ async function lookAhead(config: Config, user: string, present: readonly Session
   const where = typeof from === "string" ? `, from ${escapeControls(from)} only` : "";
   let status: Status | undefined;
   try {
-    await askMailbox(mail, { kind: "status", lock: config.mail.lock }, (answer) => {
+    await askMailbox(mail, { kind: "status", ...storageOf(config) }, (answer) => {
       if (answer.kind === "status") status = answer;
     });
   } catch (error) {
