@@ -49,6 +49,21 @@ export interface ThrottleEntry {
   readonly nextAtMs: number;
 }
 
+type CounterKind = "network" | "account" | "pair";
+
+/** Without clocks, so that another process understands it. */
+export interface CountedFailures {
+  readonly kind: CounterKind;
+  /** "" for a network's. */
+  readonly account: string;
+  readonly network?: string | undefined;
+  readonly failures: number;
+  /** Since the last one. */
+  readonly agoMs: number;
+  /** Until the next attempt may begin. */
+  readonly waitMs: number;
+}
+
 export class Throttle {
   #options: ThrottleOptions;
   readonly #byNetwork: BoundedMap<string, Counter>;
@@ -108,9 +123,8 @@ export class Throttle {
 
   /** Who is counted at the moment, those that were forgiven left out. */
   list(nowMs: number): ThrottleEntry[] {
-    const maps = [this.#byNetwork, this.#byAccount, this.#byPair];
-    return maps
-      .flatMap((map) => [...map.values()])
+    return this.#maps()
+      .flatMap(([, map]) => [...map.values()])
       .filter((counter) => {
         forgive(counter, nowMs);
         return counter.failures > 0;
@@ -129,10 +143,45 @@ export class Throttle {
     };
   }
 
+  /** The most failures first, so many at most: for another process that goes on counting. */
+  export(nowMs: number, most: number): CountedFailures[] {
+    return this.#maps()
+      .flatMap(([kind, map]) => [...map.values()].map((counter) => ({ kind, counter })))
+      .filter(({ counter }) => {
+        forgive(counter, nowMs);
+        return counter.failures > 0;
+      })
+      .sort((a, b) => b.counter.failures - a.counter.failures)
+      .slice(0, most)
+      .map(({ kind, counter: { account = "", network, failures, lastFailureMs, nextAtMs } }) => ({
+        kind,
+        account,
+        network,
+        failures,
+        agoMs: Math.max(0, Math.round(nowMs - lastFailureMs)),
+        waitMs: Math.max(0, Math.ceil(nextAtMs - nowMs)),
+      }));
+  }
+
+  import(counted: readonly CountedFailures[], nowMs: number): void {
+    const maps = new Map(this.#maps());
+    for (const { kind, account, network, failures, agoMs, waitMs } of counted) {
+      const key = { network: network ?? "", account, pair: pairOf({ account, network }) }[kind];
+      const about = {
+        account: kind === "network" ? undefined : account,
+        network: kind === "account" ? undefined : network,
+      };
+      const counter = this.#counter(maps.get(kind)!, key, { ...about, free: FREE[kind] });
+      counter.failures = Math.min(failures, counter.free + MAX_BEYOND_FREE);
+      counter.lastFailureMs = nowMs - agoMs;
+      counter.nextAtMs = nowMs + waitMs;
+    }
+  }
+
   /** Forgives everybody, or an account, or a network. @returns how many were counted */
   clear(only: { readonly account?: string; readonly network?: string } = {}): number {
     let cleared = 0;
-    for (const map of [this.#byNetwork, this.#byAccount, this.#byPair]) {
+    for (const [, map] of this.#maps()) {
       for (const counter of map.values()) {
         if (only.account !== undefined && counter.account !== only.account) continue;
         if (only.network !== undefined && counter.network !== only.network) continue;
@@ -189,6 +238,14 @@ export class Throttle {
     return isRepeated;
   }
 
+  #maps(): readonly (readonly [CounterKind, BoundedMap<string, Counter>])[] {
+    return [
+      ["network", this.#byNetwork],
+      ["account", this.#byAccount],
+      ["pair", this.#byPair],
+    ];
+  }
+
   #counter(
     map: BoundedMap<string, Counter>,
     key: string,
@@ -237,7 +294,7 @@ const MAX_COUNTERS = 50_000;
 const MAX_KNOWN = 200_000;
 const MAX_GUESSES = 50_000;
 
-function pairOf({ account, network }: Attempt): string {
+function pairOf({ account, network }: Pick<Attempt, "account" | "network">): string {
   // An account's name has no space, and a network neither.
   return `${network ?? ""} ${account}`;
 }

@@ -2,6 +2,7 @@
 // caller's. Node's own HTTP server reads the requests: they come from nginx, which has escaped what a stranger sent.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { OpenSet } from "../host/open-set.ts";
 import {
   type AuthHttpReply,
   authHttpHeaders,
@@ -28,7 +29,7 @@ export type AuthHttpEvent =
 
 export class AuthHttpServer {
   readonly #options: AuthHttpServerOptions;
-  readonly #connections = new Set<Socket>();
+  readonly #connections = new OpenSet<Socket>();
   readonly #http = createServer((request, response) => void this.#respond(request, response));
 
   constructor(options: AuthHttpServerOptions) {
@@ -52,6 +53,11 @@ export class AuthHttpServer {
     // An answer may be held back for a while; nginx itself gives up sooner.
     socket.setTimeout(IDLE_MS, () => socket.destroy());
     this.#http.emit("connection", socket);
+  }
+
+  /** Resolves when nobody is connected any more: each connection is for one request. */
+  whenIdle(): Promise<void> {
+    return this.#connections.whenEmpty();
   }
 
   /** Drops every connection: nginx tells its clients of an internal error. */

@@ -79,6 +79,7 @@ export class AuthClient {
   readonly #options: Required<AuthClientOptions>;
   readonly #exchanges = new Map<number, OpenExchange>();
   #lastId = 0;
+  /** New requests go there. */
   #socket: Socket | undefined;
   #greeting = new ServerGreeting();
   #isConnected = false;
@@ -125,7 +126,13 @@ export class AuthClient {
   start({ initialResponse, ...parameters }: AuthRequest, handler: AuthHandler): Exchange {
     const id = this.#nextId();
     const line = formatClientCommand({ kind: "AUTH", id, parameters, response: initialResponse });
-    const exchange: OpenExchange = { handler, queued: line, awaitsResponse: false, cancelTimer: () => {} };
+    const exchange: OpenExchange = {
+      handler,
+      queued: line,
+      socket: undefined,
+      awaitsResponse: false,
+      cancelTimer: () => {},
+    };
     this.#exchanges.set(id, exchange);
     if (this.#isConnected) this.#sendQueued(id, exchange);
     else this.#startTimer(id, exchange, this.#isClosed ? 0 : this.#options.waitForConnectionMs);
@@ -146,7 +153,10 @@ export class AuthClient {
     this.#isConnected = false;
     this.#cancelReconnect();
     this.#socket?.destroy();
-    for (const id of [...this.#exchanges.keys()]) this.#end(id)?.handler.failed(UNAVAILABLE);
+    for (const [id, { socket }] of [...this.#exchanges]) {
+      socket?.destroy();
+      this.#end(id)?.handler.failed(UNAVAILABLE);
+    }
   }
 
   #connect(): void {
@@ -164,7 +174,7 @@ export class AuthClient {
       for (const line of lines.push(chunk)) {
         if (socket.destroyed) return;
         const reply = line.kind === "line" ? parseServerReply(line.text) : line;
-        const fault = reply.kind === "malformed" ? reply.reason : this.#handle(reply);
+        const fault = reply.kind === "malformed" ? reply.reason : this.#handle(reply, socket);
         if (fault === undefined) continue;
         this.#options.onEvent({ kind: "malformed", reason: fault });
         socket.destroy();
@@ -173,12 +183,15 @@ export class AuthClient {
     socket.on("error", (error) => {
       failure = error;
     });
-    socket.on("close", () => this.#disconnected(failure));
+    socket.on("close", () => {
+      if (socket === this.#socket) this.#disconnected(failure);
+      else this.#failAll(socket);
+    });
   }
 
   #disconnected(error: Error | undefined): void {
     if (this.#isClosed) return;
-    const pending = [...this.#exchanges].filter(([, exchange]) => exchange.queued === undefined);
+    const pending = [...this.#exchanges.values()].filter(({ socket }) => socket === this.#socket);
     this.#options.onEvent(
       this.#isConnected
         ? { kind: "disconnected", pendingRequests: pending.length, error }
@@ -189,17 +202,45 @@ export class AuthClient {
     const delayMs = Math.min(maxReconnectDelayMs, firstReconnectDelayMs * 2 ** this.#failedAttempts);
     this.#failedAttempts++;
     this.#cancelReconnect = this.#options.startTimer(() => this.#connect(), delayMs);
-    for (const [id] of pending) this.#end(id)?.handler.failed(UNAVAILABLE);
+    this.#failAll(this.#socket);
+  }
+
+  /** Those that were sent there and wait for an answer. */
+  #failAll(gone: Socket | undefined): void {
+    if (gone === undefined) return;
+    for (const [id, { socket }] of [...this.#exchanges])
+      if (socket === gone) this.#end(id)?.handler.failed(UNAVAILABLE);
+  }
+
+  /** Another auth process takes the new requests; this one answers those that it has, and is left with the last. */
+  #moveOn(retiring: Socket): void {
+    this.#isConnected = false;
+    this.#connect();
+    this.#leaveIfDone(retiring);
+  }
+
+  #leaveIfDone(socket: Socket | undefined): void {
+    if (socket === undefined || socket === this.#socket) return;
+    for (const exchange of this.#exchanges.values()) if (exchange.socket === socket) return;
+    socket.destroy();
   }
 
   /** @returns what is wrong with the reply, if anything is */
-  #handle(reply: ServerReply | { readonly kind: "unknown" }): string | undefined {
+  #handle(reply: ServerReply | { readonly kind: "unknown" }, socket: Socket): string | undefined {
     if (reply.kind === "unknown") return undefined;
-    if (!this.#isConnected) {
+    const isPresent = socket === this.#socket;
+    if (isPresent && !this.#isConnected) {
       const fault = this.#greeting.take(reply);
       if (fault === undefined && reply.kind === "DONE") this.#connected();
       return fault;
     }
+    if (reply.kind === "RETIRE") {
+      if (isPresent) this.#moveOn(socket);
+      return undefined;
+    }
+    // What a process that retires offers is no news.
+    if (!isPresent && (reply.kind === "EXPIRE" || reply.kind === "MECH" || reply.kind === "DONE"))
+      return undefined;
     if (reply.kind === "EXPIRE") {
       this.#retention = reply.retention;
       return undefined;
@@ -217,7 +258,7 @@ export class AuthClient {
       return `${reply.kind} after DONE`;
     const exchange = this.#exchanges.get(reply.id);
     // The answer to an exchange cancelled meanwhile.
-    if (exchange === undefined) return undefined;
+    if (exchange === undefined || exchange.socket !== socket) return undefined;
     if (exchange.awaitsResponse && reply.kind !== "FAIL") return `${reply.kind} before the response`;
     switch (reply.kind) {
       case "OK":
@@ -249,6 +290,7 @@ export class AuthClient {
 
   #sendQueued(id: number, exchange: OpenExchange): void {
     if (exchange.queued === undefined) return;
+    exchange.socket = this.#socket;
     this.#send(id, exchange, exchange.queued);
     // It holds a password.
     exchange.queued = undefined;
@@ -262,14 +304,14 @@ export class AuthClient {
   }
 
   #cancel(id: number, exchange: OpenExchange): void {
+    exchange.socket?.write(formatClientCommand({ kind: "CANCEL", id }));
     this.#end(id);
-    if (exchange.queued === undefined) this.#socket?.write(formatClientCommand({ kind: "CANCEL", id }));
   }
 
   #send(id: number, exchange: OpenExchange, line: string): void {
     exchange.cancelTimer();
     this.#startTimer(id, exchange, this.#options.answerTimeoutMs);
-    this.#socket?.write(line);
+    exchange.socket?.write(line);
   }
 
   #startTimer(id: number, exchange: OpenExchange, delayMs: number): void {
@@ -283,6 +325,7 @@ export class AuthClient {
     const exchange = this.#exchanges.get(id);
     exchange?.cancelTimer();
     this.#exchanges.delete(id);
+    this.#leaveIfDone(exchange?.socket);
     return exchange;
   }
 
@@ -300,6 +343,8 @@ interface OpenExchange {
   readonly handler: AuthHandler;
   /** The AUTH line while it waits for a connection. */
   queued: string | undefined;
+  /** Where it was sent. */
+  socket: Socket | undefined;
   awaitsResponse: boolean;
   cancelTimer: () => void;
 }

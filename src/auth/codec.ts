@@ -74,6 +74,8 @@ export type ServerReply =
   | { readonly kind: "CUID"; readonly connectionId: number }
   /** Ours alone, for our login process: what CAPA says before login. May come again at any time. */
   | { readonly kind: "EXPIRE"; readonly retention: Retention }
+  /** Ours alone, too: another process is about to listen at this path, and new requests are for that one. */
+  | { readonly kind: "RETIRE" }
   /** 32 hexadecimal digits. */
   | { readonly kind: "COOKIE"; readonly cookie: string }
   | { readonly kind: "DONE" }
@@ -130,7 +132,8 @@ export function parseServerReply(line: string): ServerReply | Unknown | Malforme
     case "EXPIRE":
       return parseExpire(fields);
     case "DONE":
-      return fields.length === 0 ? { kind: "DONE" } : malformed("DONE");
+    case "RETIRE":
+      return fields.length === 0 ? { kind: keyword } : malformed(keyword);
     case "OK":
     case "FAIL":
       return parseResult(keyword, fields);
@@ -180,7 +183,8 @@ export function formatServerReply(reply: ServerReply): string {
       return formatLine("EXPIRE", days ?? "NEVER", ...(perUser ? ["USER"] : []));
     }
     case "DONE":
-      return formatLine("DONE");
+    case "RETIRE":
+      return formatLine(reply.kind);
     case "OK":
     case "FAIL":
       return formatLine(reply.kind, reply.id, ...formatFields(reply.fields));

@@ -25,6 +25,7 @@ export class ServerConnection {
   readonly #requests = new Map<number, OpenRequest>();
   /** What is being worked on, for requests that nobody waits for any longer, too. */
   #works = 0;
+  #isRetiring = false;
   #clientMinor: number | undefined;
   #clientPid: number | undefined;
 
@@ -65,6 +66,19 @@ export class ServerConnection {
 
   tellRetention(): void {
     this.#write(retentionReplies(this.#options.retention).map(formatServerReply).join(""));
+  }
+
+  retire(how: "tell" | "close"): void {
+    if (how === "tell") {
+      this.#write(formatServerReply({ kind: "RETIRE" }));
+      return;
+    }
+    this.#isRetiring = true;
+    this.#endIfRetired();
+  }
+
+  #endIfRetired(): void {
+    if (this.#isRetiring && this.#requests.size === 0) this.#socket.end();
   }
 
   #handle(command: ClientCommand): Outcome {
@@ -249,6 +263,7 @@ export class ServerConnection {
         const line = formatServerReply(outcome);
         if (outcome.kind === "OK" || outcome.kind === "FAIL") this.#end(outcome.id);
         this.#write(line);
+        this.#endIfRetired();
       }
     }
   }

@@ -35,6 +35,7 @@ export class ServerGreeting {
       case "OK":
       case "FAIL":
       case "CONT":
+      case "RETIRE":
         return `${reply.kind} before DONE`;
       default:
         return reply satisfies never;

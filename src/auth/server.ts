@@ -1,6 +1,7 @@
 // The server's end of Dovecot's auth-client protocol. Runs in the auth process, one AuthServer for each listener:
 // our own login processes connect to one, Postfix and Exim to others.
 import type { Socket } from "node:net";
+import { OpenSet } from "../host/open-set.ts";
 import type { Retention } from "../pop3/capability.ts";
 import type { Mechanism, MechanismContext, ScramHash, ScramVerifier } from "../sasl/mechanism.ts";
 import type { AuthParameters } from "./codec.ts";
@@ -86,6 +87,7 @@ export type AuthServerEvent =
 export class AuthServer {
   readonly #options: ServerOptions;
   readonly #connections = new Map<Socket, ServerConnection>();
+  readonly #open = new OpenSet<Socket>();
   #lastConnectionId = 0;
 
   constructor(options: AuthServerOptions) {
@@ -95,7 +97,11 @@ export class AuthServer {
 
   /** Takes over an accepted connection and speaks first: Exim says nothing before it has read DONE. */
   serve(socket: Socket): void {
-    socket.once("close", () => this.#connections.delete(socket));
+    socket.once("close", () => {
+      this.#connections.delete(socket);
+      this.#open.delete(socket);
+    });
+    this.#open.add(socket);
     this.#connections.set(socket, new ServerConnection(this.#options, socket, ++this.#lastConnectionId));
   }
 
@@ -112,6 +118,19 @@ export class AuthServer {
   announce(retention: Retention): void {
     this.#options.retention = retention;
     for (const connection of this.#connections.values()) connection.tellRetention();
+  }
+
+  /**
+   * Another process takes the requests from now on. Our own client is told so ("tell") and closes its connection with its last
+   * request; an MTA's is closed as soon as it has none under way ("close"), and connects again.
+   */
+  retire(how: "tell" | "close"): void {
+    for (const connection of this.#connections.values()) connection.retire(how);
+  }
+
+  /** Resolves when no client is connected any more. */
+  whenIdle(): Promise<void> {
+    return this.#open.whenEmpty();
   }
 
   /** Drops every connection; MTAs and login processes see a temporary failure and connect again. */

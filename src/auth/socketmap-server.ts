@@ -1,5 +1,6 @@
 // Answers Postfix's socketmap on a UNIX socket. Runs in the auth process; what the maps hold is the caller's.
 import type { Socket } from "node:net";
+import { OpenSet } from "../host/open-set.ts";
 import { formatNetstring, NetstringSplitter, type SplitNetstring } from "./netstring.ts";
 import { formatSocketmapReply, parseSocketmapRequest, type SocketmapReply } from "./socketmap.ts";
 
@@ -17,7 +18,9 @@ export type SocketmapEvent =
 
 export class SocketmapServer {
   readonly #options: SocketmapServerOptions;
-  readonly #connections = new Set<Socket>();
+  readonly #connections = new OpenSet<Socket>();
+  /** Ends a connection behind the answers that it waits for. */
+  readonly #finish = new WeakMap<Socket, () => void>();
 
   constructor(options: SocketmapServerOptions) {
     this.#options = options;
@@ -29,18 +32,30 @@ export class SocketmapServer {
     const splitter = new NetstringSplitter();
     // Answers go out in the order of the requests, one at a time; reading waits meanwhile.
     let work = Promise.resolve();
+    const finish = (): void => {
+      work = work.then(() => void socket.end());
+    };
+    this.#finish.set(socket, finish);
     socket.on("data", (chunk: Buffer) => {
       const requests = splitter.push(chunk);
       socket.pause();
       work = work.then(() => this.#answerAll(socket, requests)).then(() => void socket.resume());
     });
-    socket.on("end", () => {
-      work = work.then(() => void socket.end());
-    });
+    socket.on("end", finish);
     socket.on("error", (error) => this.#options.onEvent({ kind: "connection-error", error }));
     socket.on("close", () => this.#connections.delete(socket));
     // Postfix itself closes after 10 s without a question.
     socket.setTimeout(IDLE_MS, () => socket.destroy());
+  }
+
+  /** Another process answers from now on: whoever is connected gets the answers to what was asked so far. */
+  retire(): void {
+    for (const socket of this.#connections) this.#finish.get(socket)?.();
+  }
+
+  /** Resolves when nobody is connected any more. */
+  whenIdle(): Promise<void> {
+    return this.#connections.whenEmpty();
   }
 
   /** Drops every connection; Postfix connects again, once, and then takes it for a temporary failure. */
@@ -50,7 +65,7 @@ export class SocketmapServer {
 
   async #answerAll(socket: Socket, requests: readonly SplitNetstring[]): Promise<void> {
     for (const request of requests) {
-      if (socket.destroyed) return;
+      if (socket.destroyed || socket.writableEnded) return;
       if (request.kind === "malformed") {
         this.#options.onEvent(request);
         socket.end(reply({ kind: "PERM", reason: request.reason }));

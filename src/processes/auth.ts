@@ -21,7 +21,7 @@ import { AccountPlacement } from "./account-placement.ts";
 import { logAuthEvent, logAuthHttpEvent, logPasswdFileEvent, logSocketmapEvent } from "./auth-log.ts";
 import { mechanismsToOffer } from "./auth-mechanisms.ts";
 import { BackEnds } from "./back-ends.ts";
-import { runChild, serveFd } from "./child.ts";
+import { runChild } from "./child.ts";
 import { History } from "./history.ts";
 import { LoginRehasher } from "./login-rehasher.ts";
 import { LoginThrottle } from "./login-throttle.ts";
@@ -32,7 +32,7 @@ import { PostfixMapKeeper } from "./postfix-map-keeper.ts";
 import { ProxyLogins } from "./proxy-logins.ts";
 import type { AuthSettings } from "./settings.ts";
 
-runChild("auth", async (given, { log, listenerFds, send }) => {
+runChild("auth", async (given, { log, send }) => {
   let settings = given;
   const throttle = new LoginThrottle(settings);
   let rehasher = rehasherOf(settings, log);
@@ -115,18 +115,15 @@ runChild("auth", async (given, { log, listenerFds, send }) => {
     answer: (asked, isAwaited) => proxyLogins.answer(asked, isAwaited),
     onEvent: (event) => logAuthHttpEvent(log, event),
   });
-  const mtaServers = [
+  const servers = [
+    forLogin,
     ...Array<AuthServer>(settings.saslSockets).fill(forMta),
     ...Array<SocketmapServer>(settings.socketmapSockets).fill(forMaps),
     ...Array<AuthHttpServer>(settings.authHttpSockets).fill(forNginx),
   ];
-  const servers = await Promise.all(
-    [forLogin, ...mtaServers].map((server, index) =>
-      serveFd(listenerFds[index]!, { allowHalfOpen: server === forMaps }, (socket) => server.serve(socket)),
-    ),
-  );
-
   return {
+    accept: (socket, index) => servers[index]?.serve(socket),
+    allowsHalfOpen: (index) => servers[index] === forMaps,
     answers: [throttle.answers, history.answers],
     configure: async (changed) => {
       const previous = accounts;
@@ -157,8 +154,21 @@ runChild("auth", async (given, { log, listenerFds, send }) => {
       await previous.passwdFile.close();
     },
     placed: (id, answer) => requests.answered(id, answer),
+    retire: async () => {
+      forLogin.retire("tell");
+      forMta.retire("close");
+      forMaps.retire();
+      await keeper.close();
+      return throttle.handOver();
+    },
+    succeed: (handed) => {
+      if (!throttle.succeed(handed))
+        log.warn("the process before this one left no failures, counting begins anew");
+    },
+    whenIdle: async () => {
+      await Promise.all([forLogin, forMta, forMaps, forNginx].map((server) => server.whenIdle()));
+    },
     drain: async () => {
-      for (const server of servers) server.close();
       forLogin.close();
       forMta.close();
       forMaps.close();

@@ -1,23 +1,53 @@
-// What every child process of master does alike: waits for its settings, serves, drains when told or when master is
-// gone. Runs in auth, login and mailbox processes, as their final user.
+// What every child process of master does alike: waits for its settings, serves, makes room for a successor, drains when
+// told or when master is gone. Runs in auth, login and mailbox processes, as their final user.
 import * as net from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { type Handlers, isStreaming, type Question } from "../control/questions.ts";
 import { harden } from "../host/harden.ts";
 import { createLog, type Log } from "../log/log.ts";
 import { Channel } from "./channel.ts";
 import { FellowWorkers } from "./fellow-workers.ts";
 import { Answering } from "./inquiries.ts";
+import { watchMemory } from "./memory-watch.ts";
 import { ownStats, processAnswers } from "./process-answers.ts";
 import type { Counts } from "./session-limits.ts";
-import { type Role, type SettingsOf, settingsSchemas, type ToMaster, toChild } from "./settings.ts";
+import {
+  type OwnSettings,
+  ownSettingsIn,
+  type Role,
+  type SettingsOf,
+  settingsSchemas,
+  type ToMaster,
+  toChild,
+} from "./settings.ts";
 import type { StatsMessage } from "./stats-requests.ts";
 import type { PlaceAnswer } from "./user-mailboxes.ts";
 
 export interface ChildService<Settings> {
+  /**
+   * @param index of the socket it came by, in the order in which they were inherited; left out by a service that listens by
+   * itself
+   */
+  accept?(socket: net.Socket, index: number): void;
+  /**
+   * Whether a client that closes its sending side still gets its answers, and the session ends the connection, which is so
+   * where this is left out; otherwise its end is ours.
+   */
+  allowsHalfOpen?(index: number): boolean;
   /** After a reload; sessions that begin from now on follow the new settings. */
   configure(settings: Settings): void | Promise<void>;
   /** Takes no new work, ends what there is in good order; resolves when nothing is left. */
   drain(): Promise<void>;
+  /**
+   * Another process is about to take over, and nothing is accepted any more. What is under way goes on.
+   *
+   * @returns what its successor has to know, as JSON
+   */
+  retire?(): Promise<unknown>;
+  /** Resolves when nothing is under way any more. */
+  whenIdle(): Promise<void>;
+  /** What the one before it has left; undefined if it could not say. Before the first connection is accepted. */
+  succeed?(handed: unknown): void;
   /** In a login process: what the others have. */
   heardCounts?(counts: Counts): void;
   /** What it can tell pop3-ctl, part by part. */
@@ -66,6 +96,9 @@ export function runChild<R extends Role>(
   let log = createLog(role, "info");
   let service: Promise<ChildService<SettingsOf<R>>> | undefined;
   let answering: Answering | undefined;
+  let own: OwnSettings;
+  let listening: readonly net.Server[] = [];
+  let isRetiring = false;
   let isDraining = false;
   const fellows = new FellowWorkers((message) => send(message));
 
@@ -85,10 +118,21 @@ export function runChild<R extends Role>(
     });
   };
 
+  const listen = async (running: ChildService<SettingsOf<R>>): Promise<void> => {
+    if (running.accept === undefined) return;
+    listening = await Promise.all(listenerFds.map((fd, index) => serveFd(fd, index, running)));
+    if (isDraining) stopListening();
+  };
+  const stopListening = (): void => {
+    for (const server of listening) server.close();
+    listening = [];
+  };
+
   const drain = (): void => {
     if (isDraining) return;
     isDraining = true;
     if (service === undefined) process.exit(0);
+    stopListening();
     service
       .then((running) => running.drain())
       .then(sayLastStats)
@@ -96,6 +140,23 @@ export function runChild<R extends Role>(
         () => process.exit(0),
         (error: unknown) => fail(error, "draining failed"),
       );
+  };
+
+  const takeOver = async (handed: unknown): Promise<void> => {
+    const running = await service;
+    if (running === undefined) return;
+    running.succeed?.(handed);
+    await listen(running);
+  };
+
+  const retire = async (): Promise<void> => {
+    const running = await service;
+    if (running === undefined || isRetiring || isDraining) return;
+    isRetiring = true;
+    stopListening();
+    send({ kind: "retired", handed: await running.retire?.() });
+    await Promise.race([running.whenIdle(), delay(own.retireTimeMs)]);
+    drain();
   };
 
   // A fault in an answer is nobody's trouble but the asker's.
@@ -125,6 +186,14 @@ export function runChild<R extends Role>(
     if (message.data.kind === "drain") return drain();
     if (message.data.kind === "ask") return answer(message.data.id, message.data.question);
     if (message.data.kind === "cancel") return answering?.cancel(message.data.id);
+    if (message.data.kind === "retire") {
+      retire().catch((error: unknown) => fail(error, "retiring failed"));
+      return;
+    }
+    if (message.data.kind === "take-over") {
+      takeOver(message.data.handed).catch((error: unknown) => fail(error, "cannot take over"));
+      return;
+    }
     if (message.data.kind === "ping") return send({ kind: "pong" });
     if (message.data.kind === "stats-kept") return statsKept();
     if (message.data.kind === "sessions-elsewhere") {
@@ -148,19 +217,28 @@ export function runChild<R extends Role>(
     const settings = settingsSchemas[role].safeParse(message.data.settings);
     if (!settings.success) return fail(settings.error, "malformed settings from master");
     const given = settings.data as SettingsOf<R>;
-    const { logLevel } = "login" in given ? given.login : given;
+    own = ownSettingsIn(given);
     if (service !== undefined) {
-      log.level = logLevel;
+      log.level = own.logLevel;
       service
         .then((running) => running.configure(given))
         .catch((error: unknown) => fail(error, "reload failed"));
       return;
     }
-    log = createLog(role, logLevel);
+    log = createLog(role, own.logLevel);
     service = start(given, { log, listenerFds, fellows, send });
-    service.then(
+    const { isSuccessor = false } = message.data;
+    const begun = service.then(async (running) => {
+      if (!isSuccessor) await listen(running);
+      return running;
+    });
+    begun.then(
       ({ answers = [] }) => {
         answering = new Answering([processAnswers(role), ...answers]);
+        watchMemory({
+          maxBytes: () => own.maxMemoryBytes,
+          onOver: (rssBytes) => send({ kind: "over-memory", rssBytes }),
+        });
         send({ kind: "ready" });
       },
       (error: unknown) => fail(error, "cannot start"),
@@ -183,18 +261,16 @@ export function runChild<R extends Role>(
   process.on("unhandledRejection", (error) => fail(error, "uncaught fault"));
 }
 
-/**
- * Serves on an inherited socket; resolves when it listens.
- *
- * @param allowHalfOpen whether a client that closes its sending side still gets its answers, and the session ends the
- * connection; otherwise its end is ours
- */
-export function serveFd(
+/** Serves on an inherited socket; resolves when it listens. */
+function serveFd(
   fd: number,
-  { allowHalfOpen }: { readonly allowHalfOpen: boolean },
-  onConnection: (socket: net.Socket) => void,
+  index: number,
+  service: Pick<ChildService<never>, "accept" | "allowsHalfOpen">,
 ): Promise<net.Server> {
-  const server = net.createServer({ allowHalfOpen, noDelay: true }, onConnection);
+  const allowHalfOpen = service.allowsHalfOpen?.(index) ?? true;
+  const server = net.createServer({ allowHalfOpen, noDelay: true }, (socket) =>
+    service.accept?.(socket, index),
+  );
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     // Beside `fd`, Node takes the backlog as an argument only.

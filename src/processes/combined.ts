@@ -1,12 +1,12 @@
 // A worker, when `server.processes` is "combined": login and mailbox in one process, run as the one owner of all mail.
 // Faster, and a client's first octets are parsed with the right to read mail.
-import { runChild, serveFd } from "./child.ts";
+import { runChild } from "./child.ts";
 import { handOverByCall } from "./hand-over.ts";
 import { LoginService } from "./login-service.ts";
 import { MailboxService } from "./mailbox-service.ts";
 import { tracing } from "./tracing.ts";
 
-runChild("combined", async (settings, { log, listenerFds, fellows, send }) => {
+runChild("combined", async (settings, { log, fellows, send }) => {
   const mailboxes = new MailboxService(settings.mailbox, log, { fellows });
   const logins = new LoginService(settings.login, {
     handOver: handOverByCall(mailboxes),
@@ -16,20 +16,19 @@ runChild("combined", async (settings, { log, listenerFds, fellows, send }) => {
     log,
   });
   await logins.ready;
-  const servers = await Promise.all(
-    listenerFds.map((fd, index) =>
-      serveFd(fd, { allowHalfOpen: true }, (socket) => logins.accept(socket, index)),
-    ),
-  );
   return {
+    accept: (socket, index) => logins.accept(socket, index),
     answers: [tracing.answers, mailboxes.answers, logins.answers],
     heardCounts: (counts) => logins.heardCounts(counts),
     configure: (changed) => {
       mailboxes.configure(changed.mailbox);
       logins.configure(changed.login);
     },
+    whenIdle: async () => {
+      await logins.whenIdle();
+      await mailboxes.whenIdle();
+    },
     drain: async () => {
-      for (const server of servers) server.close();
       await Promise.all([mailboxes.drain(), logins.drain()]);
     },
   };

@@ -1,6 +1,6 @@
-// Asks the other workers which of them has a maildrop, and to let go of it when its session is idle: with
-// `server.processes = "combined"` a client's next connection may come to another worker. Master passes the questions on
-// and reads none of them.
+// Asks the other processes for the same accounts which of them has a maildrop, and to let go of it when its session is idle:
+// with `server.processes = "combined"` a client's next connection may come to another worker, and a mailbox process that
+// is replaced keeps its sessions. Master passes the questions on and reads none of them.
 import { z } from "zod";
 
 /** A session that has a maildrop, as another worker tells it. */
@@ -22,12 +22,12 @@ export const askHolder = z.strictObject({
   maildir: z.string(),
 });
 
-/** Back again, from the one that has it. */
+/** Back again, from the one that has it; from master, without a holder, where there is nobody else to ask. */
 export const tellHolder = z.strictObject({
   kind: z.literal("tell-holder"),
   id: z.int(),
   asker: z.string(),
-  holder,
+  holder: holder.optional(),
 });
 
 export type FellowMessage = z.infer<typeof askHolder> | z.infer<typeof tellHolder>;
@@ -76,15 +76,27 @@ export class FellowWorkers {
   }
 }
 
-/** In master. @param workers by name, each with a way to send it a message */
-export function passOn(
-  from: string,
-  message: FellowMessage,
-  workers: Iterable<{ readonly name: string; send(message: FellowMessage): void }>,
-): void {
-  for (const worker of workers) {
-    if (message.kind === "ask-holder" && worker.name !== from) worker.send({ ...message, asker: from });
-    if (message.kind === "tell-holder" && worker.name === message.asker) worker.send(message);
+/** A process, as those who pass messages on see it. */
+export interface FellowWorker {
+  /** Of this process alone. */
+  readonly key: string;
+  send(message: FellowMessage): void;
+}
+
+/** In master. @param workers all of them, with the one that asks or tells */
+export function passOn(from: FellowWorker, message: FellowMessage, workers: readonly FellowWorker[]): void {
+  switch (message.kind) {
+    case "ask-holder": {
+      const others = workers.filter((worker) => worker !== from);
+      for (const worker of others) worker.send({ ...message, asker: from.key });
+      if (others.length === 0) from.send({ kind: "tell-holder", id: message.id, asker: from.key });
+      return;
+    }
+    case "tell-holder":
+      for (const worker of workers) if (worker.key === message.asker) worker.send(message);
+      return;
+    default:
+      message satisfies never;
   }
 }
 

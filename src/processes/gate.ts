@@ -14,7 +14,6 @@ import { type Counts, type Excess, type SessionLimit, SessionLimits } from "./se
 export interface GateSettings {
   readonly maxSessions: number;
   readonly maxSessionsPerAddress: number;
-  readonly loginProcesses: number;
   readonly language: LanguageTag;
 }
 
@@ -46,10 +45,7 @@ export class Gate {
     this.#maxRefusing = Math.min(MAX_REFUSING, Math.floor(this.#openFiles / 8));
     this.#log = log;
     this.#limitLog = new LimitLog(log);
-    this.#limits = new SessionLimits(
-      this.#optionsOf(settings),
-      settings.loginProcesses > 1 ? (counts) => tell(counts) : undefined,
-    );
+    this.#limits = new SessionLimits(this.#optionsOf(settings), (counts) => tell(counts));
     this.configure(settings);
   }
 

@@ -5,6 +5,7 @@ import type * as net from "node:net";
 import { AuthClient, type AuthClientEvent } from "../auth/client.ts";
 import { count, measure } from "../control/counters.ts";
 import type { Handlers } from "../control/questions.ts";
+import { OpenSet, whenAllEmpty } from "../host/open-set.ts";
 import type { Log } from "../log/log.ts";
 import { TlsEndpoint } from "../net/tls-endpoint.ts";
 import { Arrivals, type Client, plainClient } from "./arrival.ts";
@@ -21,14 +22,14 @@ export class LoginService {
   readonly #handOver: HandOver;
   readonly #gate: Gate;
   /** On their way through PROXY header and handshake. */
-  readonly #arriving = new Set<net.Socket>();
-  readonly #sessions = new Set<AuthorizationSession>();
+  readonly #arriving = new OpenSet<net.Socket>();
+  /** Those that were handed over, too. */
+  readonly #sessions = new OpenSet<AuthorizationSession>();
   /** Resolves once auth has told its mechanisms, since earlier clients would be offered none; or when it takes too long. */
   readonly ready: Promise<void>;
   #settings: LoginSettings;
   #arrivals: Arrivals;
   #isDraining = false;
-  #onEmpty: (() => void) | undefined;
 
   constructor(
     settings: LoginSettings,
@@ -143,10 +144,7 @@ export class LoginService {
       auth: this.#auth,
       handOver: this.#handOver,
       log: this.#log,
-      onOver: () => {
-        this.#sessions.delete(session);
-        if (this.#sessions.size === 0) this.#onEmpty?.();
-      },
+      onOver: () => this.#sessions.delete(session),
     });
     this.#sessions.add(session);
     if (this.#isDraining) session.drain();
@@ -169,21 +167,21 @@ export class LoginService {
     },
   };
 
+  /** Resolves when no client is left by itself, those in the TRANSACTION state included. */
+  whenIdle(): Promise<void> {
+    return whenAllEmpty(this.#arriving, this.#sessions);
+  }
+
   /** Resolves when no client is left, those in the TRANSACTION state included. */
   async drain(): Promise<void> {
     this.#isDraining = true;
     for (const socket of this.#arriving) socket.destroy();
-    if (this.#sessions.size > 0) {
-      const empty = new Promise<void>((resolve) => {
-        this.#onEmpty = resolve;
-      });
-      for (const session of this.#sessions) session.drain();
-      const timer = setTimeout(() => {
-        for (const session of this.#sessions) session.destroy();
-      }, this.#settings.drainTimeMs + RELAY_GRACE_MS);
-      await empty;
-      clearTimeout(timer);
-    }
+    for (const session of this.#sessions) session.drain();
+    const timer = setTimeout(() => {
+      for (const session of this.#sessions) session.destroy();
+    }, this.#settings.drainTimeMs + RELAY_GRACE_MS);
+    await this.#sessions.whenEmpty();
+    clearTimeout(timer);
     this.#auth.close();
   }
 }

@@ -1,6 +1,7 @@
 // The throttle at work in the auth process: lets attempts wait for their turn, and holds refusals back. One for POP3 and
 // for the MTAs, and the same one over a reload.
 import { setTimeout as delay } from "node:timers/promises";
+import { z } from "zod";
 import { type Attempt, type RunningAttempt, Throttle } from "../accounts/throttle.ts";
 import { measure } from "../control/counters.ts";
 import type { AnswerOf, Handlers } from "../control/questions.ts";
@@ -80,6 +81,19 @@ export class LoginThrottle {
       }));
   }
 
+  /** For the auth process that takes over. */
+  handOver(): Handed {
+    const all = this.#throttle.export(performance.now(), 2 * MAX_HANDED);
+    return all.filter(({ account }) => account.length <= MAX_ACCOUNT).slice(0, MAX_HANDED);
+  }
+
+  /** @returns false when what the process before left cannot be read */
+  succeed(left: unknown): boolean {
+    const counted = handed.safeParse(left);
+    if (counted.success) this.#throttle.import(counted.data, performance.now());
+    return counted.success;
+  }
+
   /** @param whom an account, or an address; everybody if undefined. @returns how many were counted */
   clear(whom: string | undefined): number {
     const network =
@@ -125,6 +139,27 @@ export class LoginThrottle {
     stop.abort();
   }
 }
+
+const milliseconds = z.int().nonnegative();
+
+/** No account's name is longer; what guessers come up with may be. */
+const MAX_ACCOUNT = 255;
+
+const handed = z.array(
+  z.strictObject({
+    kind: z.enum(["network", "account", "pair"]),
+    account: z.string().max(MAX_ACCOUNT),
+    network: z.string().max(64).optional(),
+    failures: z.int().positive(),
+    agoMs: milliseconds,
+    waitMs: milliseconds,
+  }),
+);
+
+type Handed = z.infer<typeof handed>;
+
+/** The worst; all of them fit into one message. */
+const MAX_HANDED = 1_000;
 
 /** Nobody reads more. */
 const MAX_LISTED = 1_000;

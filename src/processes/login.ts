@@ -1,11 +1,11 @@
 // A login process, run as `dewey-login`: accepts clients, AUTHORIZATION state, then relays octets to and from the
 // mailbox process. Its sockets are the listening ones.
-import { runChild, serveFd } from "./child.ts";
+import { runChild } from "./child.ts";
 import { handOverByRelay } from "./hand-over.ts";
 import { LoginService } from "./login-service.ts";
 import { tracing } from "./tracing.ts";
 
-runChild("login", async (settings, { log, listenerFds, send }) => {
+runChild("login", async (settings, { log, send }) => {
   const service = new LoginService(settings, {
     handOver: handOverByRelay(settings.runtimeDir, settings),
     // The client's, and the one to the mailbox process.
@@ -14,18 +14,12 @@ runChild("login", async (settings, { log, listenerFds, send }) => {
     log,
   });
   await service.ready;
-  const servers = await Promise.all(
-    listenerFds.map((fd, index) =>
-      serveFd(fd, { allowHalfOpen: true }, (socket) => service.accept(socket, index)),
-    ),
-  );
   return {
+    accept: (socket, index) => service.accept(socket, index),
     answers: [tracing.answers, service.answers],
     heardCounts: (counts) => service.heardCounts(counts),
     configure: (changed) => service.configure(changed),
-    drain: () => {
-      for (const server of servers) server.close();
-      return service.drain();
-    },
+    whenIdle: () => service.whenIdle(),
+    drain: () => service.drain(),
   };
 });

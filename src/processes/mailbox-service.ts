@@ -4,6 +4,7 @@ import type * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { count, measure } from "../control/counters.ts";
 import type { Handlers } from "../control/questions.ts";
+import { OpenSet, whenAllEmpty } from "../host/open-set.ts";
 import type { Log } from "../log/log.ts";
 import { Maildrop, type OpenResult } from "../maildir/maildrop.ts";
 import type { MaildropOptions } from "../maildir/maildrop-options.ts";
@@ -19,7 +20,7 @@ import { LimitLog } from "./limit-log.ts";
 import { logMaildropEvent } from "./maildrop-log.ts";
 import { POP3_IMPLEMENTATION } from "./offered.ts";
 import type { MailboxSettings } from "./settings.ts";
-import { type Ticket, TicketCounter } from "./ticket.ts";
+import { type Ticket, TicketCounter, type UsedTickets, usedTickets } from "./ticket.ts";
 import { TransactionSession } from "./transaction-session.ts";
 
 export type Admission =
@@ -39,7 +40,9 @@ export class MailboxService {
   readonly #isRelayed: boolean;
   readonly #limitLog: LimitLog;
   readonly #tickets: TicketCounter;
-  readonly #sessions = new Set<TransactionSession>();
+  readonly #sessions = new OpenSet<TransactionSession>();
+  /** On their way to a session. */
+  readonly #admissions = new OpenSet<Promise<Admission>>();
   readonly #history = new History();
   readonly #snapshots = new SnapshotCache();
   /** Maildir → the session that has it locked. */
@@ -48,7 +51,6 @@ export class MailboxService {
   readonly #opening = new Map<string, number>();
   #settings: MailboxSettings;
   #isDraining = false;
-  #onEmpty: (() => void) | undefined;
   /** Told after each session's end. */
   onSessionOver: (() => void) | undefined;
 
@@ -90,6 +92,16 @@ export class MailboxService {
 
   /** Checks the ticket, and opens and locks its maildrop. */
   async admit(sealedTicket: string, choices: Choices): Promise<Admission> {
+    const admission = this.#admit(sealedTicket, choices);
+    this.#admissions.add(admission);
+    try {
+      return await admission;
+    } finally {
+      this.#admissions.delete(admission);
+    }
+  }
+
+  async #admit(sealedTicket: string, choices: Choices): Promise<Admission> {
     const { texts } = speechOf(choices.language, this.#settings.language);
     if (this.#isDraining) return { kind: "refused", reply: err(texts.shuttingDown, "SYS/TEMP") };
     const redemption = this.#tickets.redeem(sealedTicket, this.#now());
@@ -172,7 +184,6 @@ export class MailboxService {
         this.#sessions.delete(session);
         if (this.#holders.get(ticket.maildir) === session) this.#holders.delete(ticket.maildir);
         this.onSessionOver?.();
-        if (this.#sessions.size === 0) this.#onEmpty?.();
       },
     });
     this.#sessions.add(session);
@@ -265,18 +276,32 @@ export class MailboxService {
     return { ...holder, isEnding };
   }
 
+  /** For a successor: the tickets that it must not take again. */
+  usedTickets(): UsedTickets {
+    return this.#tickets.used(this.#now());
+  }
+
+  /** @param handed what `usedTickets` of the one before it said */
+  succeed(handed: unknown): void {
+    const used = usedTickets.safeParse(handed);
+    if (used.success) this.#tickets.succeed(used.data);
+    else
+      this.#log.warn("the process before this one left no list of used tickets, older tickets are refused");
+  }
+
+  /** Resolves when no session is left by itself. */
+  whenIdle(): Promise<void> {
+    return whenAllEmpty(this.#admissions, this.#sessions);
+  }
+
   /** Ends all sessions in good order; those that take longer than `limits.drain_time` are cut off. */
   async drain(): Promise<void> {
     this.#isDraining = true;
-    if (this.#sessions.size === 0) return;
-    const empty = new Promise<void>((resolve) => {
-      this.#onEmpty = resolve;
-    });
     for (const session of this.#sessions) session.drain();
     const timer = setTimeout(() => {
       for (const session of this.#sessions) session.destroy();
     }, this.#settings.drainTimeMs);
-    await empty;
+    await this.#sessions.whenEmpty();
     clearTimeout(timer);
   }
 }

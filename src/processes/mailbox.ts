@@ -1,18 +1,22 @@
 // A mailbox process, run as the mail's owner: TRANSACTION and UPDATE states on that owner's Maildirs. It never sees a
 // password and serves nobody without a ticket. Its one socket is for our login processes.
 import type * as net from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { OpenSet } from "../host/open-set.ts";
 import type { Log } from "../log/log.ts";
 import { endGently } from "../net/end-gently.ts";
-import { runChild, serveFd } from "./child.ts";
+import { runChild } from "./child.ts";
 import { MailboxService } from "./mailbox-service.ts";
 import { parsePresented } from "./presented-ticket.ts";
 import type { MailOwner } from "./settings.ts";
 import { MAX_TICKET_OCTETS } from "./ticket.ts";
 import { tracing } from "./tracing.ts";
 
-runChild("mailbox", async (settings, { log, listenerFds, send }) => {
+runChild("mailbox", async (settings, { log, fellows, send }) => {
   if (settings.owner !== undefined) holdTo(settings.owner);
-  const service = new MailboxService(settings, log, { isRelayed: true });
+  const service = new MailboxService(settings, log, { fellows, isRelayed: true });
+  /** Connections that have not shown their ticket yet. */
+  const arriving = new OpenSet<net.Socket>();
   let admitting = 0;
   // Master ends the process of one owner when it is idle.
   const report = (presented: number): void => {
@@ -20,28 +24,35 @@ runChild("mailbox", async (settings, { log, listenerFds, send }) => {
     send({ kind: "sessions", open: service.openSessions + admitting, presented });
   };
   service.onSessionOver = () => report(0);
-  const servers = await Promise.all(
-    listenerFds.map((fd) =>
-      serveFd(fd, { allowHalfOpen: true }, (socket) => {
-        readTicket(socket, async (ticket, read) => {
-          admitting++;
-          report(1);
-          await begin(service, log, socket, ticket, read);
-          admitting--;
-          report(0);
-        });
-      }),
-    ),
-  );
   return {
+    accept: (socket) => {
+      arriving.add(socket);
+      socket.once("close", () => arriving.delete(socket));
+      readTicket(socket, async (ticket, read) => {
+        admitting++;
+        report(1);
+        const admission = begin(service, log, socket, ticket, read);
+        arriving.delete(socket);
+        await admission;
+        admitting--;
+        report(0);
+      });
+    },
     answers: [tracing.answers, service.answers],
     configure: (changed) => service.configure(changed),
-    drain: () => {
-      for (const server of servers) server.close();
-      return service.drain();
+    // Login processes show tickets at once: when these are redeemed, no other one can be any more.
+    retire: async () => {
+      await Promise.race([arriving.whenEmpty(), delay(TICKET_PATIENCE_MS)]);
+      for (const socket of arriving) socket.destroy();
+      return service.usedTickets();
     },
+    whenIdle: () => service.whenIdle(),
+    succeed: (handed) => service.succeed(handed),
+    drain: () => service.drain(),
   };
 });
+
+const TICKET_PATIENCE_MS = 1_000;
 
 /** @throws when this process does not run as the owner, or has more rights than the owner's one group gives */
 function holdTo({ uid, gid }: MailOwner): void {

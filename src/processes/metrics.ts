@@ -25,6 +25,9 @@ runChild("metrics", async (settings, { listenerFds, send }) => {
   );
   return {
     statsCame: (message) => requests.came(message),
+    whenIdle: async () => {
+      await Promise.all(servers.map((server) => server.close()));
+    },
     configure: (changed) => {
       allowed = networksOf(changed.allowNets);
     },

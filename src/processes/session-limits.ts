@@ -43,7 +43,7 @@ export class SessionLimits {
   #options: SessionLimitOptions;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param tell tells master; undefined where there is no other login process */
+  /** @param tell tells master; undefined where nobody else counts */
   constructor(options: SessionLimitOptions, tell?: (counts: Counts) => void) {
     this.#options = options;
     this.#tell = tell;

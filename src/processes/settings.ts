@@ -21,8 +21,17 @@ const mailOwner = z.strictObject({ uid: hostId, gid: hostId });
 
 const address = z.strictObject({ host: z.string(), port: z.int() });
 
-const authSettings = z.strictObject({
+/** What every process is given. */
+const ownSettings = {
   logLevel,
+  /** Above this it asks to be replaced. */
+  maxMemoryBytes: z.int().positive(),
+  /** How long it may go on with its sessions when it has been replaced. */
+  retireTimeMs: milliseconds,
+};
+
+const authSettings = z.strictObject({
+  ...ownSettings,
   passwdFile: z.string(),
   maildir: z.string(),
   failureDelayMs: milliseconds,
@@ -64,7 +73,7 @@ const authSettings = z.strictObject({
 });
 
 const mailboxSettings = z.strictObject({
-  logLevel,
+  ...ownSettings,
   serverName: z.string(),
   language: z.enum(LANGUAGE_TAGS),
   /** The process's name, as tickets have it. */
@@ -105,7 +114,7 @@ const tlsSettings = z.strictObject({
 });
 
 const loginSettings = z.strictObject({
-  logLevel,
+  ...ownSettings,
   serverName: z.string(),
   language: z.enum(LANGUAGE_TAGS),
   runtimeDir: z.string(),
@@ -118,8 +127,6 @@ const loginSettings = z.strictObject({
   tls: tlsSettings.optional(),
   plaintextWithoutTls: z.enum(["never", "loopback", "always"]),
   loginTimeMs: milliseconds,
-  /** Of this kind: with them it shares the limits of sessions. */
-  loginProcesses: z.int().positive(),
   maxSessions: z.int().positive(),
   maxSessionsPerAddress: z.int().positive(),
   stallTimeMs: milliseconds,
@@ -128,7 +135,7 @@ const loginSettings = z.strictObject({
   drainTimeMs: milliseconds,
 });
 
-const metricsSettings = z.strictObject({ logLevel, allowNets: z.array(z.string()) });
+const metricsSettings = z.strictObject({ ...ownSettings, allowNets: z.array(z.string()) });
 
 const combinedSettings = z.strictObject({ login: loginSettings, mailbox: mailboxSettings });
 
@@ -148,6 +155,13 @@ export const settingsSchemas = {
   metrics: metricsSettings,
 } as const;
 
+export type OwnSettings = Pick<LoginSettings, keyof typeof ownSettings>;
+
+/** Of whichever role. */
+export function ownSettingsIn(settings: SettingsOf<Role>): OwnSettings {
+  return "login" in settings ? settings.login : settings;
+}
+
 export type Role = keyof typeof settingsSchemas;
 export type SettingsOf<R extends Role> = z.infer<(typeof settingsSchemas)[R]>;
 
@@ -156,8 +170,17 @@ const id = z.int().positive();
 
 /** Master to child. `configure` comes first, and again after a reload. */
 export const toChild = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("configure"), settings: z.unknown() }),
+  z.strictObject({
+    kind: z.literal("configure"),
+    settings: z.unknown(),
+    /** It accepts nothing before it is told to take over from another process. */
+    isSuccessor: z.literal(true).optional(),
+  }),
   z.strictObject({ kind: z.literal("drain") }),
+  /** Another process takes over: nothing new, and the end with the last session. */
+  z.strictObject({ kind: z.literal("retire") }),
+  /** What that one has left for its successor, if it could still say. */
+  z.strictObject({ kind: z.literal("take-over"), handed: z.unknown().optional() }),
   askHolder,
   tellHolder,
   sessionsElsewhere,
@@ -194,6 +217,10 @@ export const toMaster = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("last-stats"), answer: z.unknown() }),
   /** From metrics: it wants to know what all processes have counted. */
   z.strictObject({ kind: z.literal("ask-stats") }),
+  /** Said again as long as it is true. */
+  z.strictObject({ kind: z.literal("over-memory"), rssBytes: z.int().positive() }),
+  /** It accepts nothing any more. Its successor checks what it left; master only passes it on. */
+  z.strictObject({ kind: z.literal("retired"), handed: z.unknown().optional() }),
   /** From auth: the mailbox process for this owner is about to be needed. */
   z.strictObject({ kind: z.literal("place"), id: id, owner: mailOwner }),
   /** From the mailbox process of one owner: how many sessions it has, and how many tickets it was shown since it last told. */
@@ -217,9 +244,17 @@ export interface AuthInheritance
   readonly ticketKey: string;
 }
 
+function ownSettingsOf({ log, limits }: Config) {
+  return {
+    logLevel: log.level,
+    maxMemoryBytes: limits.process_memory * 1024,
+    retireTimeMs: limits.retire_time,
+  };
+}
+
 export function authSettingsOf(config: Config, inheritance: AuthInheritance): AuthSettings {
   return {
-    logLevel: config.log.level,
+    ...ownSettingsOf(config),
     passwdFile: config.auth.passwd_file,
     maildir: config.mail.maildir,
     expireDays: config.mail.expire,
@@ -236,6 +271,8 @@ export function authSettingsOf(config: Config, inheritance: AuthInheritance): Au
     maxUselessCommands: config.limits.useless_commands_before_login,
     postfixMaps: config.mta.postfix_maps,
     verificationMemoryKib: config.auth.verification_memory,
+    // What verifications hold for a moment comes and goes.
+    maxMemoryBytes: ownSettingsOf(config).maxMemoryBytes + config.auth.verification_memory * 1024,
     rehashOnLogin: config.auth.rehash_on_login,
     hashPolicy: hashPolicyOf(config),
     ...inheritance,
@@ -249,7 +286,7 @@ export function mailboxSettingsOf(
   whose: number | MailOwner,
 ): MailboxSettings {
   return {
-    logLevel: config.log.level,
+    ...ownSettingsOf(config),
     serverName: config.server.name,
     language: config.server.language,
     ...(typeof whose === "number" ? { place: nthPlace(whose) } : { place: placeOf(whose), owner: whose }),
@@ -284,7 +321,7 @@ export function listenersOf({ server }: Config): readonly (Listener & { readonly
 /** @param tls with private keys and ticket keys, for login processes alone */
 export function loginSettingsOf(config: Config, tls: TlsSettings | undefined): LoginSettings {
   return {
-    logLevel: config.log.level,
+    ...ownSettingsOf(config),
     serverName: config.server.name,
     language: config.server.language,
     runtimeDir: config.server.runtime_dir,
@@ -300,7 +337,6 @@ export function loginSettingsOf(config: Config, tls: TlsSettings | undefined): L
     },
     plaintextWithoutTls: config.auth.plaintext_without_tls,
     loginTimeMs: config.limits.login_time,
-    loginProcesses: config.server.login_processes,
     maxSessions: config.limits.sessions,
     maxSessionsPerAddress: config.limits.sessions_per_address,
     stallTimeMs: config.limits.stall_time,
@@ -310,6 +346,6 @@ export function loginSettingsOf(config: Config, tls: TlsSettings | undefined): L
   };
 }
 
-export function metricsSettingsOf({ log, metrics }: Config): MetricsSettings {
-  return { logLevel: log.level, allowNets: metrics.allow_nets };
+export function metricsSettingsOf(config: Config): MetricsSettings {
+  return { ...ownSettingsOf(config), allowNets: config.metrics.allow_nets };
 }

@@ -1,41 +1,16 @@
-// Keeps one child process running: starts it by exec with its final user and a bare environment, restarts it with
-// back-off when it ends, drains it. Runs in master; restarting loses no connection that waits in a backlog, because
-// the listening sockets stay open in master.
-import { type ChildProcess, spawn } from "node:child_process";
-import type { Socket } from "node:net";
-import { fileURLToPath } from "node:url";
+// Keeps one child process running: restarts it with back-off when it ends, has a successor take over from one that takes too
+// much memory, drains it. Runs in master; neither loses a connection that waits in a backlog, because the listening
+// sockets stay open in master.
 import { count } from "../control/counters.ts";
-import type { Question } from "../control/questions.ts";
-import type { HostUser } from "../host/user-database.ts";
 import type { Log } from "../log/log.ts";
-import type { BoundSocket } from "../net/listen.ts";
-import { Channel } from "./channel.ts";
-import { OWN_USER } from "./child.ts";
-import type { FellowMessage } from "./fellow-workers.ts";
-import type { Inquiries, Respondent } from "./inquiries.ts";
+import { passOn } from "./fellow-workers.ts";
+import type { Inquiries } from "./inquiries.ts";
 import type { Probed } from "./liveness.ts";
-import type { Counts, SessionSums } from "./session-limits.ts";
-import { type MailOwner, type Role, type ToChild, toMaster } from "./settings.ts";
+import { type ChildReports, RunningChild, type RunningChildOptions } from "./running-child.ts";
 
-export interface ChildDescription {
-  readonly role: Role;
-  /** For people: "mailbox 0". */
-  readonly name: string;
-  readonly sockets: readonly BoundSocket[];
-  /** Undefined: the starter's own. */
-  readonly user: HostUser | undefined;
-  /** Size of libuv's thread pool; its own default, 4, where undefined. */
-  readonly threads?: number;
-  /** Settings as of now; asked again at each restart and reload. */
-  settings(): unknown;
-  /** Adds up the connections of login processes. */
-  readonly sums?: SessionSums;
-  /** A worker says something to its fellows. */
-  readonly onFellowMessage?: (message: FellowMessage) => void;
-  /** Auth: a mailbox process is needed for this owner. */
-  onPlace?(id: number, owner: MailOwner): void;
-  /** Metrics: it wants to know what all processes have counted. */
-  onAskStats?(): void;
+export interface ChildDescription extends RunningChildOptions {
+  /** Other children that serve the same accounts as this one; only itself, while it is being replaced, if left out. */
+  fellows?(): readonly SupervisedChild[];
   /** The mailbox process of one owner: sessions it has, tickets it was shown since it last told. */
   onSessions?(open: number, presented: number): void;
   /** For a child that is started on demand: it ended without having been told to, and is not started again. */
@@ -44,40 +19,52 @@ export interface ChildDescription {
 
 export type ChildStart = { readonly kind: "serves" } | { readonly kind: "failed"; readonly message: string };
 
+export interface SupervisionOptions {
+  readonly inquiries: Inquiries;
+  /** As of now: how long one that was replaced may take to end. */
+  retirePatienceMs(): number;
+  readonly log: Log;
+  /** Starts a process. */
+  readonly launch?: (
+    description: ChildDescription,
+    reports: ChildReports,
+    context: { readonly inquiries: Inquiries; readonly log: Log; readonly isSuccessor: boolean },
+  ) => RunningChild;
+}
+
 const FIRST_BACK_OFF_MS = 100;
 const LONGEST_BACK_OFF_MS = 10_000;
 
 /** A child that lived this long was well: the next failure starts with the shortest back-off again. */
 const WELL_AFTER_MS = 30_000;
 
-/** Node starts within a second on an idle machine; login waits a minute for auth's answer. */
-const START_PATIENCE_MS = 30_000;
+/** A successor that needs as much again that soon shows that the limit is too low: a third one would change nothing. */
+const NO_USE_AGAIN_FOR_MS = 600_000;
 
-export class SupervisedChild implements Respondent, Probed {
+/** One that is to retire has to say within this time what its successor must know. */
+const HAND_OVER_MS = 5_000;
+
+export class SupervisedChild implements Probed {
   readonly #description: ChildDescription;
+  readonly #options: SupervisionOptions;
   readonly #log: Log;
-  readonly #inquiries: Inquiries;
-  #process: ChildProcess | undefined;
-  #channel: Channel | undefined;
-  #startedAtMs = 0;
-  /** Questions for a sign of life since the last answer. */
-  #unanswered = 0;
-  #isHung = false;
+  /** The one that serves, or will when it has started. */
+  #current: RunningChild | undefined;
+  /** Starts to take its place. */
+  #successor: RunningChild | undefined;
+  /** Had its place before, and has sessions yet. */
+  #retiring: RunningChild | undefined;
+  #handOver: NodeJS.Timeout | undefined;
+  #replaceNotBeforeMs = 0;
   #backOffMs = FIRST_BACK_OFF_MS;
-  #startTimer: NodeJS.Timeout | undefined;
   #restart: NodeJS.Timeout | undefined;
   #isDraining = false;
   #onStarted: ((result: ChildStart) => void) | undefined;
-  #onEnded: (() => void) | undefined;
 
-  constructor(description: ChildDescription, inquiries: Inquiries, log: Log) {
+  constructor(description: ChildDescription, options: SupervisionOptions) {
     this.#description = description;
-    this.#inquiries = inquiries;
-    this.#log = log.child({ child: description.name });
-  }
-
-  get name(): string {
-    return this.#description.name;
+    this.#options = options;
+    this.#log = options.log.child({ child: description.name });
   }
 
   /**
@@ -87,7 +74,7 @@ export class SupervisedChild implements Respondent, Probed {
   start(): Promise<ChildStart> {
     return new Promise((resolve) => {
       this.#onStarted = resolve;
-      this.#spawn();
+      this.#current = this.#launch(false);
     });
   }
 
@@ -96,151 +83,110 @@ export class SupervisedChild implements Respondent, Probed {
     return this.#description.role === "login" || this.#description.role === "combined";
   }
 
+  /** More than one while it is being replaced. */
+  get processes(): readonly RunningChild[] {
+    return [this.#current, this.#successor, this.#retiring].filter((child) => child !== undefined);
+  }
+
   probe(patience: number): boolean {
-    // While it starts, its start has a time of its own.
-    if (this.#process === undefined || this.#startTimer !== undefined) return false;
-    if (this.#unanswered >= patience) {
-      this.#log.error({ childPid: this.#process.pid }, "child gives no sign of life, ending it");
-      this.#isHung = true;
-      this.#process.kill("SIGKILL");
-      return false;
-    }
-    this.#unanswered++;
-    this.send({ kind: "ping" });
-    return this.#unanswered === 1;
+    const answers = this.processes.map((child) => ({ child, isAlive: child.probe(patience) }));
+    return answers.some(({ child, isAlive }) => isAlive && child === this.#current);
   }
 
   reload(): void {
-    this.send({ kind: "configure", settings: this.#description.settings() });
-  }
-
-  ask(id: number, question: Question): boolean {
-    if (this.#channel === undefined) return false;
-    this.send({ kind: "ask", id, question });
-    return true;
-  }
-
-  hear(counts: Counts): void {
-    this.send({ kind: "sessions-elsewhere", counts });
-  }
-
-  cancel(id: number): void {
-    this.send({ kind: "cancel", id });
+    for (const child of this.processes) child.reload();
   }
 
   /** Resolves when the child is gone; it is killed when it takes longer than `patienceMs`. */
-  drain(patienceMs: number): Promise<void> {
+  async drain(patienceMs: number): Promise<void> {
     this.#isDraining = true;
     clearTimeout(this.#restart);
-    const child = this.#process;
-    if (child === undefined) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        this.#log.warn({ patienceMs }, "child did not drain in time, killing it");
-        child.kill("SIGKILL");
-      }, patienceMs);
-      this.#onEnded = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      this.send({ kind: "drain" });
-    });
+    clearTimeout(this.#handOver);
+    await Promise.all(this.processes.map((child) => child.drain(patienceMs)));
   }
 
-  #spawn(): void {
-    const { role, sockets, user, threads } = this.#description;
-    const script = fileURLToPath(new URL(`./${role}${import.meta.url.slice(-3)}`, import.meta.url));
-    this.#startedAtMs = Date.now();
-    this.#unanswered = 0;
-    this.#isHung = false;
-    this.#startTimer = setTimeout(() => this.#process?.kill("SIGKILL"), START_PATIENCE_MS);
-    let child: ChildProcess;
-    try {
-      child = spawn(
-        process.execPath,
-        [script, `${sockets.length}`, ...(user === undefined ? [] : [OWN_USER])],
-        {
-          stdio: ["ignore", "inherit", "inherit", "pipe", ...sockets.map(({ fd }) => fd)],
-          env: childEnvironment(threads),
-          cwd: "/",
-          // With a uid given, libuv also drops all supplementary groups.
-          ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
+  #launch(isSuccessor: boolean): RunningChild {
+    const { inquiries, launch = launchProcess } = this.#options;
+    const child: RunningChild = launch(
+      this.#description,
+      {
+        onReady: () => this.#onReady(child),
+        onOverMemory: (rssBytes) => this.#onOverMemory(child, rssBytes),
+        onRetired: (handed) => {
+          if (child === this.#retiring) this.#takeOver(handed);
         },
-      );
-    } catch (error) {
-      // Node throws what it does not tell by event, such as EPERM (no right to change the user) or ENOMEM.
-      this.#onExit(undefined, (error as Error).message);
-      return;
-    }
-    this.#process = child;
-    this.#channel = new Channel(child.stdio[3] as Socket, {
-      onMessage: (message) => {
-        if (this.#process === child) this.#onMessage(message);
+        onSessions: (presented) => this.#tellSessions(presented),
+        onFellowMessage: (message) => {
+          const fellows = this.#description.fellows?.() ?? [this];
+          passOn(
+            child,
+            message,
+            fellows.flatMap(({ processes }) => processes),
+          );
+        },
+        onEnded: (how) => this.#onEnded(child, how),
       },
-      onBroken: (reason) => {
-        this.#log.error({ childPid: child.pid }, `child ${reason}, ending it`);
-        child.kill("SIGKILL");
-      },
-      // A child that cannot be told to end any more has no reason to go on; one that has ended is not there to be killed.
-      onClose: () => child.kill("SIGKILL"),
-    });
-    child.on("error", (error) => {
-      // A child that was never started has no pid; one that may not be killed (EPERM) is still there.
-      if (child.pid === undefined) this.#onExit(child, error.message);
-      else this.#log.error({ childPid: child.pid, cause: error.message }, "cannot signal child");
-    });
-    child.on("exit", (code, signal) => this.#onExit(child, signal ?? `exit ${code}`));
-    this.send({ kind: "configure", settings: this.#description.settings() });
+      { inquiries, log: this.#log, isSuccessor },
+    );
+    return child;
   }
 
-  #onMessage(raw: unknown): void {
-    const message = toMaster.safeParse(raw);
-    if (!message.success) {
-      this.#log.error("malformed message from child, ending it");
-      this.#process?.kill("SIGKILL");
+  #onReady(child: RunningChild): void {
+    if (child === this.#successor && !this.#isDraining) this.#replaceBy(child);
+    this.#settleStart({ kind: "serves" });
+  }
+
+  #onOverMemory(child: RunningChild, rssBytes: number): void {
+    const isBusy =
+      this.#isDraining ||
+      child !== this.#current ||
+      this.processes.length > 1 ||
+      this.#onStarted !== undefined;
+    const nowMs = Date.now();
+    if (isBusy || nowMs < this.#replaceNotBeforeMs) return;
+    const childPid = child.pid;
+    if (this.#replaceNotBeforeMs > 0 && nowMs - child.startedAtMs < WELL_AFTER_MS) {
+      this.#replaceNotBeforeMs = nowMs + NO_USE_AGAIN_FOR_MS;
+      this.#log.warn(
+        { childPid, rssBytes },
+        "child takes more than limits.process_memory as soon as it has been replaced, raise the limit",
+      );
       return;
     }
-    const said = message.data;
-    switch (said.kind) {
-      case "ready":
-        this.#log.debug({ childPid: this.#process?.pid }, "child serves");
-        this.#endStart();
-        this.#settleStart({ kind: "serves" });
-        this.#inquiries.joined(this);
-        this.#description.sums?.joined(this);
-        return;
-      case "pong":
-        this.#unanswered = 0;
-        return;
-      case "answer":
-        this.#inquiries.answer(this, said.id, said.answer);
-        return;
-      case "answered":
-        this.#inquiries.answered(this, said.id);
-        return;
-      case "place":
-        this.#description.onPlace?.(said.id, said.owner);
-        return;
-      case "last-stats":
-        this.#inquiries.toldStats(this, said.answer);
-        this.send({ kind: "stats-kept" });
-        return;
-      case "ask-stats":
-        this.#description.onAskStats?.();
-        return;
-      case "sessions":
-        this.#description.onSessions?.(said.open, said.presented);
-        return;
-      case "ask-holder":
-      case "tell-holder":
-        this.#description.onFellowMessage?.(said);
-        return;
-      case "sessions-here":
-        this.#description.sums?.told(this, said.counts);
-        return;
-      default:
-        said satisfies never;
+    this.#log.warn({ childPid, rssBytes }, "child takes more than limits.process_memory, replacing it");
+    this.#replaceNotBeforeMs = nowMs;
+    this.#successor = this.#launch(true);
+  }
+
+  #replaceBy(successor: RunningChild): void {
+    this.#successor = undefined;
+    const before = this.#current;
+    this.#current = successor;
+    if (before === undefined) {
+      successor.takeOver(undefined);
+      return;
     }
+    this.#retiring = before;
+    count("processes_ended", [this.#description.role, "memory"]);
+    before.retire(this.#options.retirePatienceMs());
+    this.#handOver = setTimeout(() => this.#takeOver(undefined), HAND_OVER_MS);
+  }
+
+  /** Until now nobody accepts: who comes waits in the backlog. */
+  #takeOver(handed: unknown): void {
+    if (this.#handOver === undefined) return;
+    clearTimeout(this.#handOver);
+    this.#handOver = undefined;
+    this.#current?.takeOver(handed);
+    this.#log.info(
+      { childPid: this.#current?.pid, retiringPid: this.#retiring?.pid },
+      "successor has taken over, the one before it ends with its last session",
+    );
+  }
+
+  #tellSessions(presented: number): void {
+    const open = this.processes.reduce((sum, { openSessions }) => sum + openSessions, 0);
+    this.#description.onSessions?.(open, presented);
   }
 
   #settleStart(start: ChildStart): void {
@@ -248,21 +194,26 @@ export class SupervisedChild implements Respondent, Probed {
     this.#onStarted = undefined;
   }
 
-  #endStart(): void {
-    clearTimeout(this.#startTimer);
-    this.#startTimer = undefined;
+  #onEnded(child: RunningChild, how: string): void {
+    if (child === this.#retiring) this.#onRetiredEnded(child, how);
+    else if (child === this.#successor) this.#onSuccessorEnded(child, how);
+    else if (child === this.#current) this.#onCurrentEnded(child, how);
   }
 
-  #onExit(child: ChildProcess | undefined, how: string): void {
-    if (this.#process !== child) return;
-    this.#process = undefined;
-    this.#inquiries.left(this);
-    this.#description.sums?.left(this);
-    this.#channel = undefined;
-    this.#endStart();
+  #onSuccessorEnded(child: RunningChild, how: string): void {
+    this.#successor = undefined;
+    if (this.#isDraining) return;
+    this.#log.error({ childPid: child.pid, how }, "successor ended before it could take over");
+    this.#replaceNotBeforeMs = Date.now() + WELL_AFTER_MS;
+    if (this.#current === undefined) this.#onGone(child, how);
+  }
+
+  #onCurrentEnded(child: RunningChild, how: string): void {
+    this.#current = undefined;
+    clearTimeout(this.#handOver);
+    this.#handOver = undefined;
     if (this.#isDraining) {
       this.#settleStart({ kind: "failed", message: "the server is shutting down" });
-      this.#onEnded?.();
       return;
     }
     if (this.#onStarted !== undefined) {
@@ -270,39 +221,35 @@ export class SupervisedChild implements Respondent, Probed {
       this.#settleStart({ kind: "failed", message });
       return;
     }
-    count("processes_ended", [this.#description.role, this.#isHung ? "hung" : "died"]);
+    count("processes_ended", [this.#description.role, child.isHung ? "hung" : "died"]);
+    // One that is on its way already serves sooner than a new one.
+    if (this.#successor === undefined) this.#onGone(child, how);
+    else this.#log.error({ childPid: child.pid, how }, "child ended, its successor is about to serve");
+  }
+
+  #onRetiredEnded(child: RunningChild, how: string): void {
+    this.#retiring = undefined;
+    if (!this.#isDraining) this.#takeOver(undefined);
+    const wasClean = how === "exit 0";
+    this.#log[wasClean ? "info" : "error"]({ childPid: child.pid, how }, "child that was replaced has ended");
+    this.#tellSessions(0);
+  }
+
+  #onGone(child: RunningChild, how: string): void {
+    const childPid = child.pid;
     if (this.#description.onGone !== undefined) {
-      this.#log.error({ childPid: child?.pid, how }, "child ended");
+      this.#log.error({ childPid, how }, "child ended");
       this.#description.onGone();
       return;
     }
-    if (Date.now() - this.#startedAtMs > WELL_AFTER_MS) this.#backOffMs = FIRST_BACK_OFF_MS;
-    this.#log.error(
-      { childPid: child?.pid, how, restartInMs: this.#backOffMs },
-      "child ended, restarting it",
-    );
-    this.#restart = setTimeout(() => this.#spawn(), this.#backOffMs);
+    if (Date.now() - child.startedAtMs > WELL_AFTER_MS) this.#backOffMs = FIRST_BACK_OFF_MS;
+    this.#log.error({ childPid, how, restartInMs: this.#backOffMs }, "child ended, restarting it");
+    this.#restart = setTimeout(() => {
+      this.#current = this.#launch(false);
+    }, this.#backOffMs);
     this.#backOffMs = Math.min(this.#backOffMs * 2, LONGEST_BACK_OFF_MS);
   }
-
-  send(message: ToChild): void {
-    // A child that has just ended gets its settings when it is started again.
-    this.#channel?.send(message);
-  }
 }
 
-/** What a child may know of the starter's environment: nothing that steers Node, no secret that happens to be there. */
-function childEnvironment(threads: number | undefined): NodeJS.ProcessEnv {
-  const { TZ, LANG } = process.env;
-  return {
-    // Message buffers are mapped one by one and given back when they are free. Left to itself, glibc takes the first one that
-    // is freed for a reason to keep the others: after a rush of clients a worker would stay as large as it was.
-    MALLOC_MMAP_THRESHOLD_: "131072",
-    // argon2 takes memory anew for each verification: in huge pages it costs a fifth less, for the page faults that are spared.
-    ...(threads === undefined
-      ? {}
-      : { UV_THREADPOOL_SIZE: `${threads}`, GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" }),
-    ...(TZ === undefined ? {} : { TZ }),
-    ...(LANG === undefined ? {} : { LANG }),
-  };
-}
+const launchProcess: NonNullable<SupervisionOptions["launch"]> = (description, reports, context) =>
+  new RunningChild(description, reports, context);

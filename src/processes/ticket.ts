@@ -50,10 +50,23 @@ export type Redemption =
   | { readonly kind: "accepted"; readonly ticket: Ticket }
   | { readonly kind: "refused"; readonly reason: "forged" | "malformed" | "expired" | "used" | "not-ours" };
 
+/** What fits a message, and more than are redeemed in a ticket's lifetime. */
+const MAX_HANDED = 10_000;
+
+/** What a mailbox process leaves its successor: with it, that one knows of every ticket whether it was used. */
+export const usedTickets = z.strictObject({
+  /** Tickets issued before are refused. */
+  sinceMs: z.number().int(),
+  /** Nonces and when they can be forgotten. */
+  used: z.array(z.tuple([z.string().max(64), z.number().int()])).max(MAX_HANDED),
+});
+
+export type UsedTickets = z.infer<typeof usedTickets>;
+
 /** One for each mailbox process: it remembers which tickets were used. */
 export class TicketCounter {
   readonly #key: Uint8Array;
-  readonly #startedAtMs: number;
+  #startedAtMs: number;
   readonly #place: string;
   /** Nonce → when it can be forgotten. In order of arrival, so the oldest come first. */
   readonly #used = new Map<string, number>();
@@ -92,6 +105,21 @@ export class TicketCounter {
     if (this.#used.has(ticket.nonce)) return { kind: "refused", reason: "used" };
     this.#used.set(ticket.nonce, expiresAtMs);
     return { kind: "accepted", ticket };
+  }
+
+  used(nowMs: number): UsedTickets {
+    this.#forgetExpired(nowMs);
+    const all = [...this.#used].sort(([, a], [, b]) => b - a);
+    // Those that do not fit count as used, with all that are older.
+    const [, lastExpiryMs = Number.NEGATIVE_INFINITY] = all[MAX_HANDED] ?? [];
+    const sinceMs = Math.max(this.#startedAtMs, lastExpiryMs - TICKET_LIFETIME_MS + 1);
+    return { sinceMs, used: all.slice(0, MAX_HANDED) };
+  }
+
+  /** Takes over from the process before, which redeems no ticket any more. */
+  succeed({ sinceMs, used }: UsedTickets): void {
+    this.#startedAtMs = sinceMs;
+    for (const [nonce, expiresAtMs] of [...used].reverse()) this.#used.set(nonce, expiresAtMs);
   }
 
   #forgetExpired(nowMs: number): void {

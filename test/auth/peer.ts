@@ -90,6 +90,12 @@ export class SocketFolder {
     await once(server, "listening");
   }
 
+  /** As when the process that listens makes room for another one: its connections stay. */
+  stopListening(): void {
+    this.#server?.close();
+    this.#server = undefined;
+  }
+
   /** As when the process that listens dies: nobody answers at the path, and its connections end. */
   async kill(): Promise<void> {
     const server = this.#server;

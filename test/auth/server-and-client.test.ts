@@ -296,4 +296,51 @@ describe("AuthServer and AuthClient", () => {
     await listen(secretOnly);
     expect(await early).toEqual(mrose);
   });
+
+  it("lose nothing when the server retires: what it has been asked it answers, the next one gets the rest", async () => {
+    const verdicts: ((verdict: Verdict) => void)[] = [];
+    await listen(() => new Promise<Verdict>((resolve) => verdicts.push(resolve)));
+    const retiring = server;
+    const pids: number[] = [];
+    open((pid) => pids.push(pid));
+    const slow = authenticate("PLAIN", plain("mrose", "secret"));
+    const exchange = { scram: new ScramClient(scramOptions), continue: (): void => {} };
+    const inTheMiddle = new Promise<Result>((resolve) => {
+      const { scram } = exchange;
+      const begun = client.start(
+        { ...REQUEST, mechanism: "SCRAM-SHA-256", initialResponse: base64(scram.first) },
+        {
+          challenge: (data) => {
+            const message = Buffer.from(data, "base64").toString();
+            if (message.startsWith("r="))
+              exchange.continue = () => begun.respond(base64(scram.final(message)));
+            else begun.respond("");
+          },
+          ok: resolve,
+          failed: resolve,
+        },
+      );
+    });
+    const isChallenged = exchange.continue;
+    await eventually(() => expect([verdicts.length, exchange.continue !== isChallenged]).toEqual([1, true]));
+
+    folder.stopListening();
+    retiring.retire("tell");
+    await eventually(() => expect(client.isConnected).toBe(false));
+    const next = authenticate("PLAIN", plain("jbloggs", "secret"));
+    await listen(secretOnly, 18);
+    expect(await next).toEqual(
+      new Map([
+        ["user", "jbloggs"],
+        ["ticket", "for jbloggs"],
+      ]),
+    );
+    exchange.continue();
+    await eventually(() => expect(verdicts).toHaveLength(2));
+    for (const verdict of verdicts) verdict({ kind: "ok", user: "mrose" });
+    expect(await Promise.all([slow, inTheMiddle])).toEqual(Array(2).fill(new Map([["user", "mrose"]])));
+    await retiring.whenIdle();
+    expect(pids).toEqual([17, 18]);
+    expect(await authenticate("PLAIN", plain("mrose", "secret"))).toEqual(mrose);
+  });
 });

@@ -1,7 +1,13 @@
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { sealTicket, TICKET_LIFETIME_MS, type Ticket, TicketCounter } from "../../src/processes/ticket.ts";
+import {
+  sealTicket,
+  TICKET_LIFETIME_MS,
+  type Ticket,
+  TicketCounter,
+  usedTickets,
+} from "../../src/processes/ticket.ts";
 
 const key = randomBytes(32);
 const startedAtMs = 1_000_000;
@@ -30,6 +36,37 @@ describe("TicketCounter", () => {
     expect(tickets.redeem(sealTicket({ ...ticket, nonce: "another-nonce-of-auth" }, key), nowMs).kind).toBe(
       "accepted",
     );
+  });
+
+  it("hands over to a successor what was used and what was not", () => {
+    const before = counter();
+    const unused = { ...ticket, nonce: "shown-to-the-successor" };
+    before.redeem(sealTicket(ticket, key), nowMs);
+    const successor = new TicketCounter(key, nowMs + 500, ticket.place);
+    expect(successor.redeem(sealTicket(unused, key), nowMs + 600).kind).toBe("refused");
+    successor.succeed(before.used(nowMs + 600));
+    expect(successor.redeem(sealTicket(ticket, key), nowMs + 600)).toEqual({
+      kind: "refused",
+      reason: "used",
+    });
+    expect(successor.redeem(sealTicket(unused, key), nowMs + 600).kind).toBe("accepted");
+    expect(successor.used(nowMs + TICKET_LIFETIME_MS - 100).used).toHaveLength(2);
+    expect(successor.used(nowMs + 2 * TICKET_LIFETIME_MS).used).toHaveLength(0);
+  });
+
+  it("hands over more than fit by refusing the oldest", () => {
+    const before = counter();
+    const sealed = Array.from({ length: 10_050 }, (_, i) =>
+      sealTicket({ ...ticket, nonce: `nonce-of-number-${i}`, issuedAtMs: startedAtMs + i }, key),
+    );
+    const laterMs = startedAtMs + 10_100;
+    for (const each of sealed) before.redeem(each, laterMs - 1_000);
+    const handed = before.used(laterMs - 1_000);
+    expect(usedTickets.parse(handed).used).toHaveLength(10_000);
+    const successor = new TicketCounter(key, laterMs, ticket.place);
+    successor.succeed(handed);
+    for (const each of [sealed[0]!, sealed[49]!, sealed[50]!, sealed.at(-1)!])
+      expect(successor.redeem(each, laterMs - 1_000).kind).toBe("refused");
   });
 
   it("refuses a ticket of which any character was changed", () => {

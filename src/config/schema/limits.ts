@@ -1,6 +1,6 @@
 // [limits]: how many, how long, how slow. Each with the reason for its default, which the table of limits shows.
 import { z } from "zod";
-import { duration } from "./values.ts";
+import { duration, memory } from "./values.ts";
 
 export const limits = z
   .strictObject({
@@ -84,6 +84,17 @@ export const limits = z
     hang_time: duration("30s").meta({
       description: "A process that gives no sign of life for so long is killed and started again.",
       reason: "Nothing that it does takes so long, and its clients give up about then.",
+    }),
+    process_memory: memory("1GiB", 32 * 1024).meta({
+      description:
+        "A process that takes more is replaced: a successor accepts what comes, and the old one ends with its last session. A " +
+        "fresh one takes 60 to 100 MiB, most of it shared; auth may take auth.verification_memory in addition.",
+      reason: "Thousands of sessions fit; a process that needs more has grown by a fault or an attack.",
+    }),
+    retire_time: duration("30m").meta({
+      description:
+        "How long a process that was replaced may go on with its sessions. They are then closed as at SIGTERM: nothing is deleted.",
+      reason: "Nearly every session is over by then.",
     }),
     drain_time: duration("10s").meta({
       description: "How long SIGTERM waits for commands that are running.",
