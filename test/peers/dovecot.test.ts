@@ -6,13 +6,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { TestAccount } from "../support/accounts.ts";
-import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { type Dovecot, startDovecot } from "./support/dovecot.ts";
 import { copyFolder, layOutMaildir, namesAndFlags, readMaildir } from "./support/maildir.ts";
 import { corpusMessages, generatedMessages, plainMessage } from "./support/messages.ts";
-import { linesOf, login, type RecordedReply, runScript, type Script } from "./support/scripted-session.ts";
+import {
+  linesOf,
+  login,
+  type RecordedReply,
+  runScript,
+  type Script,
+  sessionOver,
+} from "./support/scripted-session.ts";
 
 const owner = mailOwner();
 let folder: string;
@@ -62,14 +68,6 @@ async function observe(script: Script, end: "QUIT" | "drop"): Promise<{ ours: Ob
     return { replies, left: namesAndFlags(maildir) };
   };
   return { ours: await run(ours), theirs: await run(theirs) };
-}
-
-/** After a dropped connection: the maildrop can be opened again, so the session has ended with all it does. */
-async function sessionOver(port: number): Promise<void> {
-  await eventually("the dropped session has ended", async () => {
-    const replies = await runScript(port, "", login, "QUIT");
-    return replies.every(({ status }) => status === "+OK");
-  });
 }
 
 /** Runs the script on both sides and expects equal records, but for the differences written into it. */

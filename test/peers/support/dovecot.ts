@@ -19,6 +19,8 @@ export interface DovecotOptions {
   readonly passwdFile?: string;
   /** With it, it also serves POP3S on `tlsPort`. */
   readonly certificate?: MadeCertificate;
+  /** It also serves IMAP, on `imapPort`. */
+  readonly imap?: boolean;
   /** Further lines of dovecot.conf. */
   readonly settings?: string;
 }
@@ -26,6 +28,7 @@ export interface DovecotOptions {
 export interface Dovecot {
   readonly port: number;
   readonly tlsPort: number;
+  readonly imapPort: number;
   /** dovecot.conf */
   readonly configFile: string;
   /** The master process; the others are its children. */
@@ -40,10 +43,11 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
     chmodSync(folder, 0o755);
     const port = await freePort();
     const tlsPort = await freePort();
+    const imapPort = options.imap === true ? await freePort() : 0;
     const passwdFile = options.passwdFile ?? join(folder, "passwd");
     if (options.passwdFile === undefined) await writePasswdFile(passwdFile, options.accounts ?? []);
     const config = join(folder, "dovecot.conf");
-    writeFileSync(config, dovecotConf(folder, { port, tlsPort }, passwdFile, options));
+    writeFileSync(config, dovecotConf(folder, { port, tlsPort, imapPort }, passwdFile, options));
     const program = await startProgram("/usr/sbin/dovecot", ["-F", "-c", config]);
     try {
       await Promise.race([
@@ -57,6 +61,7 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
     return {
       port,
       tlsPort,
+      imapPort,
       configFile: config,
       pid: program.pid,
       log: () => program.output(),
@@ -76,7 +81,7 @@ export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
 
 function dovecotConf(
   folder: string,
-  { port, tlsPort }: Pick<Dovecot, "port" | "tlsPort">,
+  { port, tlsPort, imapPort }: Pick<Dovecot, "port" | "tlsPort" | "imapPort">,
   passwdFile: string,
   { owner, settings, certificate }: DovecotOptions,
 ): string {
@@ -84,7 +89,7 @@ function dovecotConf(
 base_dir = ${folder}/run
 state_dir = ${folder}/state
 log_path = /dev/stderr
-protocols = pop3
+protocols = pop3${imapPort === 0 ? "" : " imap"}
 listen = 127.0.0.1
 ${certificate === undefined ? "ssl = no" : tlsSettings(folder, certificate)}
 disable_plaintext_auth = no
@@ -111,6 +116,7 @@ service pop3-login {
     ssl = yes
   }
 }
+${imapPort === 0 ? "" : imapSettings(imapPort)}
 # A wrong password is answered without delay: the tests compare answers, not patience.
 auth_failure_delay = 0
 service anvil {
@@ -126,6 +132,17 @@ service stats {
 ${runsAsRoot() ? "" : withoutRoot(owner)}
 ${settings ?? ""}
 `;
+}
+
+function imapSettings(port: number): string {
+  return `service imap-login {
+  inet_listener imap {
+    port = ${port}
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}`;
 }
 
 function tlsSettings(folder: string, { certificate, privateKey }: MadeCertificate): string {

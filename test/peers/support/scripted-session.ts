@@ -1,5 +1,6 @@
 // A scripted POP3 session: lines to send, what to do to the Maildir meanwhile, how to end. Run against two servers it
 // gives two records to compare: statuses, numbers and octets, without the wording, which is each server's own.
+import { eventually } from "../../support/eventually.ts";
 import { Pop3Connection, type Pop3Reply } from "./pop3.ts";
 
 export interface Step {
@@ -49,6 +50,14 @@ export async function runScript(
     connection.drop();
   }
   return record;
+}
+
+/** After a dropped connection: the maildrop can be opened again, so the session has ended with all it does. */
+export async function sessionOver(port: number): Promise<void> {
+  await eventually("the dropped session has ended", async () => {
+    const replies = await runScript(port, "", login, "QUIT");
+    return replies.every(({ status }) => status === "+OK");
+  });
 }
 
 /** The steps of a script that a reply belongs to, in the order of the record (without the greeting). */
