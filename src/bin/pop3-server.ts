@@ -5,6 +5,7 @@ import { DEFAULT_CONFIG_FILE, formatFault, loadConfig } from "../config/load.ts"
 import { createLog } from "../log/log.ts";
 import { startMaster } from "../processes/master.ts";
 import { processUsers } from "../processes/process-users.ts";
+import { logSettingsOf } from "../processes/settings.ts";
 import { formatTlsFault, tlsFaults } from "../processes/tls-keeper.ts";
 
 new Command("pop3-server")
@@ -34,7 +35,7 @@ async function run({ config: file, check }: { config: string; check?: true }): P
     return;
   }
 
-  const log = createLog("master", config.log.level);
+  const log = createLog("master", logSettingsOf(config));
   let isStopping = false;
   let stop = (): void => process.exit(0);
   let reload = (): void => {};

@@ -1,6 +1,7 @@
 // A bar that shows how far a command is, drawn over itself on a terminal; nowhere else is there one.
+
+import { escapeControls } from "../log/safe-text.ts";
 import type { Printer } from "./printer.ts";
-import { escapeControls } from "./safe-text.ts";
 import { shorten } from "./table.ts";
 
 const BAR_CELLS = 20;

@@ -1,6 +1,6 @@
 // Tables for people: aligned columns that fit the terminal, whatever stands in them. Pure.
 import stringWidth from "string-width";
-import { escapeControls } from "./safe-text.ts";
+import { escapeControls } from "../log/safe-text.ts";
 
 export interface Column {
   readonly title: string;

@@ -3,7 +3,7 @@
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { Config } from "../config/schema.ts";
-import { escapeControls } from "../control/safe-text.ts";
+import { escapeControls } from "../log/safe-text.ts";
 import { formatListenAddress } from "../net/address.ts";
 import { reachable } from "./check-ports.ts";
 import { type Finding, reporter } from "./finding.ts";

@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { Config } from "../config/schema.ts";
-import { escapeControls } from "../control/safe-text.ts";
+import { escapeControls } from "../log/safe-text.ts";
 import { formatListenAddress, type ListenAddress } from "../net/address.ts";
 import { type Finding, reporter } from "./finding.ts";
 

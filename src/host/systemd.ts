@@ -1,6 +1,7 @@
 // What a service says to systemd and gets from it: sd_listen_fds(3), sd_notify(3), sd_watchdog_enabled(3). Runs in master.
 // Without systemd nothing is passed and nothing is told. The datagram goes out through the host's own libsystemd, which is
 // there wherever systemd is, since Node has no UNIX datagrams.
+import { fstatSync } from "node:fs";
 import koffi from "koffi";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -23,6 +24,12 @@ export function watchdogMs(environment: Environment = process.env, pid = process
   const microseconds = Number(environment["WATCHDOG_USEC"]);
   const isOurs = (environment["WATCHDOG_PID"] ?? `${pid}`) === `${pid}`;
   return isOurs && Number.isInteger(microseconds) && microseconds > 0 ? microseconds / 1000 : undefined;
+}
+
+/** Whether journald reads what is written to standard output (systemd.exec(5), JOURNAL_STREAM). */
+export function writesToJournal(environment: Environment = process.env): boolean {
+  const { dev, ino } = fstatSync(1);
+  return environment["JOURNAL_STREAM"] === `${dev}:${ino}`;
 }
 
 export interface ServiceManager {

@@ -1,35 +1,102 @@
-// The log: one JSON line an event, on standard output. Every process makes its own; a line is one write, so lines of
-// several processes never mix.
-import { type DestinationStream, type Logger, pino } from "pino";
+// The log: one line an event, on standard output, as JSON or as text. Every process makes its own; a line is one write, so
+// lines of several processes never mix.
+import { type DestinationStream, pino } from "pino";
+import type { LogFields } from "./fields.ts";
+import { textLine } from "./text-line.ts";
 
-export type Log = Logger;
+export type LogFormat = "json" | "text";
+
+export interface LogSettings {
+  readonly level: string;
+  readonly format: LogFormat;
+  /** Standard output is journald's: it notes the time itself, and takes a line's priority from its begin (sd-daemon(3)). */
+  readonly isJournal: boolean;
+}
+
+/** Fields that fields.ts does not know are refused by the compiler, also where they come by a variable or a spread. */
+type Known<Fields> = { readonly [Name in Exclude<KeysOf<Fields>, keyof LogFields>]?: never };
+
+type KeysOf<Fields> = Fields extends unknown ? keyof Fields : never;
+
+interface Say {
+  <Fields extends LogFields>(fields: Fields & Known<Fields>, message: string): void;
+  (message: string): void;
+}
+
+export interface Log {
+  readonly debug: Say;
+  readonly info: Say;
+  readonly warn: Say;
+  readonly error: Say;
+  readonly fatal: Say;
+  /** The fields stand in every line that it says. */
+  child<Fields extends LogFields>(fields: Fields & Known<Fields>): Log;
+}
+
+/** A process's own, which can be told to say more or less, or to say it otherwise. */
+export interface ProcessLog extends Log {
+  /** Not for children that were made before. */
+  configure(settings: LogSettings): void;
+}
 
 /** @param processName stands in every line as `process` */
-export function createLog(processName: string, level: string): Log {
-  return pino(
+export function createLog(processName: string, settings: LogSettings): ProcessLog {
+  const output = new Output(settings);
+  const logger = pino(
     {
-      level,
+      level: settings.level,
       base: { process: processName, pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    copied(pino.destination({ fd: 1, sync: true })),
+    output,
   );
+  return Object.assign(logger, {
+    configure: (changed: LogSettings) => {
+      logger.level = changed.level;
+      output.settings = changed;
+    },
+  });
 }
 
 const listeners = new Set<(line: string) => void>();
 
-/** Calls back with each line that this process logs. @returns forgets the listener */
+/** Calls back with each line that this process logs, as JSON. @returns forgets the listener */
 export function onLogLine(listener: (line: string) => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
-function copied(destination: DestinationStream): DestinationStream {
-  return {
-    write: (line) => {
-      destination.write(line);
-      for (const listener of listeners) listener(line);
-    },
-  };
+class Output implements DestinationStream {
+  readonly #destination = pino.destination({ fd: 1, sync: true });
+  settings: LogSettings;
+
+  constructor(settings: LogSettings) {
+    this.settings = settings;
+  }
+
+  write(line: string): void {
+    this.#destination.write(formatLine(line, this.settings));
+    for (const listener of listeners) listener(line);
+  }
+}
+
+/** @param json as pino writes it, with its line feed */
+export function formatLine(json: string, { format, isJournal }: Omit<LogSettings, "level">): string {
+  const line = format === "json" ? json : `${textLine(json, !isJournal)}\n`;
+  return isJournal ? `<${priorityOf(json)}>${line}` : line;
+}
+
+/** As syslog(3) numbers them. */
+const PRIORITIES: ReadonlyMap<string, number> = new Map([
+  ["debug", 7],
+  ["info", 6],
+  ["warn", 4],
+  ["error", 3],
+  ["fatal", 2],
+]);
+
+function priorityOf(json: string): number {
+  const level = /^\{"level":"([a-z]+)"/.exec(json)?.[1];
+  return PRIORITIES.get(level ?? "") ?? 6;
 }

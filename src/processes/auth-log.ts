@@ -6,25 +6,36 @@ import type { SocketmapEvent } from "../auth/socketmap-server.ts";
 import type { Log } from "../log/log.ts";
 
 export function logPasswdFileEvent(log: Log, event: PasswdFileEvent): void {
-  const { kind, ...details } = event;
-  switch (kind) {
+  const { path } = event;
+  switch (event.kind) {
     case "reloaded":
-      log.info(details, "passwd file read");
+      log.info({ path, accounts: event.accounts }, "passwd file read");
       return;
     case "invalid-line":
-      log.error(details, "bad line in the passwd file, skipped");
+      log.error(
+        { path, line: event.lineNumber, reason: event.reason },
+        "bad line in the passwd file, skipped",
+      );
       return;
-    case "duplicate":
-      log.error(details, "user stands twice in the passwd file, the first line holds");
+    case "duplicate": {
+      const { lineNumber: line, firstLineNumber: firstLine, user } = event;
+      log.error(
+        { path, line, firstLine, user },
+        "user stands twice in the passwd file, the first line holds",
+      );
       return;
+    }
     case "unreadable":
-      log.error(details, "passwd file cannot be read, the accounts known before stay");
+      log.error({ path, code: event.code }, "passwd file cannot be read, the accounts known before stay");
       return;
     case "unwatched":
-      log.warn(details, "passwd file cannot be watched, changes are noticed at the next login");
+      log.warn(
+        { path, code: event.code },
+        "passwd file cannot be watched, changes are noticed at the next login",
+      );
       return;
     default:
-      kind satisfies never;
+      event satisfies never;
   }
 }
 

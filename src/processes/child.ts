@@ -93,7 +93,8 @@ export function runChild<R extends Role>(
     { length: Number(process.argv[2] ?? 0) },
     (_, index) => FIRST_LISTENER_FD + index,
   );
-  let log = createLog(role, "info");
+  // As the config has it once master has told.
+  const log = createLog(role, { level: "info", format: "json", isJournal: false });
   let service: Promise<ChildService<SettingsOf<R>>> | undefined;
   let answering: Answering | undefined;
   let own: OwnSettings;
@@ -218,14 +219,13 @@ export function runChild<R extends Role>(
     if (!settings.success) return fail(settings.error, "malformed settings from master");
     const given = settings.data as SettingsOf<R>;
     own = ownSettingsIn(given);
+    log.configure(own.log);
     if (service !== undefined) {
-      log.level = own.logLevel;
       service
         .then((running) => running.configure(given))
         .catch((error: unknown) => fail(error, "reload failed"));
       return;
     }
-    log = createLog(role, own.logLevel);
     service = start(given, { log, listenerFds, fellows, send });
     const { isSuccessor = false } = message.data;
     const begun = service.then(async (running) => {

@@ -1,7 +1,10 @@
 // Says that a limit turns clients away: one line when it begins, then one a minute with how many there were, however
 // many come; and counts each. Used by login and mailbox processes.
 import { count } from "../control/counters.ts";
+import type { LogFields } from "../log/fields.ts";
 import type { Log } from "../log/log.ts";
+
+type ClientFields = Pick<LogFields, "session" | "account" | "address">;
 
 export class LimitLog {
   readonly #log: Log;
@@ -13,7 +16,7 @@ export class LimitLog {
   }
 
   /** @param limit as the config names it. @param first about the client that begins a burst */
-  refused(limit: string, first: Readonly<Record<string, unknown>>): void {
+  refused(limit: string, first: Partial<ClientFields>): void {
     count("limits_reached", [limit]);
     const more = this.#bursts.get(limit);
     if (more !== undefined) {

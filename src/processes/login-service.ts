@@ -14,7 +14,7 @@ import { Gate } from "./gate.ts";
 import type { HandOver } from "./hand-over.ts";
 import { authSocket } from "./placement.ts";
 import type { Counts } from "./session-limits.ts";
-import type { LoginSettings } from "./settings.ts";
+import type { Listener, LoginSettings } from "./settings.ts";
 
 export class LoginService {
   readonly #log: Log;
@@ -129,7 +129,7 @@ export class LoginService {
       const { reason, address } = arrival;
       // A stranger who talks no TLS is nothing special; a proxy that is not let in is a fault in somebody's config.
       this.#log[listener.proxy && reason !== undefined ? "warn" : "debug"](
-        { address, ...listener, reason },
+        { address, listener: nameOf(listener), reason },
         "connection did not arrive",
       );
     });
@@ -184,6 +184,11 @@ export class LoginService {
     clearTimeout(timer);
     this.#auth.close();
   }
+}
+
+/** For the log. */
+function nameOf({ tls, proxy }: Listener): string {
+  return `${tls ? "pop3s" : "pop3"}${proxy ? " proxy" : ""}`;
 }
 
 function arrivalsOf(settings: LoginSettings): Arrivals {

@@ -7,7 +7,7 @@ import { controlSocket, readAnswer } from "../control/protocol.ts";
 import type { AnswerOf } from "../control/questions.ts";
 import { serveControl } from "../control/server.ts";
 import { type ServiceManager, serviceManager, watchdogMs } from "../host/systemd.ts";
-import type { Log } from "../log/log.ts";
+import type { ProcessLog } from "../log/log.ts";
 import { serveUnix } from "../net/listen.ts";
 import { describeChildren } from "./child-descriptions.ts";
 import { Inquiries, OwnRespondent } from "./inquiries.ts";
@@ -16,6 +16,7 @@ import { cannotListen, openSockets } from "./open-sockets.ts";
 import { processAnswers } from "./process-answers.ts";
 import type { ProcessUsers } from "./process-users.ts";
 import type { RuntimeDirClaim } from "./runtime-dir.ts";
+import { logSettingsOf } from "./settings.ts";
 import type { SupervisedChild } from "./supervision.ts";
 import { formatTlsFault, TlsKeeper } from "./tls-keeper.ts";
 import type { UserMailboxes } from "./user-mailboxes.ts";
@@ -30,7 +31,7 @@ export async function startMaster(
   configFile: string,
   config: Config,
   users: ProcessUsers,
-  log: Log,
+  log: ProcessLog,
 ): Promise<StartResult> {
   const opened = openSockets(config, users);
   if (opened.kind === "failed") return opened;
@@ -138,7 +139,7 @@ interface MasterParts {
   readonly liveness: Liveness;
   readonly manager: ServiceManager;
   status(): string;
-  readonly log: Log;
+  readonly log: ProcessLog;
 }
 
 export class Master {
@@ -199,7 +200,7 @@ export class Master {
     if (JSON.stringify(result.config.metrics.listen) !== JSON.stringify(current.config.metrics.listen))
       takesEffectLater("metrics.listen");
     current.config = { ...result.config, server: { ...current.config.server, name } };
-    log.level = current.config.log.level;
+    log.configure(logSettingsOf(current.config));
     const faults = tls.configure(current.config.tls).map(formatTlsFault);
     for (const fault of faults) log.error({ fault }, "[tls] is refused, the old one stays");
     for (const child of children) child.reload();

@@ -7,13 +7,18 @@ import { POSTFIX_MAP_TYPES } from "../config/schema/mta.ts";
 import { LANGUAGE_TAGS } from "../config/schema/server.ts";
 import type { Config } from "../config/schema.ts";
 import { question } from "../control/questions.ts";
+import { writesToJournal } from "../host/systemd.ts";
 import type { ListenAddress } from "../net/address.ts";
 import type { TlsSettings } from "../net/tls-endpoint.ts";
 import { askHolder, tellHolder } from "./fellow-workers.ts";
 import { nthPlace, PLACE, placeOf } from "./placement.ts";
 import { sessionsElsewhere, sessionsHere } from "./session-limits.ts";
 
-const logLevel = z.enum(["debug", "info", "warn", "error"]);
+const log = z.strictObject({
+  level: z.enum(["debug", "info", "warn", "error"]),
+  format: z.enum(["json", "text"]),
+  isJournal: z.boolean(),
+});
 const milliseconds = z.int().nonnegative();
 const key = z.base64().length(44);
 const hostId = z.int().min(0).max(4_294_967_294);
@@ -23,7 +28,7 @@ const address = z.strictObject({ host: z.string(), port: z.int() });
 
 /** What every process is given. */
 const ownSettings = {
-  logLevel,
+  log,
   /** Above this it asks to be replaced. */
   maxMemoryBytes: z.int().positive(),
   /** How long it may go on with its sessions when it has been replaced. */
@@ -244,12 +249,16 @@ export interface AuthInheritance
   readonly ticketKey: string;
 }
 
-function ownSettingsOf({ log, limits }: Config) {
+function ownSettingsOf(config: Config) {
   return {
-    logLevel: log.level,
-    maxMemoryBytes: limits.process_memory * 1024,
-    retireTimeMs: limits.retire_time,
+    log: logSettingsOf(config),
+    maxMemoryBytes: config.limits.process_memory * 1024,
+    retireTimeMs: config.limits.retire_time,
   };
+}
+
+export function logSettingsOf(config: Config): z.infer<typeof log> {
+  return { ...config.log, isJournal: writesToJournal() };
 }
 
 export function authSettingsOf(config: Config, inheritance: AuthInheritance): AuthSettings {

@@ -82,7 +82,7 @@ idle_time = "15m"`,
     ]);
     expect(faults("\n[severs]\n")).toEqual(["config.toml:2: severs: unknown key, did you mean server?"]);
     expect(faults("[log]\nfrobnicate = 1\n")).toEqual([
-      "config.toml:2: log.frobnicate: unknown key, known are: level",
+      "config.toml:2: log.frobnicate: unknown key, known are: level, format",
     ]);
   });
 

@@ -5,6 +5,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MadeCertificate } from "../../scripts/certificate.mjs";
+import { type LogField, lineFields, logFields } from "../../src/log/fields.ts";
 import { type TestAccount, writePasswdFile } from "./accounts.ts";
 import { runnableProgram } from "./checkout.ts";
 import { freePort } from "./free-port.ts";
@@ -111,6 +112,7 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
           if (exitCode !== 0) {
             throw new Error(`the server ended with ${exitCode ?? signal}; it had said:\n${program.output()}`);
           }
+          for (const line of log()) expectKnownFields(line);
         } finally {
           rmSync(folder, { recursive: true, force: true });
         }
@@ -195,6 +197,21 @@ function tomlValue(value: Value): string {
   return `{ ${Object.entries(value)
     .map(([key, inner]) => `${key} = ${tomlValue(inner)}`)
     .join(", ")} }`;
+}
+
+/** What is really logged has the fields that etc/log-fields.md promises. */
+function expectKnownFields(line: LogLine): void {
+  if (line.level === "none") return;
+  const known: Readonly<Record<string, LogField>> = { ...lineFields, ...logFields };
+  for (const [name, value] of Object.entries(line)) {
+    const type = Object.hasOwn(known, name) ? known[name]!.type : "no field of the log";
+    const isOfType =
+      type === "object" ||
+      (type === "strings"
+        ? Array.isArray(value) && value.every((each) => typeof each === "string")
+        : typeof value === type);
+    if (!isOfType) throw new Error(`"${name}" in a line of the log is ${type}: ${JSON.stringify(line)}`);
+  }
 }
 
 /** A line that is no log line (a crash's stack trace) stays readable as a message. */

@@ -1,6 +1,7 @@
 // `pop3-ctl export-uidl`: has a Dovecot that takes over tell the unique-ids that we told, so that leaving costs no client a
 // download.
 import type { Config } from "../../config/schema.ts";
+import { escapeControls } from "../../log/safe-text.ts";
 import { controlFolder } from "../control-folder.ts";
 import { type DovecotConfig, readDovecotConfig } from "../dovecot-config.ts";
 import { eachAccount } from "../each-account.ts";
@@ -10,7 +11,6 @@ import type { MailboxAnswer } from "../mailbox-protocol.ts";
 import type { Printer } from "../printer.ts";
 import { drawBar, progressBar } from "../progress-bar.ts";
 import { Refusal } from "../refusal.ts";
-import { escapeControls } from "../safe-text.ts";
 
 export interface ExportOptions {
   readonly all?: true;

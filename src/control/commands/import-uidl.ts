@@ -1,5 +1,6 @@
 // `pop3-ctl import-uidl`: freezes the unique-ids that Dovecot or Courier gave, so that no client downloads its mail again.
 import type { Config } from "../../config/schema.ts";
+import { escapeControls } from "../../log/safe-text.ts";
 import { controlFolder } from "../control-folder.ts";
 import { type DovecotConfig, readDovecotConfig } from "../dovecot-config.ts";
 import { eachAccount } from "../each-account.ts";
@@ -9,7 +10,6 @@ import type { MailboxAnswer } from "../mailbox-protocol.ts";
 import type { Printer } from "../printer.ts";
 import { drawBar, progressBar } from "../progress-bar.ts";
 import { Refusal } from "../refusal.ts";
-import { escapeControls } from "../safe-text.ts";
 
 export interface ImportOptions {
   readonly all?: true;

@@ -1,6 +1,8 @@
 // `pop3-ctl log follow`: what the server logs from now on, for people, until Ctrl-C.
+
+import { escapeControls } from "../../log/safe-text.ts";
+import { fieldText } from "../../log/text-line.ts";
 import type { Printer, Style } from "../printer.ts";
-import { escapeControls } from "../safe-text.ts";
 import type { ServerLink } from "../server-link.ts";
 import { localTime } from "../units.ts";
 
@@ -38,18 +40,11 @@ export function prettyLogLine(line: string, { paint }: Pick<Printer, "paint">): 
   const clock = Number.isNaN(atMs) ? "" : localTime(atMs).slice(11);
   const style = LEVEL_STYLES.get(String(level));
   const said = escapeControls(String(msg));
-  const rest = Object.entries(details).map(
-    ([key, value]) => `${paint("dim", `${key}=`)}${plainValue(value)}`,
-  );
+  const rest = Object.entries(details).map(([key, value]) => `${paint("dim", `${key}=`)}${fieldText(value)}`);
   return [
     paint("dim", clock),
     String(name).padEnd(8),
     style === undefined ? said : paint(style, `${level}: ${said}`),
     ...(rest.length === 0 ? [] : [rest.join(" ")]),
   ].join(" ");
-}
-
-function plainValue(value: unknown): string {
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  return escapeControls(typeof value === "string" && /[\s"=]|^$/.test(value) ? JSON.stringify(value) : text);
 }

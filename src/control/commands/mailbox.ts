@@ -1,12 +1,12 @@
 // `pop3-ctl mailbox list|show|status`: what stands in an account's maildrop. No message is
 // changed; sizes that had to be counted are kept in the index.
 import type { Config } from "../../config/schema.ts";
+import { escapeControls, escapeText } from "../../log/safe-text.ts";
 import { findMail, storageOf } from "../mail-owner.ts";
 import { askMailbox } from "../mailbox-client.ts";
 import type { MailboxAnswer } from "../mailbox-protocol.ts";
 import type { Printer } from "../printer.ts";
 import { Refusal } from "../refusal.ts";
-import { escapeControls, escapeText } from "../safe-text.ts";
 import { table } from "../table.ts";
 import { amount, localTime } from "../units.ts";
 

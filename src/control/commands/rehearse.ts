@@ -2,13 +2,13 @@
 // here: the old server is asked, the Maildir is only read.
 import { readFileSync } from "node:fs";
 import type { Config } from "../../config/schema.ts";
+import { escapeControls } from "../../log/safe-text.ts";
 import { findMail } from "../mail-owner.ts";
 import { askMailbox } from "../mailbox-client.ts";
 import { askOldServer, type Pop3Server, type ServedMessage } from "../pop3-client.ts";
 import type { Printer } from "../printer.ts";
 import { drawBar, progressBar } from "../progress-bar.ts";
 import { Refusal } from "../refusal.ts";
-import { escapeControls } from "../safe-text.ts";
 
 export interface RehearseOptions {
   readonly old: string;

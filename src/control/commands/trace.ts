@@ -1,7 +1,8 @@
 // `pop3-ctl trace`: what is said in the next sessions of an account or from an address.
+
+import { escapeControls } from "../../log/safe-text.ts";
 import type { Printer } from "../printer.ts";
 import type { AnswerOf } from "../questions.ts";
-import { escapeControls } from "../safe-text.ts";
 import type { ServerLink } from "../server-link.ts";
 import { localTime } from "../units.ts";
 

@@ -1,6 +1,7 @@
 // `pop3-ctl warm`: makes indexes before their owners log in, one Maildir after the other. A run that was ended goes on
 // where it was.
 import type { Config } from "../../config/schema.ts";
+import { escapeControls } from "../../log/safe-text.ts";
 import { eachAccount } from "../each-account.ts";
 import { findMail, storageOf } from "../mail-owner.ts";
 import { askMailbox } from "../mailbox-client.ts";
@@ -8,7 +9,6 @@ import type { MailboxAnswer } from "../mailbox-protocol.ts";
 import type { Printer } from "../printer.ts";
 import { drawBar, progressBar } from "../progress-bar.ts";
 import { Refusal } from "../refusal.ts";
-import { escapeControls } from "../safe-text.ts";
 import { amount, duration } from "../units.ts";
 
 type Progress = Extract<MailboxAnswer, { kind: "progress" | "warm" | "stopped" }>;

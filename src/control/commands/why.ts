@@ -2,13 +2,13 @@
 // would meet now.
 import { readPasswordField } from "../../accounts/password-field.ts";
 import type { Config } from "../../config/schema.ts";
+import { escapeControls } from "../../log/safe-text.ts";
 import { locateMail, readAccounts, storageOf } from "../mail-owner.ts";
 import { askMailbox } from "../mailbox-client.ts";
 import type { MailboxAnswer } from "../mailbox-protocol.ts";
 import type { Printer } from "../printer.ts";
 import type { AnswerOf } from "../questions.ts";
 import { Refusal } from "../refusal.ts";
-import { escapeControls } from "../safe-text.ts";
 import type { ServerLink } from "../server-link.ts";
 import { duration, localTime } from "../units.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { escapeControls, escapeText } from "../../src/control/safe-text.ts";
+import { escapeControls, escapeText } from "../../src/log/safe-text.ts";
 
 describe("escapeControls", () => {
   it.each([

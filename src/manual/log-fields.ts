@@ -1,0 +1,29 @@
+// etc/log-fields.md: every field that the log has. Pure.
+import { type LogField, lineFields, logFields } from "../log/fields.ts";
+
+export function logFieldsText(): string {
+  return [
+    "# The log's fields",
+    "",
+    'With `log.format = "json"` each line is an object that has them. With `"text"` what happened (`msg`) comes first and the',
+    "fields behind it, as `name=value`, the value as a JSON string where it has spaces, quotes, `=` or `\\`. Names keep their",
+    "meaning; new ones may come. Made from `src/log/fields.ts`, to which the compiler holds every line that is logged.",
+    "",
+    "Every line has",
+    "",
+    ...table(lineFields),
+    "",
+    "and those of these that it is about:",
+    "",
+    ...table(logFields),
+    "",
+  ].join("\n");
+}
+
+function table(fields: Readonly<Record<string, LogField>>): string[] {
+  return [
+    "| field | type | says |",
+    "| --- | --- | --- |",
+    ...Object.entries(fields).map(([name, { type, help }]) => `| \`${name}\` | ${type} | ${help} |`),
+  ];
+}
