@@ -43,6 +43,8 @@ export async function acquireDotlock(
     const content = Buffer.from(formatHolder(ownProcess()));
     await files.write(fd, content, 0, content.length);
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      // NFS says "locked" from memory as long as nobody has asked for the folder.
+      await files.stat(maildir);
       if (await linked(files, temporary, path, fd)) {
         isOurs = true;
         return { kind: "acquired", lock: new Dotlock(files, maildir, fd, times.refreshMs) };
@@ -87,7 +89,6 @@ class Dotlock implements MaildropLock {
   async isHeld(): Promise<boolean> {
     if (this.#fd === undefined) return false;
     try {
-      // The folder first: on NFS a name is believed from memory as long as nobody has asked for its folder.
       await this.#files.stat(this.#maildir);
       return (await this.#files.identity(`${this.#maildir}/${LOCK_FILE}`)).ino === this.#inode;
     } catch {

@@ -1,6 +1,7 @@
 // The file system as the Maildir engine uses it: a handful of calls, so that tests can make one of them fail, stall or
 // "crash". Bare descriptors instead of FileHandles: a session opens thousands of messages. Used all over src/maildir.
 import * as fs from "node:fs";
+import { constants } from "node:os";
 
 /** A string while it is ASCII, else the bytes as the file system has them: a Maildir's names need not be UTF-8. */
 export type FilePath = string | Buffer;
@@ -94,9 +95,13 @@ export const systemFiles: Files = {
 
 /** The errno's name of a failed call, such as ENOENT. */
 export function codeOf(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return typeof code === "string" ? code : "UNKNOWN";
+  const { code, errno } = (error ?? {}) as NodeJS.ErrnoException;
+  if (typeof code !== "string") return "UNKNOWN";
+  // Node has no name for some that file systems give: ESTALE is "Unknown system error -116" to it, EDQUOT -122.
+  return code.startsWith("Unknown system error") ? (errnoNames.get(-(errno ?? 0)) ?? code) : code;
 }
+
+const errnoNames = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 
 /** @param name a byte string (latin1) that came out of a folder listing: it holds no "/" */
 export function entryPath(folder: string, name: string): FilePath {

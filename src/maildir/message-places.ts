@@ -39,7 +39,9 @@ export async function whereverItStands(
       return { kind: "done" };
     } catch (error) {
       const code = codeOf(error);
-      if (code !== "ENOENT" || attempt === MAX_ATTEMPTS) return { kind: "failed", code };
+      // On NFS a file that another host has removed may be stale for a moment before it is missing: the folder knows.
+      const isMissing = code === "ENOENT" || code === "ESTALE";
+      if (!isMissing || attempt === MAX_ATTEMPTS) return { kind: "failed", code };
     }
     try {
       if (!(await places.refind(index))) return { kind: "already-gone" };

@@ -30,7 +30,8 @@ function staleFiles(times: number): { files: Files; failed: Map<Call, number> } 
       left.set(key, remaining === 0 ? times : remaining - 1);
       if (remaining === 0) return call(...args);
       failed.set(name, (failed.get(name) ?? 0) + 1);
-      throw Object.assign(new Error("ESTALE"), { code: "ESTALE" });
+      // As Node tells it.
+      throw Object.assign(new Error("ESTALE"), { code: "Unknown system error -116", errno: -116 });
     };
   };
   const calls = Object.fromEntries(pathCalls.map((name) => [name, failing(name)]));
@@ -64,6 +65,24 @@ describe("on shared storage", () => {
       ...{ files: staleFiles(10).files, sharedStorage: true },
     });
     expect(opened).toMatchObject({ kind: "failed", code: "ESTALE" });
+  });
+
+  it("a message that another host has removed is gone, even where it is stale for ever", async () => {
+    maildir.write("new", "1.one", "one\n");
+    const path = maildir.bytesPath("new", "1.one").toString();
+    const files: Files = {
+      ...systemFiles,
+      open: (opened, flags, mode) =>
+        String(opened) === path
+          ? Promise.reject(Object.assign(new Error(), { code: "Unknown system error -116", errno: -116 }))
+          : systemFiles.open(opened, flags, mode),
+    };
+    const opened = await Maildrop.open(maildir.path, { files, sharedStorage: true });
+    if (opened.kind !== "open") throw new Error(JSON.stringify(opened));
+    maildir.remove("new", "1.one");
+    expect(await opened.maildrop.openMessage(0)).toEqual({ kind: "gone" });
+    opened.maildrop.close();
+    await opened.maildrop.closed;
   });
 
   it("a stale path is not tried again on a file system of this host alone", async () => {
