@@ -68,11 +68,14 @@ export class Upstream {
    * @param limits for a client that does not take what it is sent: this is the process that sees how much it takes
    * @param onClose called once, when the client's side is closed
    */
-  relay(client: net.Socket, limits: StallLimits, onClose: () => void): void {
+  relay(client: net.Socket, limits: () => StallLimits, onClose: () => void): void {
     this.#client = client;
     // The mailbox process sees it wait for as long, so that it knows why the client is gone.
-    const stallTimeMs = limits.stallTimeMs + STALL_GRACE_MS;
-    this.#watch = new StallWatch(client, { ...limits, stallTimeMs }, () => client.destroy());
+    const withGrace = (): StallLimits => {
+      const { stallTimeMs, minOctetsPerSecond } = limits();
+      return { stallTimeMs: stallTimeMs + STALL_GRACE_MS, minOctetsPerSecond };
+    };
+    this.#watch = new StallWatch(client, withGrace, () => client.destroy());
     client.on("data", (chunk: Uint8Array) => {
       if (this.#socket.write(chunk)) return;
       client.pause();

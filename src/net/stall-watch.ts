@@ -12,7 +12,7 @@ export interface StallLimits {
 
 export class StallWatch {
   readonly #socket: Duplex;
-  readonly #limits: StallLimits;
+  readonly #limits: () => StallLimits;
   readonly #onStalled: () => void;
   #timer: NodeJS.Timeout | undefined;
   /** Since when octets have been waiting, whatever the client took meanwhile. */
@@ -22,7 +22,8 @@ export class StallWatch {
   #countedMs = 0;
   #takenBefore = 0;
 
-  constructor(socket: Duplex, limits: StallLimits, onStalled: () => void) {
+  /** @param limits asked again and again: a reload may change them */
+  constructor(socket: Duplex, limits: () => StallLimits, onStalled: () => void) {
     this.#socket = socket;
     this.#limits = limits;
     this.#onStalled = onStalled;
@@ -51,11 +52,20 @@ export class StallWatch {
 
   #count(nowMs: number): void {
     this.#countedSinceMs = nowMs;
-    this.#timer = setTimeout(() => this.#judge(), Math.max(0, this.#limits.stallTimeMs - this.#countedMs));
+    const leftMs = Math.max(0, this.#limits().stallTimeMs - this.#countedMs);
+    this.#timer = setTimeout(() => this.#look(), Math.min(leftMs, LOOK_AGAIN_MS));
+  }
+
+  #look(): void {
+    const nowMs = performance.now();
+    this.#countedMs += nowMs - this.#countedSinceMs;
+    // A timer may be a fraction early.
+    if (this.#countedMs + 1 >= this.#limits().stallTimeMs) this.#judge();
+    else this.#count(nowMs);
   }
 
   #judge(): void {
-    const { stallTimeMs, minOctetsPerSecond } = this.#limits;
+    const { stallTimeMs, minOctetsPerSecond } = this.#limits();
     const taken = takenFrom(this.#socket);
     if (taken - this.#takenBefore < Math.max(1, (minOctetsPerSecond * stallTimeMs) / 1000)) {
       this.#onStalled();
@@ -66,6 +76,9 @@ export class StallWatch {
     this.#count(performance.now());
   }
 }
+
+/** Limits that were changed count from then on. */
+const LOOK_AGAIN_MS = 5_000;
 
 /**
  * Octets that the client has acknowledged. What was written waits in two places: a write of 128 KiB to a slow client takes

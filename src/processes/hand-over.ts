@@ -30,8 +30,8 @@ export type HandOver = (
   onOver: () => void,
 ) => Promise<HandOverResult>;
 
-/** Hands over to a mailbox process and relays from then on. */
-export function handOverByRelay(runtimeDir: string, limits: StallLimits): HandOver {
+/** Hands over to a mailbox process and relays from then on. @param limits as of now, for those that are relayed already, too */
+export function handOverByRelay(runtimeDir: string, limits: () => StallLimits): HandOver {
   return ({ socket, connection, state }, { ticket, place }, onOver) =>
     new Promise((resolve) => {
       const read = connection.takeRest();

@@ -6,8 +6,9 @@ import { LoginService } from "./login-service.ts";
 import { tracing } from "./tracing.ts";
 
 runChild("login", async (settings, { log, send }) => {
+  let limits = settings;
   const service = new LoginService(settings, {
-    handOver: handOverByRelay(settings.runtimeDir, settings),
+    handOver: handOverByRelay(settings.runtimeDir, () => limits),
     // The client's, and the one to the mailbox process.
     descriptorsPerSession: 2,
     tellCounts: (counts) => send({ kind: "sessions-here", counts }),
@@ -18,7 +19,10 @@ runChild("login", async (settings, { log, send }) => {
     accept: (socket, index) => service.accept(socket, index),
     answers: [tracing.answers, service.answers],
     heardCounts: (counts) => service.heardCounts(counts),
-    configure: (changed) => service.configure(changed),
+    configure: (changed) => {
+      limits = changed;
+      service.configure(changed);
+    },
     whenIdle: () => service.whenIdle(),
     drain: () => service.drain(),
   };

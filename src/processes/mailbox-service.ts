@@ -175,7 +175,7 @@ export class MailboxService {
         },
       },
       idleTimeMs: this.#settings.idleTimeMs,
-      stall: this.#settings,
+      stall: () => this.#settings,
       isRelayed: this.#isRelayed,
       log: this.#log,
       now: this.#now,

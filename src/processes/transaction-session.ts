@@ -38,7 +38,8 @@ export interface SessionContext {
   readonly maildrop: Maildrop;
   readonly options: TransactionOptions;
   readonly idleTimeMs: number;
-  readonly stall: StallLimits;
+  /** As of now. */
+  stall(): StallLimits;
   /** Another process stands between: it sees how much the client takes, and cuts it off. */
   readonly isRelayed: boolean;
   readonly log: Log;
@@ -95,7 +96,7 @@ export class TransactionSession {
       },
     });
     const { stall, isRelayed } = context;
-    this.#watch = new StallWatch(socket, isRelayed ? relayedLimits(stall) : stall, () => {
+    this.#watch = new StallWatch(socket, isRelayed ? () => relayedLimits(stall()) : stall, () => {
       this.#end("stalled");
       this.#connection.destroy();
     });
@@ -332,7 +333,7 @@ export class TransactionSession {
   #onClose(error: Error | undefined): void {
     clearTimeout(this.#cutOff);
     clearTimeout(this.#idleTimer);
-    if (this.#watch.waitingMs >= this.#context.stall.stallTimeMs) this.#end("stalled");
+    if (this.#watch.waitingMs >= this.#context.stall().stallTimeMs) this.#end("stalled");
     // One that was to be closed and was cut off first.
     this.#end(this.#closing?.reason ?? "disconnected");
     void this.#finish(error);

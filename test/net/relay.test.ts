@@ -47,7 +47,12 @@ it("a relay whose client holds every write still reads in large pieces, and spoi
   const upstream: Upstream = new Upstream(path, {
     onReply: (octets) => {
       client.taken.push(Buffer.from(octets));
-      upstream.relay(client as unknown as Socket, { stallTimeMs: 60_000, minOctetsPerSecond: 0 }, () => {});
+      const limits = { stallTimeMs: 60_000, minOctetsPerSecond: 0 };
+      upstream.relay(
+        client as unknown as Socket,
+        () => limits,
+        () => {},
+      );
       return true;
     },
     onClose: () => {},

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { StallWatch } from "../../src/net/stall-watch.ts";
+import { type StallLimits, StallWatch } from "../../src/net/stall-watch.ts";
 
 /** A socket as StallWatch looks at it, before the kernel: `acknowledge` is what the client does. */
 class Client extends Duplex {
@@ -16,12 +16,18 @@ describe("StallWatch, 100 octets a second over 10 s", () => {
   let client: Client;
   let stalled: number;
   let watch: StallWatch;
+  let limits: StallLimits;
 
   beforeEach(() => {
     vi.useFakeTimers();
     client = new Client({ read() {} });
     stalled = 0;
-    watch = new StallWatch(client, { stallTimeMs: 10_000, minOctetsPerSecond: 100 }, () => stalled++);
+    limits = { stallTimeMs: 10_000, minOctetsPerSecond: 100 };
+    watch = new StallWatch(
+      client,
+      () => limits,
+      () => stalled++,
+    );
   });
   afterEach(() => vi.useRealTimers());
 
@@ -73,11 +79,35 @@ describe("StallWatch, 100 octets a second over 10 s", () => {
   });
 
   it("asks one octet of everybody where no rate is asked for", () => {
-    const patient = new StallWatch(client, { stallTimeMs: 10_000, minOctetsPerSecond: 0 }, () => stalled++);
+    limits = { stallTimeMs: 10_000, minOctetsPerSecond: 0 };
+    const patient = new StallWatch(
+      client,
+      () => limits,
+      () => stalled++,
+    );
     patient.waits(true);
     for (let turn = 0; turn < 5; turn++) takeEachSecond(turn === 4 ? 0 : 1, 9);
     expect(stalled).toBe(0);
     vi.advanceTimersByTime(20_000);
+    expect(stalled).toBe(1);
+  });
+
+  it("holds those who wait already to what a reload has changed", () => {
+    limits = { stallTimeMs: 3_600_000, minOctetsPerSecond: 0 };
+    watch.waits(true);
+    takeEachSecond(1, 600);
+    limits = { stallTimeMs: 10_000, minOctetsPerSecond: 100 };
+    takeEachSecond(1, 5);
+    expect(stalled).toBe(1);
+  });
+
+  it("gives those who wait already the time that a reload allows", () => {
+    watch.waits(true);
+    takeEachSecond(0, 9);
+    limits = { stallTimeMs: 60_000, minOctetsPerSecond: 100 };
+    takeEachSecond(0, 50);
+    expect(stalled).toBe(0);
+    takeEachSecond(0, 2);
     expect(stalled).toBe(1);
   });
 
@@ -97,7 +127,11 @@ describe("StallWatch, of a real connection", () => {
     client.pause();
     const [ours] = (await once(server, "connection")) as [Socket];
     let stalled = 0;
-    const watch = new StallWatch(ours, { stallTimeMs: 200, minOctetsPerSecond: 1 }, () => stalled++);
+    const watch = new StallWatch(
+      ours,
+      () => ({ stallTimeMs: 200, minOctetsPerSecond: 1 }),
+      () => stalled++,
+    );
     // More than both ends' buffers take.
     ours.write(Buffer.alloc(40_000_000));
     watch.waits(true);

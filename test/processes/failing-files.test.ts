@@ -48,7 +48,7 @@ async function session(maildir: ScratchMaildir, changed: Partial<Files>): Promis
       capabilities: { mechanisms: [], passwordAllowed: true, implementation: "x" },
     },
     idleTimeMs: 60_000,
-    stall: { stallTimeMs: 60_000, minOctetsPerSecond: 0 },
+    stall: () => ({ stallTimeMs: 60_000, minOctetsPerSecond: 0 }),
     isRelayed: false,
     log,
     now: () => now,

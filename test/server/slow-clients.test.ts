@@ -1,6 +1,6 @@
 // Clients that read or write too slowly, or ask for everything and read nothing: they hold no more memory than one session
 // may, for no longer than the limits say, and everybody else is served.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { layOutMaildir, readMaildir } from "../peers/support/maildir.ts";
 import { Pop3Connection } from "../peers/support/pop3.ts";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
+import { askServer } from "../support/pop3-ctl.ts";
 import { childrenOf, proportionalKib } from "../support/processes.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -62,13 +63,18 @@ function open(octets: string): Socket {
   return socket;
 }
 
-/** Reads at most 64 KiB, then nothing for so long. @returns octets that came until the connection was closed */
+/**
+ * Reads at most 64 KiB, then nothing for so long, as long as the session lasts.
+ *
+ * @returns octets that came until the connection was closed
+ */
 async function readSlowly(socket: Socket, pauseMs: number): Promise<number> {
   let octets = 0;
   socket.on("data", (chunk: Buffer) => {
     octets += chunk.length;
     socket.pause();
-    setTimeout(() => socket.resume(), pauseMs);
+    // What the kernel holds when the session is over takes as long as it takes.
+    setTimeout(() => socket.resume(), ends().length > 0 ? 0 : pauseMs);
   });
   await new Promise((resolve) => socket.once("close", resolve));
   return octets;
@@ -89,6 +95,22 @@ describe.each(["separate", "combined"] as const)("slow clients, processes %s", (
     const socket = open("USER mrose\r\nPASS secret\r\nRETR 1\r\nQUIT\r\n");
     expect(await readSlowly(socket, 5)).toBeGreaterThan(LARGE);
     expect(await eventually("the session's end", () => ends()[0])).toMatchObject({ reason: "quit" });
+  });
+
+  it("min_rate, stall_time: a reload reaches clients that are being sent to", async () => {
+    await start(processes, { stall_time: "1h", min_rate: 0 });
+    const socket = open("USER mrose\r\nPASS secret\r\nRETR 1\r\nQUIT\r\n");
+    const octets = readSlowly(socket, 250);
+    await eventually("the download", () => socket.bytesRead > 100_000);
+    const configFile = join(server.folder, "config.toml");
+    const config = readFileSync(configFile, "utf8");
+    writeFileSync(
+      configFile,
+      config.replace("min_rate = 0", "min_rate = 1000000").replace('stall_time = "1h"', 'stall_time = "1s"'),
+    );
+    await askServer(server, "reload");
+    expect(await octets).toBeLessThan(LARGE);
+    expect(await eventually("the session's end", () => ends()[0])).toMatchObject({ reason: "stalled" });
   });
 
   it("idle_time: an octet now and then is no command", async () => {

@@ -204,7 +204,7 @@ describe.runIf(runsAsRoot())("system users", () => {
     for (const { pid } of childrenOf(server.pid)) {
       const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").filter(Boolean);
       for (const variable of environment)
-        expect(variable).toMatch(/^(?:TZ|LANG|UV_THREADPOOL_SIZE|MALLOC_MMAP_THRESHOLD_)=/);
+        expect(variable).toMatch(/^(?:TZ|LANG|UV_THREADPOOL_SIZE|GLIBC_TUNABLES|MALLOC_MMAP_THRESHOLD_)=/);
       expect(readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(2)).toEqual([
         expect.stringMatching(/^\d$/),
         "own-user",
