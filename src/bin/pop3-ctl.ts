@@ -2,9 +2,8 @@
 // pop3-ctl: runs a server. Run by the administrator, as root or as whoever started it.
 // Exit status: 0 done, 1 refused with one line on standard error, 2 usage; doctor's own are in its help.
 import { CommanderError } from "commander";
-import { commandLine } from "../control/command-line.ts";
 import { Refusal } from "../control/refusal.ts";
-import { addHostCommands } from "./ctl/host-commands.ts";
+import { ctlProgram } from "./ctl/program.ts";
 
 // `pop3-ctl … | head` has read enough: no fault.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -13,9 +12,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  const program = commandLine();
-  addHostCommands(program);
-  await program.parseAsync();
+  await ctlProgram().parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else if (error instanceof Refusal) {

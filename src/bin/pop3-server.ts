@@ -1,21 +1,16 @@
 #!/usr/bin/env node
 // pop3-server: the daemon, in the foreground.
-import { Command } from "commander";
-import { DEFAULT_CONFIG_FILE, formatFault, loadConfig } from "../config/load.ts";
+import { formatFault, loadConfig } from "../config/load.ts";
 import { createLog } from "../log/log.ts";
 import { startMaster } from "../processes/master.ts";
 import { processUsers } from "../processes/process-users.ts";
 import { logSettingsOf } from "../processes/settings.ts";
 import { formatTlsFault, tlsFaults } from "../processes/tls-keeper.ts";
+import { type ServerOptions, serverProgram } from "./server/program.ts";
 
-new Command("pop3-server")
-  .description("POP3 server for Maildirs. Runs in the foreground and logs JSON lines to standard output.")
-  .option("--config <file>", "configuration", DEFAULT_CONFIG_FILE)
-  .option("--check", "check the configuration, name every fault, and exit: 0 sound, 1 faulty")
-  .action(run)
-  .parse();
+await serverProgram(run).parseAsync();
 
-async function run({ config: file, check }: { config: string; check?: true }): Promise<void> {
+async function run({ config: file, check }: ServerOptions): Promise<void> {
   const loaded = loadConfig(file);
   if (loaded.kind === "faulty") {
     for (const fault of loaded.faults) console.error(formatFault(fault));

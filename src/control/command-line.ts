@@ -68,6 +68,7 @@ export function commandLine(): Command {
   throttle
     .command("list")
     .description("accounts and addresses with failures, and when their next attempt is looked at")
+    .addHelpText("after", examples(["pop3-ctl throttle list", "most failures first"]))
     .action((_: unknown, command: Command) => {
       const { server, printer } = contextOf(command);
       return listThrottle(server, printer);

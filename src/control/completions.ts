@@ -1,5 +1,5 @@
-// Completions of a command for bash, zsh and fish, made from its definition. `pop3-ctl completion SHELL` prints them, and
-// etc/completions has them for packages. Pure.
+// Completions of a command for bash, zsh and fish, made from its definition. `pop3-ctl completion SHELL` prints its own, and
+// etc/completions has those of all commands for packages. Pure.
 import type { Command, Option } from "commander";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -39,11 +39,23 @@ function placesOf(command: Command, path: readonly string[], above: readonly Opt
 const takesValue = (option: Option): boolean => option.required || option.optional;
 const flagOf = (option: Option): string => option.long ?? option.short ?? "";
 const header = (name: string): string =>
-  `# Completions of ${name}, made by "${name} completion". Not to be edited.`;
+  `# Completions of ${name}, made from its commands and options. Not to be edited.`;
 
 /** Options that a value follows, of all places. */
 function valueFlags(places: readonly Place[]): string[] {
   return [...new Set(places.flatMap(({ options }) => options.filter(takesValue).map(flagOf)))];
+}
+
+/** Those of them whose value is a file or a folder. */
+function fileFlags(places: readonly Place[]): string[] {
+  const takesFile = (option: Option): boolean => /[<[](?:file|folder|path|directory)[>\]]/.test(option.flags);
+  return [...new Set(places.flatMap(({ options }) => options.filter(takesFile).map(flagOf)))];
+}
+
+/** A pattern of both shells for what is a command; one that matches nothing where there are none. */
+function knownCommands(places: readonly Place[]): string {
+  const known = places.slice(1).map(({ path }) => `"${path.join(" ")}"`);
+  return known.length === 0 ? '""' : known.join(" | ");
 }
 
 function functionName(name: string): string {
@@ -55,7 +67,6 @@ function bash(name: string, places: readonly Place[]): string {
     const words = [...commands.map((each) => each.name()), ...options.map(flagOf), "--help"];
     return `    "${path.join(" ")}") words="${words.join(" ")}" ;;`;
   });
-  const known = places.slice(1).map(({ path }) => `"${path.join(" ")}"`);
   return `${header(name)}
 ${functionName(name)}() {
   local current=\${COMP_WORDS[COMP_CWORD]} command= words= word i
@@ -66,13 +77,12 @@ ${functionName(name)}() {
       -*) continue ;;
     esac
     case "\${command:+$command }$word" in
-      ${known.join(" | ")}) command="\${command:+$command }$word" ;;
+      ${knownCommands(places)}) command="\${command:+$command }$word" ;;
     esac
   done
-  if [[ \${COMP_WORDS[COMP_CWORD-1]} == --config ]]; then
-    COMPREPLY=($(compgen -f -- "$current"))
-    return
-  fi
+  case \${COMP_WORDS[COMP_CWORD-1]} in
+    ${fileFlags(places).join(" | ")}) COMPREPLY=($(compgen -f -- "$current")); return ;;
+  esac
   case $command in
 ${cases.join("\n")}
   esac
@@ -94,7 +104,6 @@ function zsh(name: string, places: readonly Place[]): string {
     ];
     return `  '${path.join(" ")}')\n    candidates=(\n      ${words.join("\n      ")}\n    ) ;;`;
   });
-  const known = places.slice(1).map(({ path }) => `'${path.join(" ")}'`);
   return `#compdef ${name}
 ${header(name)}
 local -a candidates
@@ -106,13 +115,12 @@ for word in \${words[2,CURRENT-1]}; do
     -*) continue ;;
   esac
   case "\${command:+$command }$word" in
-    ${known.join(" | ")}) command="\${command:+$command }$word" ;;
+    ${knownCommands(places)}) command="\${command:+$command }$word" ;;
   esac
 done
-if [[ \${words[CURRENT-1]} == --config ]]; then
-  _files
-  return
-fi
+case \${words[CURRENT-1]} in
+  ${fileFlags(places).join(" | ")}) _files; return ;;
+esac
 case $command in
 ${cases.join("\n")}
 esac
@@ -130,6 +138,7 @@ function fish(name: string, places: readonly Place[]): string {
       return `complete -c ${name} -f -n '${here}' -a ${each.name()} -d ${quoted(each.description())}`;
     });
   });
+  const files = new Set(fileFlags(places));
   const optionLines = places.flatMap(({ path, options }, index) => {
     const above = new Set(index === 0 ? [] : places[0]!.options);
     const at = path.map((word) => `__fish_seen_subcommand_from ${word}`).join("; and ");
@@ -137,7 +146,7 @@ function fish(name: string, places: readonly Place[]): string {
       .filter((option) => !above.has(option))
       .map((option) => {
         const condition = at === "" ? "" : ` -n '${at}'`;
-        const value = !takesValue(option) ? " -f" : flagOf(option) === "--config" ? " -r -F" : " -x";
+        const value = !takesValue(option) ? " -f" : files.has(flagOf(option)) ? " -r -F" : " -x";
         return `complete -c ${name}${condition} -l ${flagOf(option).slice(2)}${value} -d ${quoted(option.description)}`;
       });
   });

@@ -1,4 +1,5 @@
 // The completions of etc/completions in the shells that they are for.
+import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { runProgram } from "../support/program.ts";
@@ -18,7 +19,7 @@ describe("completions", () => {
   const inBash = (...words: string[]) =>
     output(
       "bash",
-      `. ${folder}/pop3-ctl.bash
+      `. ${folder}/bash/pop3-ctl
        COMP_WORDS=(pop3-ctl ${words.map((word) => `"${word}"`).join(" ")}); COMP_CWORD=${words.length}
        _pop3_ctl; printf '%s\\n' "\${COMPREPLY[@]}"`,
     );
@@ -29,11 +30,12 @@ describe("completions", () => {
     expect(await inBash("--config", "who", "tr")).toEqual(["trace"]);
     expect(await inBash("trace", "mrose", "--s")).toEqual(["--sessions"]);
     expect(await inBash("--config", "/etc/host")).toContain("/etc/hostname");
+    expect(await inBash("rehearse", "--accounts", "/etc/host")).toContain("/etc/hostname");
   });
 
   it("in fish: the same", async () => {
     const inFish = async (line: string) =>
-      (await output("fish", `source ${folder}/pop3-ctl.fish; complete -C '${line}'`)).map(
+      (await output("fish", `source ${folder}/fish/pop3-ctl.fish; complete -C '${line}'`)).map(
         (found) => found.split("\t")[0],
       );
     expect((await inFish("pop3-ctl w")).sort()).toEqual(["warm", "who", "why"]);
@@ -41,7 +43,14 @@ describe("completions", () => {
     expect(await inFish("pop3-ctl trace --se")).toEqual(["--sessions"]);
   });
 
-  it("in zsh: read without a fault", async () => {
-    expect(await output("zsh", `zsh -n ${folder}/_pop3-ctl && echo sound`)).toEqual(["sound"]);
+  it("of every command: read by its shell without a fault", async () => {
+    const scripts = ["bash", "zsh", "fish"].flatMap((shell) =>
+      readdirSync(`${folder}/${shell}`).map((name) => ({ shell, name })),
+    );
+    expect(scripts).toHaveLength(9);
+    for (const { shell, name } of scripts)
+      expect(await output(shell, `${shell} -n ${folder}/${shell}/${name} && echo ${name} is sound`)).toEqual([
+        `${name} is sound`,
+      ]);
   });
 });

@@ -111,6 +111,13 @@ describe("the Debian package", () => {
       "/lib/systemd/system/dewey-pop3.service",
       "/lib/systemd/system/dewey-pop3-unprivileged.socket",
       "/etc/dewey-pop3/config.toml",
+      "/usr/share/man/man8/pop3-server.8.gz",
+      "/usr/share/man/man8/pop3-ctl.8.gz",
+      "/usr/share/man/man8/pop3-passwd.8.gz",
+      "/usr/share/man/man5/dewey-pop3.toml.5.gz",
+      "/usr/share/bash-completion/completions/pop3-ctl",
+      "/usr/share/zsh/vendor-completions/_pop3-passwd",
+      "/usr/share/fish/vendor_completions.d/pop3-server.fish",
       // Enabled: it starts with the host once it is configured.
       "/etc/systemd/system/multi-user.target.wants/dewey-pop3.service",
     ]) {

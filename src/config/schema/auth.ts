@@ -123,7 +123,7 @@ export const auth = z
       .meta({
         description:
           "A weak hash (a fast digest, too low a cost, or marked by pop3-passwd rehash) is replaced after a login that showed " +
-          "the password. auth_user must be able to replace the file: let it own the file, in a folder of its own " +
+          "the password. auth_user must be able to replace the file: let it own the file, in a folder of its own, " +
           "and let systemd leave that folder writable (ReadWritePaths=).\n" +
           "  install -d -o dewey-auth -g dewey-auth -m 750 /etc/dewey-pop3/accounts",
         reason:

@@ -1,0 +1,51 @@
+// The commands and options of pop3-passwd, with their help.
+import { Command, Option } from "commander";
+import { findAccount } from "../../accounts/account-edits.ts";
+import { WRITABLE_SCHEMES } from "../../accounts/hash-policy.ts";
+import { DEFAULT_CONFIG_FILE } from "../../config/load.ts";
+import { addAccountCommands, setUser } from "./account-commands.ts";
+import { addAuditCommands } from "./audit-commands.ts";
+import { type GlobalOptions, passwdFileOf, Refusal, readLines, withExamples } from "./context.ts";
+import { addDeviceCommands } from "./device-commands.ts";
+import { addListCommand } from "./list-command.ts";
+import { addTransferCommands } from "./transfer-commands.ts";
+
+export function passwdProgram(): Command {
+  const program: Command = new Command("pop3-passwd")
+    .description(
+      "Accounts of the passwd file. With a user alone, sets that user's password.\n" +
+        "A password is asked for twice at a terminal, else it is the first line of standard input.",
+    )
+    .usage("[options] COMMAND | USER")
+    .argument("[user]", "whose password to set")
+    .option("--file <file>", "the passwd file (default: auth.passwd_file of the config)")
+    .option("--config <file>", `the server's config (default: ${DEFAULT_CONFIG_FILE})`)
+    .addOption(
+      new Option(
+        "--scheme <scheme>",
+        "how to hash (default: auth.password_scheme of the config, else argon2id); a crypt scheme where an MTA reads the file itself",
+      ).choices(WRITABLE_SCHEMES),
+    )
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .action(async (user: string | undefined, options: GlobalOptions) => {
+      if (user === undefined) program.help({ error: true });
+      const found = findAccount(await readLines(passwdFileOf(options)), user);
+      // The word may have been meant as a command.
+      if (found.kind === "missing") throw new Refusal(`${found.reason}, and no such command`);
+      await setUser(user, options);
+    });
+  withExamples(
+    program,
+    "mrose@example.org",
+    "add mrose@example.org --home /var/mail/example.org/mrose",
+    "audit",
+  );
+
+  addAccountCommands(program);
+  addListCommand(program);
+  addDeviceCommands(program);
+  addTransferCommands(program);
+  addAuditCommands(program);
+  return program;
+}
