@@ -97,20 +97,18 @@ describe.each(["separate", "combined"] as const)("slow clients, processes %s", (
     expect(await eventually("the session's end", () => ends()[0])).toMatchObject({ reason: "quit" });
   });
 
-  it("min_rate, stall_time: a reload reaches clients that are being sent to", async () => {
-    await start(processes, { stall_time: "1h", min_rate: 0 });
+  it("stall_time: a reload reaches clients that are being sent to", async () => {
+    await start(processes, { stall_time: "1h" });
     const socket = open("USER mrose\r\nPASS secret\r\nRETR 1\r\nQUIT\r\n");
-    const octets = readSlowly(socket, 250);
-    await eventually("the download", () => socket.bytesRead > 100_000);
+    // Reads what fits its own buffer, and no more.
+    socket.on("readable", () => {});
+    await eventually("the download", () => socket.bytesRead > 10_000);
     const configFile = join(server.folder, "config.toml");
     const config = readFileSync(configFile, "utf8");
-    writeFileSync(
-      configFile,
-      config.replace("min_rate = 0", "min_rate = 1000000").replace('stall_time = "1h"', 'stall_time = "1s"'),
-    );
+    writeFileSync(configFile, config.replace('stall_time = "1h"', 'stall_time = "1s"'));
     await askServer(server, "reload");
-    expect(await octets).toBeLessThan(LARGE);
     expect(await eventually("the session's end", () => ends()[0])).toMatchObject({ reason: "stalled" });
+    socket.destroy();
   });
 
   it("idle_time: an octet now and then is no command", async () => {
