@@ -27,7 +27,7 @@ export function parseDovecotLocation(text: string): DovecotLocation {
 function pathTemplate(path: string | undefined): string | undefined {
   const template = path
     ?.replace(/^%(?:h|\{home\})(?=\/|$)/, "~")
-    .replace(/%\{(user|username|domain)\}/g, (_, name) => NAMED.get(name)!)
+    .replace(/%\{(?:user *\| *)?(user|username|domain)\}/g, (_, name) => NAMED.get(name)!)
     .replace(/(?<=.)\/+$/, "");
   return template !== undefined && /^(?:~(?:\/|$)|\/)/.test(template) && !/%[^und%]/.test(template)
     ? template

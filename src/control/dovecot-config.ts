@@ -5,6 +5,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { promisify } from "node:util";
 import { parseDovecotLocation } from "../accounts/dovecot-location.ts";
+import { type DovecotSetting, parseDovecotSettings, pop3Settings } from "./dovecot-settings.ts";
 import { Refusal } from "./refusal.ts";
 
 export interface DovecotConfig {
@@ -27,25 +28,34 @@ const DEFAULT_FILE = "/etc/dovecot/dovecot.conf";
  * @throws Refusal when it is named and cannot be read
  */
 export async function readDovecotConfig(path: string | undefined): Promise<DovecotConfig | undefined> {
-  if (path !== undefined) return dovecotConfig(settingsOfFile(fileAt(path)));
+  if (path !== undefined) return dovecotConfig(valuesOf(readDovecotSettings(path)));
   try {
     const { stdout } = await promisify(execFile)("doveconf", ["-n"], { maxBuffer: 16 * 1024 * 1024 });
-    return dovecotConfig(parseDovecotSettings(stdout, () => []));
+    return dovecotConfig(valuesOf(parseDoveconf(stdout)));
   } catch {
     // Not installed any more, or its config is broken: what is left of it is read.
   }
   try {
-    return dovecotConfig(settingsOfFile(DEFAULT_FILE));
+    return dovecotConfig(valuesOf(readDovecotSettings(DEFAULT_FILE)));
   } catch (error) {
     if (error instanceof Refusal) return undefined;
     throw error;
   }
 }
 
-/** The values that hold for POP3, by key. */
-export type DovecotSettings = ReadonlyMap<string, string>;
+/** @param text as doveconf -n prints it */
+export function parseDoveconf(text: string): DovecotSetting[] {
+  return parseDovecotSettings({ file: "doveconf -n", text }, () => []);
+}
 
-export function dovecotConfig(settings: DovecotSettings): DovecotConfig {
+function valuesOf(settings: readonly DovecotSetting[]): DovecotValues {
+  return new Map([...pop3Settings(settings)].map(([key, { value }]) => [key, value]));
+}
+
+/** The values that hold for POP3, by key. */
+export type DovecotValues = ReadonlyMap<string, string>;
+
+export function dovecotConfig(settings: DovecotValues): DovecotConfig {
   return {
     uidlFormat: settings.get("pop3_uidl_format"),
     renamesDuplicates: settings.get("pop3_uidl_duplicates") === "rename",
@@ -54,8 +64,8 @@ export function dovecotConfig(settings: DovecotSettings): DovecotConfig {
   };
 }
 
-/** In the one line of before 2.4, which has several settings for it. */
-function mailLocation(settings: DovecotSettings): string {
+/** mail_location, in the one line of before 2.4, which has several settings for it. */
+export function mailLocation(settings: DovecotValues): string {
   const parts = [`${settings.get("mail_driver") ?? ""}:${settings.get("mail_path") ?? ""}`];
   for (const [option, key] of [
     ["INBOX", "mail_inbox_path"],
@@ -68,44 +78,13 @@ function mailLocation(settings: DovecotSettings): string {
   return settings.get("mail_location") ?? parts.join(":");
 }
 
-/** @param include the texts of the files that a pattern names */
-export function parseDovecotSettings(
-  text: string,
-  include: (pattern: string) => readonly string[],
-): DovecotSettings {
-  const general = new Map<string, string>();
-  const forPop3 = new Map<string, string>();
-  const sections: string[] = [];
-  for (const raw of text.split("\n")) {
-    const line = raw.trim();
-    const [, pattern] = /^!include(?:_try)?\s+(\S+)$/.exec(line) ?? [];
-    if (pattern !== undefined && sections.length === 0) {
-      for (const included of include(pattern)) {
-        for (const [key, value] of parseDovecotSettings(included, include)) general.set(key, value);
-      }
-      continue;
-    }
-    const [, section] = /^([^#={]*?)\s*\{$/.exec(line) ?? [];
-    if (section !== undefined) sections.push(section);
-    else if (line === "}") sections.pop();
-    const [, key, value] = /^([a-z0-9_]+)\s*=\s*(.*)$/.exec(line) ?? [];
-    if (key === undefined || value === undefined) continue;
-    if (sections.length === 0) general.set(key, plainValue(value));
-    else if (sections.length === 1 && /^protocol\s+"?pop3"?$/.test(sections[0]!))
-      forPop3.set(key, plainValue(value));
-  }
-  return new Map([...general, ...forPop3]);
-}
-
-/** Without the quotes, or the comment behind it. */
-function plainValue(value: string): string {
-  const [, quoted] = /^"((?:[^"\\]|\\.)*)"/.exec(value) ?? /^'([^']*)'/.exec(value) ?? [];
-  return quoted?.replace(/\\(.)/g, "$1") ?? value.replace(/\s+#.*$/, "");
-}
-
-function settingsOfFile(file: string): DovecotSettings {
-  return parseDovecotSettings(read(file), (pattern) =>
-    matchingFiles(isAbsolute(pattern) ? pattern : join(dirname(file), pattern)).map(read),
+/** What stands in dovecot.conf, or its folder, and in what it includes. @throws Refusal when it cannot be read */
+export function readDovecotSettings(path: string): DovecotSetting[] {
+  const file = fileAt(path);
+  return parseDovecotSettings({ file, text: read(file) }, (pattern, from) =>
+    matchingFiles(isAbsolute(pattern) ? pattern : join(dirname(from), pattern)).map((included) => {
+      return { file: included, text: read(included) };
+    }),
   );
 }
 

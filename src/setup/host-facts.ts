@@ -1,7 +1,10 @@
 // What a host says about its mail, for `pop3-ctl setup`: its MTA, a POP3 server that is there already, certificates, who has
 // the ports. Asks the programs themselves; changes nothing.
 import { existsSync, readdirSync } from "node:fs";
+import { parseDoveconf } from "../control/dovecot-config.ts";
+import { pop3Settings } from "../control/dovecot-settings.ts";
 import type { RunProgram } from "../doctor/check-mta.ts";
+import { accountBlocks, passwdFileOf } from "./dovecot-accounts.ts";
 
 export interface HostFacts {
   readonly name: string;
@@ -88,21 +91,22 @@ async function eximFacts(root: string, run: RunProgram): Promise<HostFacts["exim
 async function dovecotFacts(root: string, run: RunProgram): Promise<DovecotFacts | undefined> {
   const file = `${root}/etc/dovecot/dovecot.conf`;
   if (!existsSync(file)) return undefined;
-  return parseDoveconf((await run("doveconf", ["-n", "-c", file])) ?? "");
+  return dovecotFactsOf((await run("doveconf", ["-n", "-c", file])) ?? "");
 }
 
 /** @param text as doveconf -n prints it */
-export function parseDoveconf(text: string): DovecotFacts {
-  const value = (name: string): string | undefined =>
-    new RegExp(`^${name} = (.*)$`, "m").exec(text)?.[1]?.trim();
-  const passdb = [...text.matchAll(/^passdb \{\n([\s\S]*?)^\}/gm)]
-    .map(([, body]) => body ?? "")
-    .find((body) => /^\s*driver = passwd-file$/m.test(body));
+export function dovecotFactsOf(text: string): DovecotFacts {
+  const settings = parseDoveconf(text);
+  const holds = pop3Settings(settings);
+  const value = (name: string): string | undefined => holds.get(name)?.value;
   return {
     mailLocation: value("mail_location"),
     mailUid: value("mail_uid"),
     mailGid: value("mail_gid"),
-    passwdFile: passdb === undefined ? undefined : /^\s*args = (?:.*\s)?(\/\S+)$/m.exec(passdb)?.[1],
+    passwdFile: accountBlocks(settings)
+      .filter(({ kind, driver }) => kind === "passdb" && driver === "passwd-file")
+      .map(passwdFileOf)
+      .find((path) => path !== undefined),
     servesPop3: /\bpop3\b/.test(value("protocols") ?? ""),
   };
 }

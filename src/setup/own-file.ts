@@ -1,5 +1,5 @@
-// Files that `pop3-ctl setup` writes, and how it knows them again: the first line has a digest of the rest. What anybody else
-// wrote or changed is never touched.
+// Files that `pop3-ctl setup` and `import-config` write, and how each knows its own again: the first line has a digest of the
+// rest. What anybody else wrote or changed is never touched.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -11,19 +11,27 @@ export type FileState =
   | { readonly kind: "foreign" };
 
 const MARKER =
-  /^# Written by pop3-ctl setup, which replaces it as long as nobody changes it \(([0-9a-f]{16})\)\n/;
+  /^# Written by pop3-ctl ([a-z-]+), which replaces it as long as nobody changes it \(([0-9a-f]{16})\)\n/;
 
-export function markedText(text: string): string {
-  return `# Written by pop3-ctl setup, which replaces it as long as nobody changes it (${digestOf(text)})\n${text}`;
+export type Writer = "setup" | "import-config";
+
+export function markedText(text: string, writer: Writer): string {
+  return `# Written by pop3-ctl ${writer}, which replaces it as long as nobody changes it (${digestOf(text)})\n${text}`;
 }
 
 /** @param pristine what the package puts there: nobody has written anything yet */
-export function stateOf(content: string | undefined, text: string, pristine?: string): FileState {
+export function stateOf(
+  content: string | undefined,
+  text: string,
+  writer: Writer,
+  pristine?: string,
+): FileState {
   if (content === undefined) return { kind: "absent" };
   if (content === pristine) return { kind: "ours", isSame: false };
   const marker = MARKER.exec(content);
-  if (marker === null || digestOf(content.slice(marker[0].length)) !== marker[1]) return { kind: "foreign" };
-  return { kind: "ours", isSame: content === markedText(text) };
+  if (marker?.[1] !== writer || digestOf(content.slice(marker[0].length)) !== marker[2])
+    return { kind: "foreign" };
+  return { kind: "ours", isSame: content === markedText(text, writer) };
 }
 
 export function readOrUndefined(path: string): string | undefined {
@@ -36,11 +44,11 @@ export function readOrUndefined(path: string): string | undefined {
 }
 
 /** Whole or not at all. */
-export function writeOwnFile(path: string, text: string): void {
+export function writeOwnFile(path: string, text: string, writer: Writer): void {
   mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.dewey-setup`;
   try {
-    writeFileSync(temporary, markedText(text), { mode: 0o644, flag: "wx" });
+    writeFileSync(temporary, markedText(text, writer), { mode: 0o644, flag: "wx" });
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });

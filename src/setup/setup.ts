@@ -1,6 +1,5 @@
 // `pop3-ctl setup`: looks at the host, shows what it proposes, writes it when told so, and ends with the doctor. It writes
 // files of its own alone; what is there already and is not its own stays as it is.
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { parseConfig } from "../config/load.ts";
 import type { Printer } from "../control/printer.ts";
@@ -10,6 +9,7 @@ import { doctor } from "../doctor/doctor.ts";
 import { type HostFacts, lookAtHost } from "./host-facts.ts";
 import { type FileState, readOrUndefined, stateOf, writeOwnFile } from "./own-file.ts";
 import { propose } from "./proposal.ts";
+import { sample } from "./sample.ts";
 
 export interface SetupOptions {
   /** Write what is proposed. */
@@ -34,7 +34,7 @@ export async function setup(configFile: string, printer: Printer, options: Setup
   }
   const planned = files.map(({ path, text }) => {
     const pristine = path === configFile ? sample("config.toml") : undefined;
-    return { path, text, state: stateOf(readOrUndefined(`${root}${path}`), text, pristine) };
+    return { path, text, state: stateOf(readOrUndefined(`${root}${path}`), text, "setup", pristine) };
   });
   const toWrite = planned.filter(
     ({ state }) => state.kind === "absent" || (state.kind === "ours" && !state.isSame),
@@ -60,7 +60,7 @@ export async function setup(configFile: string, printer: Printer, options: Setup
   }
   for (const { path, text } of toWrite) {
     try {
-      writeOwnFile(`${root}${path}`, text);
+      writeOwnFile(`${root}${path}`, text, "setup");
     } catch (error) {
       throw new Refusal(`cannot write ${root}${path}: ${(error as NodeJS.ErrnoException).code}`);
     }
@@ -101,8 +101,4 @@ function stateText(state: FileState, isWritten: boolean): string {
     default:
       return state satisfies never;
   }
-}
-
-function sample(path: string): string {
-  return readFileSync(new URL(`../../etc/${path}`, import.meta.url), "utf8");
 }

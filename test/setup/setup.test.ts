@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/load.ts";
-import { type HostFacts, parseDoveconf } from "../../src/setup/host-facts.ts";
+import { dovecotFactsOf, type HostFacts } from "../../src/setup/host-facts.ts";
 import { markedText, stateOf } from "../../src/setup/own-file.ts";
 import { dovecotMaildir, propose } from "../../src/setup/proposal.ts";
 
@@ -64,7 +64,7 @@ describe("propose", () => {
   });
 
   it("takes over where Dovecot's mail is and whose, and says how its accounts come along", () => {
-    const dovecot = parseDoveconf(
+    const dovecot = dovecotFactsOf(
       "mail_location = maildir:/srv/mail/%d/%n\nmail_uid = mail\nmail_gid = mail\npassdb {\n  args = scheme=CRYPT username_format=%u /etc/dovecot/users\n  driver = passwd-file\n}\nprotocols = imap pop3\n",
     );
     const { config, steps } = proposed({ dovecot, takenPorts: [110] });
@@ -76,7 +76,7 @@ describe("propose", () => {
 
 describe("a Dovecot with mbox", () => {
   it("is told of, and not guessed at", () => {
-    const { config, steps } = proposed({ dovecot: parseDoveconf("mail_location = mbox:~/mail\n") });
+    const { config, steps } = proposed({ dovecot: dovecotFactsOf("mail_location = mbox:~/mail\n") });
     expect(config.mail.maildir).toBe("~/Maildir");
     expect(steps).toContain("Dovecot's mail (mbox:~/mail) is not where a Maildir could be read off");
   });
@@ -96,11 +96,12 @@ describe("dovecotMaildir", () => {
 describe("setup's own files", () => {
   it("are known again as long as nobody changes them", () => {
     const text = "[server]\n";
-    expect(stateOf(undefined, text)).toEqual({ kind: "absent" });
-    expect(stateOf(markedText(text), text)).toEqual({ kind: "ours", isSame: true });
-    expect(stateOf(markedText("old\n"), text)).toEqual({ kind: "ours", isSame: false });
-    expect(stateOf(`${markedText(text)}# mine\n`, text)).toEqual({ kind: "foreign" });
-    expect(stateOf("[server]\n", text)).toEqual({ kind: "foreign" });
-    expect(stateOf("# sample\n", text, "# sample\n")).toEqual({ kind: "ours", isSame: false });
+    expect(stateOf(undefined, text, "setup")).toEqual({ kind: "absent" });
+    expect(stateOf(markedText(text, "setup"), text, "setup")).toEqual({ kind: "ours", isSame: true });
+    expect(stateOf(markedText("old\n", "setup"), text, "setup")).toEqual({ kind: "ours", isSame: false });
+    expect(stateOf(`${markedText(text, "setup")}# mine\n`, text, "setup")).toEqual({ kind: "foreign" });
+    expect(stateOf("[server]\n", text, "setup")).toEqual({ kind: "foreign" });
+    expect(stateOf(markedText(text, "import-config"), text, "setup")).toEqual({ kind: "foreign" });
+    expect(stateOf("# sample\n", text, "setup", "# sample\n")).toEqual({ kind: "ours", isSame: false });
   });
 });

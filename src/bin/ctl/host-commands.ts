@@ -1,7 +1,8 @@
-// The commands of pop3-ctl that look at the whole host, and that work before there is a server: setup, doctor.
+// The commands of pop3-ctl that look at the whole host, and that work before there is a server: setup, import-config, doctor.
 import type { Command } from "commander";
 import { createPrinter } from "../../control/printer.ts";
 import { type DoctorOptions, doctor } from "../../doctor/doctor.ts";
+import { type ImportConfigOptions, importConfig } from "../../setup/import-config.ts";
 import { type SetupOptions, setup } from "../../setup/setup.ts";
 
 interface GlobalOptions {
@@ -45,5 +46,22 @@ Examples:
     .action(async (_: unknown, command: Command) => {
       const { config, json, ...options } = command.optsWithGlobals<GlobalOptions & SetupOptions>();
       process.exitCode = await setup(config, createPrinter(json === true), options);
+    });
+  program
+    .command("import-config")
+    .description("propose a config.toml for what Dovecot or Courier did, and name what has no counterpart")
+    .argument("<path>", "/etc/dovecot, dovecot.conf, what doveconf -n printed, or /etc/courier")
+    .option("--write <file>", "write it there; what others wrote or changed stays as it is")
+    .option("--name <host>", "the name that clients connect to (default: the host's)")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  pop3-ctl import-config /etc/dovecot                         look and propose; writes nothing
+  pop3-ctl import-config /etc/courier --write new.toml        then: pop3-server --config new.toml --check`,
+    )
+    .action((path: string, _: unknown, command: Command) => {
+      const { json, ...options } = command.optsWithGlobals<GlobalOptions & ImportConfigOptions>();
+      importConfig(path, createPrinter(json === true), options);
     });
 }

@@ -30,6 +30,11 @@ export interface Courier {
   stop(): Promise<void>;
 }
 
+/** Of Debian's package. */
+export const courierFolder = join(
+  process.env["DEWEY_PEERS_DIR"] ?? "/opt/dewey-pop3-peers",
+  "courier/etc/courier",
+);
 const unpacked = join(process.env["DEWEY_PEERS_DIR"] ?? "/opt/dewey-pop3-peers", "courier");
 
 export async function startCourier(options: CourierOptions): Promise<Courier> {
