@@ -7,6 +7,7 @@ import { configFile } from "./config-file.ts";
 import { configPage } from "./config-page.ts";
 import { configReference } from "./config-reference.ts";
 import { logFieldsText } from "./log-fields.ts";
+import { pop3Reference } from "./pop3/reference.ts";
 import { release } from "./release.ts";
 
 /** Path below etc/, and what is in it. */
@@ -24,6 +25,8 @@ export function manualFiles(): ReadonlyMap<string, string> {
   return new Map([
     ["config.toml", configFile()],
     ["config.md", configReference()],
+    ["pop3-commands.md", pop3Reference("en")],
+    ["pop3-commands.de.md", pop3Reference("de")],
     ["log-fields.md", logFieldsText()],
     ["man/dewey-pop3.toml.5", configPage(thisRelease)],
     ...commands,

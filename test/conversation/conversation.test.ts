@@ -1,10 +1,22 @@
-import { afterAll, beforeAll, describe, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { REFERENCES, readReference } from "./command-reference.ts";
 import { readDialogues } from "./dialogue.ts";
 import { PureTarget } from "./pure-target.ts";
 import { runDialogue } from "./run-dialogue.ts";
 import { ServerTarget } from "./server-target.ts";
 
-const dialogues = readDialogues();
+const dialogues = [...readDialogues(), ...REFERENCES.flatMap(readReference)];
+
+describe("the command reference", () => {
+  it("has an example for every command, the same in each language", () => {
+    const [english, german] = REFERENCES.map(readReference);
+    expect(english!.map(({ steps }) => steps)).toEqual(german!.map(({ steps }) => steps));
+    expect(english!.map(({ name }) => name.split(" ").slice(1).join(" "))).toEqual([
+      ...["CAPA", "USER", "PASS", "AUTH", "STLS", "UTF8", "LANG"],
+      ...["STAT", "LIST", "RETR", "TOP", "DELE", "NOOP", "RSET", "UIDL", "QUIT", "A whole session"],
+    ]);
+  });
+});
 
 describe("the pure session", () => {
   const whole = new PureTarget((octets) => [octets]);
