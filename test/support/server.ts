@@ -46,6 +46,8 @@ export interface TestServer {
   /** Holds config.toml, passwd and the sockets between the processes. */
   readonly folder: string;
   log(): readonly LogLine[];
+  /** The same as it was written. */
+  logLines(): readonly string[];
   /** SIGTERM, wait for the end, remove the folder. Throws when the server did not exit with 0. */
   stop(): Promise<void>;
   /** SIGKILL for all of its processes at once, as when its host fails; then the folder is removed. */
@@ -88,7 +90,7 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
       return parsed;
     };
     try {
-      await program.lineWhere((line) => parseLogLine(line).msg === "ready", "ready", READY_MS);
+      await program.lineWhere(saysReady, "ready", READY_MS);
     } catch (error) {
       await program.stop("SIGKILL");
       throw error;
@@ -99,6 +101,7 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
       pid: program.pid,
       folder,
       log,
+      logLines: () => program.lines(),
       async kill() {
         // Processes that are started without a group of their own are in the server's.
         process.kill(-program.pid, "SIGKILL");
@@ -197,6 +200,11 @@ function tomlValue(value: Value): string {
   return `{ ${Object.entries(value)
     .map(([key, inner]) => `${key} = ${tomlValue(inner)}`)
     .join(", ")} }`;
+}
+
+/** In either format. */
+function saysReady(line: string): boolean {
+  return parseLogLine(line).msg === "ready" || / master\[\d+\]: ready /.test(line);
 }
 
 /** What is really logged has the fields that etc/log-fields.md promises. */
