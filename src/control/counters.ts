@@ -51,7 +51,7 @@ export const counterHelp = {
     labels: ["event"],
   },
   certificate_days_left: {
-    help: "Days until a configured certificate expires, below 0 where it has, by its file",
+    help: "What a configured certificate has left until it expires, below 0 where it has, by its file",
     labels: ["certificate"],
     isGauge: true,
   },

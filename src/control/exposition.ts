@@ -52,19 +52,25 @@ function metricsOf(stats: Stats, facts: ExpositionFacts): Metric[] {
 
 function counterMetric(name: CounterName, { counters }: Stats): Metric {
   const { help, labels } = counterHelp[name];
-  const factor = name.endsWith("_milliseconds") ? 1000 : 1;
-  const base = name.replace(/_milliseconds$/, "_seconds");
+  const { base, factor } = inBaseUnits(name);
   const values: Sample[] = counters
     .filter((each) => each.name === name)
     .map((each) => ({
       labels: Object.fromEntries(labels.map((label, index) => [label, each.labels[index] ?? ""])),
-      value: each.value / factor,
+      value: each.value * factor,
     }));
   // What cannot be told apart by labels is there from the begin: a rate needs the 0 before the 1.
   if (values.length === 0 && labels.length === 0) values.push({ labels: {}, value: 0 });
   return isGauge(name)
     ? metric("gauge", base, help, values)
     : metric("counter", `${base}_total`, help, values);
+}
+
+/** Prometheus wants seconds of whatever is time. */
+function inBaseUnits(name: CounterName): { readonly base: string; readonly factor: number } {
+  if (name === "certificate_days_left") return { base: "certificate_left_seconds", factor: 86_400 };
+  if (name === "cpu_milliseconds") return { base: "cpu_seconds", factor: 1 / 1000 };
+  return { base: name, factor: 1 };
 }
 
 function commandDurations(all: readonly CommandTimes[]): Metric {

@@ -33,8 +33,8 @@ describe("exposition", () => {
 
   it("escapes what a path may hold", async () => {
     const counters = [{ name: "certificate_days_left", labels: ['/etc/a"b\\c\nd.pem'], value: -2 }] as const;
-    expect((await linesOf({ ...empty, counters }, "days_left{"))[0]).toBe(
-      'dewey_pop3_certificate_days_left{certificate="/etc/a\\"b\\\\c\\nd.pem"} -2',
+    expect((await linesOf({ ...empty, counters }, "left_seconds{"))[0]).toBe(
+      'dewey_pop3_certificate_left_seconds{certificate="/etc/a\\"b\\\\c\\nd.pem"} -172800',
     );
   });
 
