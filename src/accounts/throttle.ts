@@ -5,6 +5,7 @@
 // waits again, and whoever doesn't gains nothing. It is `firstDelayMs`, and doubles with each failure beyond the free ones.
 import { createHmac, randomBytes } from "node:crypto";
 import { BoundedMap } from "./bounded-map.ts";
+import type { ThrottleEvent } from "./throttle-events.ts";
 
 export interface ThrottleOptions {
   readonly firstDelayMs: number;
@@ -75,8 +76,16 @@ export class Throttle {
   readonly #guesses = new BoundedMap<string, true>(MAX_GUESSES);
   readonly #guessKey = randomBytes(32);
 
-  constructor(options: ThrottleOptions, maxCounters: number = MAX_COUNTERS) {
+  readonly #onEvent: (event: ThrottleEvent) => void;
+
+  /** @param onEvent told what the throttles of other hosts should count, too */
+  constructor(
+    options: ThrottleOptions,
+    maxCounters: number = MAX_COUNTERS,
+    onEvent: (event: ThrottleEvent) => void = () => {},
+  ) {
     this.#options = options;
+    this.#onEvent = onEvent;
     this.#byNetwork = new BoundedMap(maxCounters, isIdle);
     this.#byAccount = new BoundedMap(maxCounters, isIdle);
     this.#byPair = new BoundedMap(maxCounters, isIdle);
@@ -89,19 +98,8 @@ export class Throttle {
 
   /** Asked again after a wait. @param nowMs of any clock that never goes back, the same for all calls */
   begin(attempt: Attempt, nowMs: number): Turn {
-    const { account, network, isShared } = attempt;
-    const pair = pairOf(attempt);
-    const counters = [this.#counter(this.#byPair, pair, { account, network, free: FREE.pair })];
-    if (!this.#known.has(pair)) {
-      counters.push(
-        this.#counter(this.#byAccount, account, { account, network: undefined, free: FREE.account }),
-      );
-      if (network !== undefined && !isShared) {
-        counters.push(
-          this.#counter(this.#byNetwork, network, { account: undefined, network, free: FREE.network }),
-        );
-      }
-    }
+    const isKnown = this.#known.has(pairOf(attempt));
+    const counters = this.#countersOf(attempt, isKnown);
     let untilMs = nowMs;
     let queue: Counter | undefined;
     for (const counter of counters) {
@@ -118,7 +116,32 @@ export class Throttle {
       return queue.waiting < mostWaiting ? { kind: "wait", untilMs, queue } : { kind: "crowded" };
     }
     for (const counter of counters) counter.running++;
-    return { kind: "go", running: this.#run(account, pair, counters, nowMs) };
+    return { kind: "go", running: this.#run(attempt, isKnown, counters, nowMs) };
+  }
+
+  /** Another host's throttle said so. @param atMs when it happened, by the clock of `begin` */
+  heard(event: ThrottleEvent, atMs: number): void {
+    switch (event.kind) {
+      case "failed": {
+        const { account, network, isShared, isKnown } = event;
+        const counters = this.#countersOf({ account, network, isShared }, isKnown);
+        for (const counter of counters) forgive(counter, atMs);
+        this.#countFailure(counters, atMs, atMs);
+        return;
+      }
+      case "succeeded": {
+        const pair = pairOf({ account: event.account, network: event.network });
+        this.#known.set(pair, true);
+        const counter = this.#byPair.get(pair);
+        if (counter !== undefined) reset(counter);
+        return;
+      }
+      case "cleared":
+        this.#clear(event);
+        return;
+      default:
+        event satisfies never;
+    }
   }
 
   /** Who is counted at the moment, those that were forgiven left out. */
@@ -180,6 +203,11 @@ export class Throttle {
 
   /** Forgives everybody, or an account, or a network. @returns how many were counted */
   clear(only: { readonly account?: string; readonly network?: string } = {}): number {
+    this.#onEvent({ kind: "cleared", ...only });
+    return this.#clear(only);
+  }
+
+  #clear(only: { readonly account?: string | undefined; readonly network?: string | undefined }): number {
     let cleared = 0;
     for (const [, map] of this.#maps()) {
       for (const counter of map.values()) {
@@ -192,7 +220,42 @@ export class Throttle {
     return cleared;
   }
 
-  #run(account: string, pair: string, counters: readonly Counter[], startedMs: number): RunningAttempt {
+  /** Those that an attempt is counted by; the pair's own first. */
+  #countersOf({ account, network, isShared }: Attempt, isKnown: boolean): Counter[] {
+    const pair = pairOf({ account, network });
+    const counters = [this.#counter(this.#byPair, pair, { account, network, free: FREE.pair })];
+    if (isKnown) return counters;
+    counters.push(
+      this.#counter(this.#byAccount, account, { account, network: undefined, free: FREE.account }),
+    );
+    if (network !== undefined && !isShared) {
+      counters.push(
+        this.#counter(this.#byNetwork, network, { account: undefined, network, free: FREE.network }),
+      );
+    }
+    return counters;
+  }
+
+  /** @returns when the refusal may be answered */
+  #countFailure(counters: readonly Counter[], nowMs: number, startedMs: number): number {
+    let answerAtMs = startedMs + this.#delayMs(0);
+    for (const counter of counters) {
+      counter.failures = Math.min(counter.failures + 1, counter.free + MAX_BEYOND_FREE);
+      counter.lastFailureMs = nowMs;
+      const excess = counter.failures - counter.free;
+      if (excess < 0) continue;
+      counter.nextAtMs = Math.max(counter.nextAtMs, startedMs + this.#delayMs(excess));
+      answerAtMs = Math.max(answerAtMs, counter.nextAtMs);
+    }
+    return answerAtMs;
+  }
+
+  #run(
+    { account, network, isShared }: Attempt,
+    isKnown: boolean,
+    counters: readonly Counter[],
+    startedMs: number,
+  ): RunningAttempt {
     let isOver = false;
     const end = (): boolean => {
       if (isOver) return false;
@@ -203,7 +266,10 @@ export class Throttle {
     return {
       succeeded: () => {
         if (!end()) return;
-        this.#known.set(pair, true);
+        // Told where it makes a difference: most logins are those of every day.
+        if (counters.some(({ failures }) => failures > 0))
+          this.#onEvent({ kind: "succeeded", account, network });
+        this.#known.set(pairOf({ account, network }), true);
         // Its own failures only: whoever guesses other accounts from there is not forgiven for having one.
         reset(counters[0]!);
       },
@@ -211,16 +277,8 @@ export class Throttle {
         if (!end()) return nowMs;
         // Not counted again, and held back as the first time.
         if (guess !== undefined && this.#isRepeated(account, guess)) return startedMs + this.#delayMs(0);
-        let answerAtMs = startedMs + this.#delayMs(0);
-        for (const counter of counters) {
-          counter.failures = Math.min(counter.failures + 1, counter.free + MAX_BEYOND_FREE);
-          counter.lastFailureMs = nowMs;
-          const excess = counter.failures - counter.free;
-          if (excess < 0) continue;
-          counter.nextAtMs = Math.max(counter.nextAtMs, startedMs + this.#delayMs(excess));
-          answerAtMs = Math.max(answerAtMs, counter.nextAtMs);
-        }
-        return answerAtMs;
+        this.#onEvent({ kind: "failed", account, network, isShared, isKnown });
+        return this.#countFailure(counters, nowMs, startedMs);
       },
       abandoned: () => void end(),
     };

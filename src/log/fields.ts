@@ -95,6 +95,7 @@ export const logFields = {
   authPid: { type: "number", help: "auth's process id" },
   pendingRequests: { type: "number", help: "logins that waited for auth" },
   question: { type: "string", help: "what pop3-ctl asked" },
+  store: { type: "string", help: "host and port of auth.throttle_store" },
   backEnd: { type: "string", help: "address of another host of the cluster" },
   configFile: { type: "string", help: "what was read" },
   key: { type: "string", help: "the config's key" },

@@ -34,7 +34,7 @@ import type { AuthSettings } from "./settings.ts";
 
 runChild("auth", async (given, { log, send }) => {
   let settings = given;
-  const throttle = new LoginThrottle(settings);
+  const throttle = new LoginThrottle(settings, log);
   let rehasher = rehasherOf(settings, log);
   const requests = new PlaceRequests(send);
   const placement = new AccountPlacement(requests, () => settings);
@@ -174,6 +174,7 @@ runChild("auth", async (given, { log, send }) => {
       forMaps.close();
       forNginx.close();
       backEnds?.close();
+      throttle.close();
       await keeper.close();
       await accounts.devices.close();
       await accounts.passwdFile.close();

@@ -3,12 +3,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { type Attempt, type RunningAttempt, Throttle } from "../accounts/throttle.ts";
+import { ThrottleStore } from "../accounts/throttle-store.ts";
 import { measure } from "../control/counters.ts";
 import type { AnswerOf, Handlers } from "../control/questions.ts";
 import { type Networks, networkOf, networksOf } from "../host/networks.ts";
+import type { Log } from "../log/log.ts";
 import type { AuthSettings } from "./settings.ts";
 
-type ThrottleSettings = Pick<AuthSettings, "failureDelayMs" | "maxFailureDelayMs" | "throttleExemptNets">;
+type ThrottleSettings = Pick<
+  AuthSettings,
+  "failureDelayMs" | "maxFailureDelayMs" | "throttleExemptNets" | "throttleStore"
+>;
 
 export interface GuessRequest {
   readonly account: string;
@@ -25,8 +30,14 @@ export class LoginThrottle {
   /** Of attempts that wait for another one to end. */
   readonly #wakes = new Set<() => void>();
 
-  constructor(settings: ThrottleSettings) {
-    this.#throttle = new Throttle(optionsOf(settings));
+  readonly #log: Log | undefined;
+  #store: ThrottleStore | undefined;
+
+  /** @param log needed where there is a store that other hosts share */
+  constructor(settings: ThrottleSettings, log?: Log) {
+    this.#throttle = new Throttle(optionsOf(settings), undefined, (event) => this.#store?.publish(event));
+    this.#log = log;
+    this.#store = this.#openStore(settings);
     this.#settings = settings;
     this.#exempt = networksOf(settings.throttleExemptNets);
     measure("throttled", () =>
@@ -39,8 +50,37 @@ export class LoginThrottle {
 
   configure(settings: ThrottleSettings): void {
     this.#throttle.configure(optionsOf(settings));
+    if (settings.throttleStore !== this.#settings.throttleStore) {
+      this.#store?.close();
+      this.#store = this.#openStore(settings);
+    }
     this.#settings = settings;
     this.#exempt = networksOf(settings.throttleExemptNets);
+  }
+
+  close(): void {
+    this.#store?.close();
+  }
+
+  #openStore({ throttleStore: url }: ThrottleSettings): ThrottleStore | undefined {
+    if (url === undefined) return undefined;
+    // Without user and password.
+    const { host } = new URL(url);
+    return new ThrottleStore({
+      url,
+      onEvent: (event, atMs) => {
+        this.#throttle.heard(event, atMs);
+        if (event.kind !== "failed") this.#wake();
+      },
+      onState: (state) => {
+        if (state === "reached") this.#log?.info({ store: host }, "throttle is shared with other hosts");
+        else
+          this.#log?.warn(
+            { store: host, reason: state.away },
+            "auth.throttle_store is away: failures are counted on this host alone until it is back",
+          );
+      },
+    });
   }
 
   guess({ account, address, maxDelayMs, isAwaited }: GuessRequest): Guess {
@@ -90,7 +130,11 @@ export class LoginThrottle {
   /** @returns false when what the process before left cannot be read */
   succeed(left: unknown): boolean {
     const counted = handed.safeParse(left);
-    if (counted.success) this.#throttle.import(counted.data, performance.now());
+    if (counted.success) {
+      this.#throttle.import(counted.data, performance.now());
+      // It had heard of those.
+      this.#store?.ignoreBefore(performance.now());
+    }
     return counted.success;
   }
 

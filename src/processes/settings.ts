@@ -42,6 +42,8 @@ const authSettings = z.strictObject({
   failureDelayMs: milliseconds,
   maxFailureDelayMs: milliseconds,
   throttleExemptNets: z.array(z.string()),
+  /** May hold a password: never to be logged. */
+  throttleStore: z.string().optional(),
   parallelVerifications: z.int().positive(),
   verificationMemoryKib: z.int().positive(),
   rehashOnLogin: z.boolean(),
@@ -270,6 +272,7 @@ export function authSettingsOf(config: Config, inheritance: AuthInheritance): Au
     failureDelayMs: config.auth.failure_delay,
     maxFailureDelayMs: config.auth.max_failure_delay,
     throttleExemptNets: config.auth.throttle_exempt_nets,
+    throttleStore: config.auth.throttle_store,
     parallelVerifications: config.auth.parallel_verifications,
     mechanisms: config.auth.mechanisms,
     accountsSource: config.accounts.source,

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Attempt, type RunningAttempt, Throttle } from "../../src/accounts/throttle.ts";
+import { formatThrottleEvent, parseThrottleEvent } from "../../src/accounts/throttle-events.ts";
 import { atLeast } from "../support/fuzz.ts";
 
 const options = { firstDelayMs: 2_000, longestDelayMs: 15_000 };
@@ -40,6 +41,47 @@ describe("Throttle", () => {
     expect(throttle.begin(owner, 100)).toMatchObject({ kind: "wait", untilMs: 2_000 });
     begin(throttle, owner, 2_000);
     expect(throttle.begin(owner, 2_000).kind).toBe("wait");
+  });
+
+  it("counts what others were told together with its own, and forgives what they forgive", () => {
+    const hosts: Throttle[] = [];
+    for (const self of [0, 1])
+      hosts.push(
+        new Throttle(options, undefined, (event) => {
+          const told = parseThrottleEvent(formatThrottleEvent(event));
+          if (told !== undefined) hosts[1 - self]!.heard(told, clockMs);
+        }),
+      );
+    const [one, other] = hosts as [Throttle, Throttle];
+    let clockMs = 0;
+    const delays: number[] = [];
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const answerAtMs = begin(hosts[attempt % 2]!, owner, clockMs).failed(clockMs, guess(attempt));
+      delays.push(answerAtMs - clockMs);
+      clockMs = answerAtMs;
+    }
+    expect(delays).toEqual([2, 2, 2, 2, 2, 4, 8, 15].map((seconds) => seconds * 1_000));
+    expect(other.list(clockMs)).toEqual(one.list(clockMs));
+
+    begin(one, owner, clockMs).succeeded();
+    const ofPair = (from: Throttle) =>
+      from.list(clockMs).filter(({ account, network }) => account && network);
+    expect(ofPair(other)).toEqual([]);
+    // Known there from now on: strangers elsewhere cannot hold it up on the other host either.
+    for (let attempt = 0; attempt < 12; attempt++) {
+      const stranger = from(`198.51.100.${attempt}`);
+      clockMs = begin(one, stranger, clockMs).failed(clockMs, guess(`stranger ${attempt}`));
+    }
+    expect(other.begin(from("203.0.113.1"), clockMs - 1).kind).toBe("wait");
+    expect(other.begin(owner, clockMs - 1).kind).toBe("go");
+
+    one.clear({ account: "mrose" });
+    expect(other.list(clockMs).filter(({ account }) => account === "mrose")).toEqual([]);
+  });
+
+  it("believes nothing that no throttle says", () => {
+    for (const text of ["", "{", "[]", '{"kind":"failed"}', '{"kind":"cleared","all":true}'])
+      expect(parseThrottleEvent(text)).toBeUndefined();
   });
 
   it("goes on in another process where this one was, whatever the clocks", () => {

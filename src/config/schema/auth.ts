@@ -74,6 +74,19 @@ export const auth = z
           "for what different accounts got wrong.",
         reason: "What runs on this host asks for many people. Each account's failures count from there, too.",
       }),
+    throttle_store: z
+      .string()
+      .refine(isRedisUrl, 'expected such as "redis://192.0.2.20:6379/0" or "rediss://user:password@host"')
+      .optional()
+      .meta({
+        description:
+          "Redis or Valkey through which several hosts tell each other of failures, so that who guesses at one is slowed down at " +
+          "all: redis://[user:password@]host[:port][/database], rediss: with TLS. No login waits for it; while it is away each " +
+          "host counts for itself. With a password in it, this file must not be readable by everybody.",
+        reason: "One host needs none.",
+        defaultText: "each host counts for itself",
+        example: '"redis://192.0.2.20:6379/0"',
+      }),
     parallel_verifications: z
       .int()
       .min(1)
@@ -141,3 +154,8 @@ export const auth = z
   })
   .prefault({})
   .meta({ description: "Who may log in, how, and how new passwords are stored." });
+
+function isRedisUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url !== undefined && /^rediss?:$/.test(url.protocol) && url.hostname !== "";
+}

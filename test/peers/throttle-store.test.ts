@@ -1,0 +1,128 @@
+// `auth.throttle_store` with a real Redis: what one host has seen slows guessing down on the others, and nobody waits for
+// a store that is away.
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runnableProgram } from "../support/checkout.ts";
+import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/free-port.ts";
+import { mailOwner } from "../support/mail-owner.ts";
+import { type RunningProgram, runProgram, startProgram } from "../support/program.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+import { layOutMaildir } from "./support/maildir.ts";
+import { Pop3Connection } from "./support/pop3.ts";
+
+const owner = mailOwner();
+let folder: string;
+let port: number;
+let redis: RunningProgram;
+const servers: TestServer[] = [];
+
+async function startRedis(): Promise<RunningProgram> {
+  const program = await startProgram("/usr/bin/redis-server", [
+    ...["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder, "--requirepass", "hidden"],
+    ...["--save", "", "--appendonly", "yes"],
+  ]);
+  await program.lineWhere((line) => line.includes("Ready to accept connections"), "that it is ready");
+  return program;
+}
+
+function startHost(): Promise<TestServer> {
+  const home = join(folder, "home");
+  return startServer({
+    accounts: [{ user: "mrose", password: "secret", uid: owner.uid, gid: owner.gid, home }],
+    owner,
+    settings: { auth: { throttle_store: `redis://:hidden@127.0.0.1:${port}`, max_failure_delay: "10ms" } },
+  });
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "dewey-redis-"));
+  chmodSync(folder, 0o755);
+  port = await freePort();
+  layOutMaildir(join(folder, "home"), owner);
+  redis = await startRedis();
+  servers.push(...(await Promise.all([startHost(), startHost()])));
+  for (const server of servers) await said(server, "throttle is shared with other hosts", 1);
+});
+afterAll(async () => {
+  await Promise.all(servers.map((server) => server.stop()));
+  await redis.stop();
+  rmSync(folder, { recursive: true });
+});
+
+async function said(server: TestServer, msg: string, times: number): Promise<void> {
+  await eventually(`"${msg}" ${times} times in the log`, () => {
+    return server.log().filter((line) => line.msg.startsWith(msg)).length >= times;
+  });
+}
+
+/** @param password another one each time: the same again counts once */
+async function fail(server: TestServer, password: string, from?: string): Promise<void> {
+  const { connection } = await Pop3Connection.open(server.port, from);
+  await connection.command("USER mrose");
+  expect(await connection.command(`PASS ${password}`)).toMatchObject({
+    status: "-ERR",
+    text: "[AUTH] authentication failed",
+  });
+  connection.drop();
+}
+
+/** Against the account from anywhere. */
+async function failuresAt(server: TestServer): Promise<number> {
+  const { path, env } = runnableProgram("pop3-ctl");
+  const args = ["--config", join(server.folder, "config.toml"), "throttle", "list", "--json"];
+  const { stdout, stderr } = await runProgram(path, args, { env });
+  const lines = stdout.toString().trim();
+  const entries: { account: string | null; network: string | null; failures: number }[] =
+    lines === ""
+      ? []
+      : (JSON.parse(lines.startsWith("[") ? lines : `[${lines.split("\n").join(",")}]`) as []);
+  expect(stderr).toBe("");
+  return entries.find(({ account, network }) => account === "mrose" && network === null)?.failures ?? 0;
+}
+
+describe("auth.throttle_store", () => {
+  it("lets each host count what any of them has seen, one that came later, too", async () => {
+    const [one, other] = servers as [TestServer, TestServer];
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await fail(one, `one ${attempt}`);
+      await fail(other, `other ${attempt}`);
+    }
+    for (const server of servers)
+      await eventually("six failures on each", async () => (await failuresAt(server)) === 6);
+    const later = await startHost();
+    servers.push(later);
+    await eventually("six failures on the new one", async () => (await failuresAt(later)) === 6);
+  });
+
+  it("is done without while it is away, with one warning, and is found again", async () => {
+    await redis.stop();
+    for (const server of servers) await said(server, "auth.throttle_store is away", 1);
+    const [one, other] = servers as [TestServer, TestServer];
+    await fail(one, "alone");
+    await (await Pop3Connection.login(one.port, "mrose", "secret")).command("QUIT");
+    expect(await failuresAt(one)).toBe(7);
+    expect(await failuresAt(other)).toBe(6);
+
+    redis = await startRedis();
+    for (const server of servers) await said(server, "throttle is shared with other hosts", 2);
+    // From elsewhere: where its owner has logged in from, the account is not held up.
+    await fail(one, "together again", "127.0.0.2");
+    await eventually("the new one on the other host", async () => (await failuresAt(other)) === 7);
+    for (const server of servers) {
+      const warnings = server.log().filter(({ msg }) => msg.startsWith("auth.throttle_store is away"));
+      expect(warnings).toHaveLength(1);
+      expect(JSON.stringify(server.log())).not.toContain("hidden");
+    }
+  });
+
+  it("forgives on every host what an administrator forgives on one", async () => {
+    const { path, env } = runnableProgram("pop3-ctl");
+    const args = ["--config", join(servers[0]!.folder, "config.toml"), "throttle", "clear", "mrose"];
+    expect((await runProgram(path, args, { env })).exitCode).toBe(0);
+    for (const server of servers)
+      await eventually("no failures any more", async () => (await failuresAt(server)) === 0);
+  });
+});
