@@ -25,8 +25,13 @@ export async function readAccounts(config: Config): Promise<ReadonlyMap<string, 
     },
   });
   await file.refresh();
-  if (!file.isLoaded) throw new Refusal(`cannot read ${passwd_file}: ${problem ?? "unknown fault"}`);
+  if (!file.isLoaded) throw new Refusal(cannotRead(passwd_file, problem));
   return file.accounts;
+}
+
+function cannotRead(path: string, code: string | undefined): string {
+  const hint = code === "EACCES" ? " (run it as root or as whoever started pop3-server)" : "";
+  return `cannot read ${path}: ${code ?? "unknown fault"}${hint}`;
 }
 
 /** @throws Refusal naming what is missing */

@@ -31,7 +31,8 @@ export function createPrinter(json: boolean, stdout = process.stdout): Printer {
   const value = (content: unknown): void => line(JSON.stringify(content));
   return {
     json,
-    columns: isTerminal ? stdout.columns : DEFAULT_COLUMNS,
+    // A terminal that was told no size says 0: serial lines, some containers.
+    columns: isTerminal && stdout.columns > 0 ? stdout.columns : DEFAULT_COLUMNS,
     isTerminal,
     line,
     value,

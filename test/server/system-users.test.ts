@@ -17,9 +17,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { layOutMaildir, readMaildir } from "../peers/support/maildir.ts";
 import { Pop3Connection } from "../peers/support/pop3.ts";
 import type { TestAccount } from "../support/accounts.ts";
+import { runnableProgram } from "../support/checkout.ts";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner, runsAsRoot } from "../support/mail-owner.ts";
+import { askServer } from "../support/pop3-ctl.ts";
 import { childrenOf, descriptorLinks, listeningSocket, statusOf } from "../support/processes.ts";
+import { runProgram } from "../support/program.ts";
 import { type Settings, startServer, type TestServer } from "../support/server.ts";
 import { logInAtAuth, showTicket } from "../support/tickets.ts";
 
@@ -255,6 +258,99 @@ describe.runIf(runsAsRoot())("system users", () => {
       { reason: "expired" },
       { reason: "expired" },
     ]);
+  });
+});
+
+describe.runIf(runsAsRoot())("pop3-ctl, where mail belongs to system users", () => {
+  const { path: program, env } = runnableProgram("pop3-ctl");
+  let server: TestServer;
+
+  beforeAll(async () => {
+    server = await start(
+      [account(alice), account(bob), account(alice, { user: "mallory", home: join(root, "bob") })],
+      {
+        mail: { keep_deleted: "7d" },
+      },
+    );
+  });
+  afterAll(() => server.stop());
+
+  async function ctl(args: readonly string[], user: { uid?: number; gid?: number } = {}) {
+    const all = ["--config", join(server.folder, "config.toml"), ...args];
+    const { exitCode, stdout, stderr } = await runProgram(program, all, { env, cwd: "/", ...user });
+    return { exitCode, stdout: stdout.toString(), stderr: stderr.replaceAll(server.folder, "FOLDER") };
+  }
+
+  it("reads each account's mail as its own user, and no other's", async () => {
+    for (const { user } of [alice, bob]) {
+      expect(await askServer(server, "mailbox", "list", user)).toMatchObject([{ subject: `for ${user}` }]);
+      expect(await askServer(server, "mailbox", "show", user, "1")).toMatchObject({ text: `${user}\n` });
+      expect(await askServer(server, "mailbox", "status", user)).toMatchObject({
+        messages: 1,
+        isLocked: false,
+      });
+    }
+    const refused = await ctl(["mailbox", "list", "mallory"]);
+    expect(refused).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(refused.stderr).toMatch(/^pop3-ctl: mallory: .*EACCES.*\n$/);
+  });
+
+  it("warms maildrops of different users, each index its owner's", async () => {
+    for (const { user } of [alice, bob])
+      rmSync(join(maildirs.get(user)!, "dewey-pop3.index"), { force: true });
+    expect(await ctl(["warm", "alice", "bob"])).toMatchObject({ exitCode: 0, stderr: "" });
+    for (const { user, uid, gid } of [alice, bob]) {
+      const { uid: ownUid, gid: ownGid } = statSync(join(maildirs.get(user)!, "dewey-pop3.index"));
+      expect([ownUid, ownGid]).toEqual([uid, gid]);
+    }
+  });
+
+  it("puts back what a session deleted, as the owner", async () => {
+    const session = await login(server, "alice");
+    await session.command("DELE 1");
+    await session.command("QUIT");
+    expect(await askServer(server, "mailbox", "list", "alice")).toEqual([]);
+    expect(await ctl(["mailbox", "undelete", "alice"])).toMatchObject({ exitCode: 0 });
+    expect(await askServer(server, "mailbox", "list", "alice")).toMatchObject([{ subject: "for alice" }]);
+    const [file] = readMaildir(maildirs.get("alice")!);
+    expect(file).toBeDefined();
+  });
+
+  it("tells why of an account, and who is connected", async () => {
+    const session = await login(server, "bob");
+    expect(await askServer(server, "who")).toMatchObject([{ account: "bob", state: "TRANSACTION" }]);
+    expect((await ctl(["why", "bob"])).stdout).toMatch(/login accepted/);
+    expect((await ctl(["why", "mallory"])).stdout).toMatch(/EACCES/);
+    await session.command("QUIT");
+  });
+
+  it("is for root alone, and says so in one line", async () => {
+    for (const command of [
+      ["who"],
+      ["stats"],
+      ["kick", "bob"],
+      ["reload"],
+      ["throttle", "clear"],
+      ["log", "follow"],
+    ]) {
+      expect(await ctl(command, bob), command.join(" ")).toEqual({
+        exitCode: 1,
+        stdout: "",
+        stderr:
+          "pop3-ctl: cannot connect to FOLDER/run/control.sock: permission denied (run it as root or as whoever started pop3-server)\n",
+      });
+    }
+    chmodSync(join(server.folder, "passwd"), 0o640);
+    expect(await ctl(["mailbox", "list", "bob"], bob)).toEqual({
+      exitCode: 1,
+      stdout: "",
+      stderr:
+        "pop3-ctl: cannot read FOLDER/passwd: EACCES (run it as root or as whoever started pop3-server)\n",
+    });
+    chmodSync(join(server.folder, "config.toml"), 0o600);
+    const unreadable = await ctl(["who"], bob);
+    expect(unreadable).toMatchObject({ exitCode: 1, stdout: "" });
+    expect(unreadable.stderr).toMatch(/^pop3-ctl: FOLDER\/config\.toml: cannot read it \(EACCES\).*\n$/);
   });
 });
 
