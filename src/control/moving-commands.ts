@@ -12,6 +12,7 @@ export function addMovingCommands(program: Command): void {
     .description("ask the old server what it tells clients, and compare; changes nothing, there or here")
     .requiredOption("--old <host[:port]>", "the old server, which still runs on the same mail")
     .option("--tls", "POP3S, port 995 unless another is given")
+    .option("--stls", "TLS by STLS, port 110 unless another is given")
     .option("--insecure", "take any certificate of the old server's")
     .requiredOption("--accounts <file>", "lines of user:password")
     .addHelpText(
@@ -33,8 +34,11 @@ export function addMovingCommands(program: Command): void {
     .argument("[account...]", "the user names")
     .option("--all", "every account of the passwd file")
     .addOption(
-      new Option("--from <server>", "whose unique-ids; auto: whose list in the Maildir was written last")
-        .choices(["auto", "dovecot", "courier", "filename"])
+      new Option(
+        "--from <server>",
+        "whose unique-ids; auto: whose list in the Maildir was written last; x-uidl: the messages' own headers (qpopper)",
+      )
+        .choices(["auto", "dovecot", "courier", "x-uidl", "filename"])
         .default("auto"),
     )
     .option(

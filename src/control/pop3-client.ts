@@ -1,13 +1,14 @@
 // A POP3 client that asks what a server would give and changes nothing: USER, PASS, LIST, UIDL, QUIT. Used by
 // `pop3-ctl rehearse` to ask the server that is to be replaced.
-import { connect, type Socket } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { LineReader } from "../pop3/line-reader.ts";
 
 export interface Pop3Server {
   readonly host: string;
   readonly port: number;
-  readonly tls: boolean;
+  /** "tls": POP3S; "stls": by STLS (RFC 2595); nothing goes out before the handshake. */
+  readonly security: "none" | "tls" | "stls";
   /** Takes any certificate. */
   readonly isInsecure: boolean;
 }
@@ -31,10 +32,18 @@ export async function askOldServer(
   user: string,
   password: string,
 ): Promise<ServedMaildrop> {
-  const socket = open(server);
+  let socket = open(server);
   try {
-    const lines = linesOf(socket);
+    let lines = linesOf(socket);
     await statusLine(lines, "greeting");
+    if (server.security === "stls") {
+      socket.write("STLS\r\n");
+      await statusLine(lines, "STLS");
+      // What came with the reply, before the handshake, is nobody's.
+      await lines.return();
+      socket = overTls(server, socket);
+      lines = linesOf(socket);
+    }
     for (const [command, line] of [
       ["USER", `USER ${user}`],
       ["PASS", `PASS ${password}`],
@@ -58,18 +67,34 @@ export async function askOldServer(
   }
 }
 
-function open({ host, port, tls, isInsecure }: Pop3Server): Socket {
-  const socket = tls
-    ? connectTls({ host, port, servername: host, rejectUnauthorized: !isInsecure })
-    : connect({ host, port });
+function open(server: Pop3Server): Socket {
+  const { host, port, security } = server;
+  return limited(security === "tls" ? overTls(server) : connect({ host, port }));
+}
+
+/** @param socket that is there already */
+function overTls({ host, port, isInsecure }: Pop3Server, socket?: Socket): Socket {
+  return limited(
+    connectTls({
+      host,
+      port,
+      ...(socket !== undefined && { socket }),
+      // RFC 6066 §3: no address is a server's name.
+      ...(isIP(host) === 0 && { servername: host }),
+      rejectUnauthorized: !isInsecure,
+    }),
+  );
+}
+
+function limited(socket: Socket): Socket {
   socket.setTimeout(SILENCE_MS, () => socket.destroy(new Error("it does not answer")));
   return socket;
 }
 
 /** Byte strings. @throws what the connection does */
-async function* linesOf(socket: Socket): AsyncGenerator<string, void> {
+async function* linesOf(socket: Socket): AsyncGenerator<string, void, undefined> {
   const reader = new LineReader(() => MAX_REPLY_OCTETS);
-  for await (const chunk of socket) {
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
     reader.push(chunk as Buffer);
     for (let line = reader.next(); line !== undefined; line = reader.next()) {
       if (line.kind === "too-long") throw new Error("its answer has a line that is too long");

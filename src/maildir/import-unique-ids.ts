@@ -91,7 +91,7 @@ async function importLocked(
   if (listed.kind === "failed") return listed;
   const before = listed.list;
   const isFrozen = (await stampInherited(files, path)) !== undefined || before.hasInherited;
-  const old = await readOldServer(files, path, request);
+  const old = await readOldServer(files, { path, list: before, parallel: settings.parallel }, request);
   if (old.kind === "failed") return old;
   if (old.kind === "no-list" && (request.from !== "auto" || request.replace === true) && before.count > 0) {
     return listMissing(path, request.from);
@@ -124,9 +124,17 @@ async function importLocked(
 }
 
 function listMissing(maildir: string, from: ImportRequest["from"]): Failure {
-  const name =
-    from === "courier" ? COURIER_LIST : from === "dovecot" ? DOVECOT_LIST : "list of another server";
-  return { kind: "failed", code: "ENOENT", reason: `no ${name} in ${maildir}`, permanent: true };
+  const name = new Map<ImportRequest["from"], string>([
+    ["courier", COURIER_LIST],
+    ["dovecot", DOVECOT_LIST],
+    ["x-uidl", "message with an X-UIDL header"],
+  ]).get(from);
+  return {
+    kind: "failed",
+    code: "ENOENT",
+    reason: `no ${name ?? "list of another server"} in ${maildir}`,
+    permanent: true,
+  };
 }
 
 /** @returns the errno's name where it could not be written */
@@ -183,7 +191,11 @@ function freezing(own: MessageList, old: OldServerIds, renamesDuplicates: boolea
   let duplicate = 0;
   for (const [base, told] of old.kind === "list" ? old.entries : []) {
     if (!left.delete(base)) continue;
-    let id: string | undefined = told;
+    if (told === undefined) {
+      entries.push([base, undefined]);
+      continue;
+    }
+    let id: string = told;
     for (let copy = 2; renamesDuplicates && taken.has(id); copy++) id = `${told}-${copy}`;
     if (!isUniqueId(id)) invalid++;
     else if (taken.has(id)) duplicate++;

@@ -4,16 +4,19 @@ import { parseSizelist } from "./courier-sizelist.ts";
 import { parseUidlist } from "./dovecot-uidlist.ts";
 import { type Failure, failureOf } from "./failure.ts";
 import { codeOf, type Files } from "./files.ts";
-import type { InheritedEntry } from "./inherited-file.ts";
 import { courierUniqueIds, dovecotUniqueIds } from "./old-unique-ids.ts";
 import { readWholeFile } from "./read-whole-file.ts";
-import { DEFAULT_UIDL_FORMAT, parseUidlFormat } from "./uidl-format.ts";
+import { DEFAULT_UIDL_FORMAT, parseUidlFormat, type UidlFields } from "./uidl-format.ts";
+import { type ListedMaildir, readXUidls } from "./x-uidl.ts";
 
 export const DOVECOT_LIST = "dovecot-uidlist";
 export const COURIER_LIST = "courierpop3dsizelist";
 
-/** "filename": a server whose unique-ids were the base names, as ours are. */
-export type OldServer = "dovecot" | "courier" | "filename";
+/** "x-uidl": one that kept them in the messages' headers; "filename": one whose unique-ids were the base names, as ours are. */
+export type OldServer = "dovecot" | "courier" | "x-uidl" | "filename";
+
+/** By base name, in the old server's order; undefined where it told none that could be known. */
+export type OldEntry = readonly [baseName: string, uniqueId: string | undefined];
 
 export interface OldServerRequest {
   /** "auto": whose list was written last; "nothing" gives inherited unique-ids up. */
@@ -22,6 +25,8 @@ export interface OldServerRequest {
   readonly format?: string | undefined;
   /** … where its list says nothing, as its config has it. */
   readonly configuredFormat?: string | undefined;
+  /** Dovecot's pop3_reuse_xuidl: a message's X-UIDL header goes before the format. */
+  readonly reusesXUidl?: boolean | undefined;
   /** Where Dovecot has its list when not in the Maildir. */
   readonly controlFolder?: string | undefined;
 }
@@ -29,34 +34,38 @@ export interface OldServerRequest {
 export type OldServerIds =
   | {
       readonly kind: "list";
-      readonly from: "dovecot" | "courier";
+      readonly from: "dovecot" | "courier" | "x-uidl";
       readonly format: string | null;
-      readonly entries: readonly InheritedEntry[];
+      readonly entries: readonly OldEntry[];
     }
   /** There is no list of the server that was asked for; of none, where "auto" was. */
   | { readonly kind: "no-list" }
   | { readonly kind: "filename"; readonly from: "filename" }
   | { readonly kind: "nothing"; readonly from: "nothing" };
 
+/** @throws what reading a message does */
 export async function readOldServer(
   files: Files,
-  maildir: string,
+  listed: ListedMaildir,
   request: OldServerRequest,
 ): Promise<OldServerIds | Failure> {
   const { from } = request;
+  const maildir = listed.path;
   switch (from) {
     case "auto": {
       const dovecot = await writtenAt(files, dovecotList(maildir, request));
       const courier = await writtenAt(files, `${maildir}/${COURIER_LIST}`);
       if (dovecot === undefined && courier === undefined) return { kind: "no-list" };
       return (dovecot ?? 0n) >= (courier ?? 0n)
-        ? readDovecot(files, maildir, request)
+        ? readDovecot(files, listed, request)
         : readCourier(files, maildir);
     }
     case "dovecot":
-      return readDovecot(files, maildir, request);
+      return readDovecot(files, listed, request);
     case "courier":
       return readCourier(files, maildir);
+    case "x-uidl":
+      return readHeaders(files, listed, request);
     case "filename":
       return { kind: "filename", from };
     case "nothing":
@@ -72,10 +81,10 @@ function dovecotList(maildir: string, { controlFolder }: OldServerRequest): stri
 
 async function readDovecot(
   files: Files,
-  maildir: string,
+  listed: ListedMaildir,
   request: OldServerRequest,
 ): Promise<OldServerIds | Failure> {
-  const path = dovecotList(maildir, request);
+  const path = dovecotList(listed.path, request);
   const read = await readWholeFile(files, path, MAX_LIST_BYTES);
   if (read.kind === "missing") return { kind: "no-list" };
   const parsed = read.kind === "octets" ? parseUidlist(read.octets) : read;
@@ -85,7 +94,29 @@ async function readDovecot(
   const understood = parseUidlFormat(format);
   if (understood.kind === "unsupported")
     return unusable(files, path, `pop3_uidl_format ${understood.reason}`);
-  return { kind: "list", from: "dovecot", format, entries: dovecotUniqueIds(uidlist, understood.make) };
+  const xUidls = request.reusesXUidl === true ? await readXUidls(files, listed) : undefined;
+  const make = (fields: UidlFields): string => xUidls?.get(fields.baseName) ?? understood.make(fields);
+  return { kind: "list", from: "dovecot", format, entries: dovecotUniqueIds(uidlist, make) };
+}
+
+/** In the order of Dovecot's list, where it made this Maildir of an mbox; else in ours. */
+async function readHeaders(
+  files: Files,
+  listed: ListedMaildir,
+  request: OldServerRequest,
+): Promise<OldServerIds | Failure> {
+  const { path, list } = listed;
+  const xUidls = await readXUidls(files, listed);
+  if (xUidls.size === 0) return { kind: "no-list" };
+  const made = await readDovecot(
+    files,
+    { path, list, parallel: 1 },
+    { from: "dovecot", controlFolder: request.controlFolder },
+  );
+  const order = new Set(made.kind === "list" ? made.entries.map(([base]) => base) : []);
+  for (let index = 0; index < list.count; index++) order.add(list.baseName(index));
+  const entries = [...order].map((base): OldEntry => [base, xUidls.get(base)]);
+  return { kind: "list", from: "x-uidl", format: null, entries };
 }
 
 async function readCourier(files: Files, maildir: string): Promise<OldServerIds | Failure> {

@@ -1,6 +1,6 @@
 // Reads a small file that lies beside new/ and cur/ whole: our index, or another server's list. It belongs to the mail's
 // owner, who may have put anything there: neither followed, waited for, nor read when it is far too large.
-import { codeOf, type Files } from "./files.ts";
+import { codeOf, type FilePath, type Files } from "./files.ts";
 import { openRegularFile } from "./message.ts";
 
 export type ReadFile =
@@ -12,7 +12,7 @@ export type ReadFile =
 /** @param atMost bytes that are read of it; all where nothing is said */
 export async function readWholeFile(
   files: Files,
-  path: string,
+  path: FilePath,
   maxBytes: number,
   atMost = maxBytes,
 ): Promise<ReadFile> {

@@ -6,6 +6,7 @@ import { Maildrop } from "../../src/maildir/maildrop.ts";
 import type { MaildropEvent } from "../../src/maildir/maildrop-event.ts";
 import type { MaildropOptions } from "../../src/maildir/maildrop-options.ts";
 import { SnapshotCache } from "../../src/maildir/snapshot-cache.ts";
+import { undelete } from "../../src/maildir/undelete.ts";
 import { ScratchMaildir } from "./scratch-maildir.ts";
 import { updateSession } from "./session.ts";
 
@@ -298,3 +299,25 @@ describe("a maildrop with inherited unique-ids", () => {
 });
 
 const otherMaildrops = "dewey-pop3.inherited 1\nid 77.other\nend 1 3157da62\n";
+
+describe("a removed message that is put back", () => {
+  it.each([
+    ["whose name tells when it was delivered", "1.a"],
+    ["whose name tells nothing", "message-one"],
+  ])("%s has its inherited unique-id and place again", async (_which, name) => {
+    const maildir = ScratchMaildir.make();
+    for (const each of [name, "2.b", "3.c", "4.d"]) maildir.write("cur", `${each}:2,S`, `${each}\n`);
+    writeFileSync(maildir.file("dovecot-uidlist"), `3 V123 N11\n7 :4.d\n8 :${name}\n9 :2.b\n10 :3.c\n`);
+    await importUniqueIds(maildir.path, { from: "auto" });
+    const before = await uniqueIds(maildir);
+    expect(before).toEqual(["000000070000007b", "000000080000007b", "000000090000007b", "0000000a0000007b"]);
+    const snapshots = new SnapshotCache(10);
+    await updateSession(maildir, { keepDeletedMs: DAY_MS, snapshots }, { deleted: [1] });
+    // Other sessions meanwhile, and mail that comes.
+    maildir.write("new", "9.i");
+    expect(await uniqueIds(maildir, { snapshots })).toEqual([before[0], before[2], before[3], "9.i"]);
+    expect(await undelete(maildir.path)).toMatchObject({ restored: 1 });
+    expect(await uniqueIds(maildir, { snapshots })).toEqual([...before, "9.i"]);
+    expect(await uniqueIds(maildir)).toEqual([...before, "9.i"]);
+  });
+});

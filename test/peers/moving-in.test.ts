@@ -4,6 +4,7 @@ import { chmodSync, chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeCertificate } from "../../scripts/certificate.mjs";
 import type { TestAccount } from "../support/accounts.ts";
 import { runnableProgram } from "../support/checkout.ts";
 import { mailOwner } from "../support/mail-owner.ts";
@@ -18,7 +19,16 @@ import { type Told, told } from "./support/told.ts";
 const owner = mailOwner();
 const { path: ctl, env } = runnableProgram("pop3-ctl");
 /** Users of ours, each with a Maildir that another old server had. */
-const users = ["default", "filename", "dotted", "saved", "ordered", "rehearsed", "courier"] as const;
+const users = [
+  "default",
+  "filename",
+  "dotted",
+  "saved",
+  "ordered",
+  "rehearsed",
+  "secured",
+  "courier",
+] as const;
 type User = (typeof users)[number];
 
 let folder: string;
@@ -65,12 +75,12 @@ const toldByDovecot = (user: User, settings: string): Promise<Told> =>
   withDovecot(user, settings, (port) => told(port, user));
 
 /** Against an old server that runs on the same messages. */
-async function rehearse(port: number, user: User) {
+async function rehearse(port: number, user: User, ...security: string[]) {
   const accounts = join(folder, `${user}.accounts`);
   writeFileSync(accounts, `# rehearsal\n${user}:secret\n`, { mode: 0o600 });
   const args = ["--config", join(server.folder, "config.toml"), "rehearse"];
   const old = ["--old", `127.0.0.1:${port}`, "--accounts", accounts];
-  const { exitCode, stdout } = await runProgram(ctl, [...args, ...old], { env });
+  const { exitCode, stdout } = await runProgram(ctl, [...args, ...old, ...security], { env });
   return { exitCode, stdout: stdout.toString() };
 }
 
@@ -143,6 +153,33 @@ describe("import-uidl", () => {
       expect(state()).toEqual(before);
     });
   });
+
+  it.each(["--stls", "--tls"])(
+    "rehearse asks with %s, and tells no certificate that it cannot trust",
+    async (security) => {
+      const certificate = await makeCertificate({ names: [{ type: "ip", value: "127.0.0.1" }] });
+      rmSync(oldHome("secured"), { recursive: true, force: true });
+      rmSync(home("secured"), { recursive: true, force: true });
+      layOutOld("secured");
+      const dovecot = await startDovecot({
+        accounts: [account("secured", oldHome("secured"))],
+        owner,
+        certificate,
+        settings: "disable_plaintext_auth = yes\nssl = required\n",
+      });
+      try {
+        const port = security === "--tls" ? dovecot.tlsPort : dovecot.port;
+        await copyFolder(oldHome("secured"), home("secured"));
+        const strict = await rehearse(port, "secured", security);
+        expect(strict.exitCode).toBe(1);
+        expect(strict.stdout).toMatch(/^secured: 127\.0\.0\.1:[0-9]+: self-signed certificate/);
+        // The base names are both servers' unique-ids.
+        expect(await rehearse(port, "secured", security, "--insecure")).toEqual(nothingAgain("secured"));
+      } finally {
+        await dovecot.stop();
+      }
+    },
+  );
 
   it("keeps what Courier told", async () => {
     layOutOld("courier");

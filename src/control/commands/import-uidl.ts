@@ -13,7 +13,7 @@ import { Refusal } from "../refusal.ts";
 
 export interface ImportOptions {
   readonly all?: true;
-  readonly from: "auto" | "dovecot" | "courier" | "filename";
+  readonly from: "auto" | "dovecot" | "courier" | "x-uidl" | "filename";
   readonly format?: string;
   readonly dovecotConfig?: string;
   readonly dryRun?: true;
@@ -37,12 +37,9 @@ export async function importUidl(
   users: readonly string[],
   options: ImportOptions,
 ): Promise<void> {
-  const isDovecot = options.from === "auto" || options.from === "dovecot";
+  // Of an mbox that Dovecot made a Maildir of, its list has the order.
+  const isDovecot = options.from !== "courier" && options.from !== "filename";
   const dovecot = isDovecot ? await readDovecotConfig(options.dovecotConfig) : undefined;
-  if (dovecot?.reusesXUidl === true)
-    printer.note(
-      "Dovecot had pop3_reuse_xuidl: messages with an X-UIDL header keep that only where its list saved it",
-    );
   const { outcomes, isStopped } = await eachAccount(
     config,
     users,
@@ -80,6 +77,7 @@ async function importOne(
       ...(dovecot?.uidlFormat !== undefined && { configuredFormat: dovecot.uidlFormat }),
       ...controlFolder(dovecot, mail),
       renamesDuplicates: dovecot?.renamesDuplicates === true,
+      reusesXUidl: dovecot?.reusesXUidl === true,
       replace: replace === true,
       dryRun: dryRun === true,
       lockWaitMs: wait * 1000,

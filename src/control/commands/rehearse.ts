@@ -13,6 +13,7 @@ import { Refusal } from "../refusal.ts";
 export interface RehearseOptions {
   readonly old: string;
   readonly tls?: true;
+  readonly stls?: true;
   readonly insecure?: true;
   readonly accounts: string;
 }
@@ -87,13 +88,19 @@ export function compare(old: readonly ServedMessage[], ours: readonly ServedMess
   };
 }
 
-function parseServer({ old, tls, insecure }: RehearseOptions): Pop3Server {
+function parseServer({ old, tls, stls, insecure }: RehearseOptions): Pop3Server {
   const [, v6, name, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:]+))(?::([0-9]{1,5}))?$/.exec(old) ?? [];
   const host = v6 ?? name;
   if (host === undefined) throw new Refusal(`"${old}" is no HOST[:PORT]`);
-  const isTls = tls === true;
-  const isInsecure = insecure === true;
-  return { host, port: port === undefined ? (isTls ? 995 : 110) : Number(port), tls: isTls, isInsecure };
+  if (tls === true && stls === true) throw new Refusal("--tls is POP3S, --stls is not: name one of them");
+  const security = tls === true ? "tls" : stls === true ? "stls" : "none";
+  const defaultPort = security === "tls" ? 995 : 110;
+  return {
+    host,
+    port: port === undefined ? defaultPort : Number(port),
+    security,
+    isInsecure: insecure === true,
+  };
 }
 
 /** Lines of `user:password`; "#" begins a comment line. */
