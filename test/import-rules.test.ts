@@ -37,7 +37,8 @@ describe("imports", () => {
   // Each folder may import from those in later rows, and from its own row.
   const rows = [
     ["manual"],
-    ["bin"],
+    ["index.ts"],
+    ["bin", "library"],
     ["setup"],
     ["doctor"],
     ["processes"],

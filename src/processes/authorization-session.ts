@@ -25,11 +25,14 @@ import { maskedLine, maskedReply, type SessionTrace, tracing } from "./tracing.t
 
 export interface AuthorizationContext {
   readonly session: string;
-  readonly arrivals: Arrivals;
+  readonly arrivals: Pick<Arrivals, "canStartTls" | "startTls">;
   /** What is left of `limits.login_time`. */
   readonly loginTimeMs: number;
-  readonly settings: LoginSettings;
-  readonly auth: AuthClient;
+  readonly settings: Pick<
+    LoginSettings,
+    "serverName" | "language" | "maxUselessCommands" | "plaintextWithoutTls"
+  >;
+  readonly auth: Pick<AuthClient, "mechanisms" | "retention" | "start">;
   readonly handOver: HandOver;
   readonly log: Log;
   /** The client is gone, from this state or from the next one. */

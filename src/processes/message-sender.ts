@@ -1,11 +1,11 @@
 // Sends one message as RETR's or TOP's multi-line response, streaming: whatever its size, two chunks are in memory.
 // What the status line announces is what follows. Runs in the mailbox process.
-import type { MessageFile } from "../maildir/message.ts";
 import type { Connection } from "../net/connection.ts";
 import { CHUNK_BYTES } from "../net/output-buffer.ts";
 import { MessageEncoder, TopLimiter } from "../pop3/multi-line-response.ts";
 import { ok } from "../pop3/reply.ts";
 import type { Texts } from "../pop3/texts/texts.ts";
+import type { MessageContent } from "./session-maildrop.ts";
 
 export type SendResult =
   /** `octets` without byte-stuffing and termination; for TOP, of what was sent. */
@@ -25,7 +25,7 @@ export interface SendOptions {
 /** Sends the message that `file` holds, from its begin; the caller closes it. */
 export async function sendMessage(
   connection: Connection,
-  file: MessageFile,
+  file: MessageContent,
   options: SendOptions,
 ): Promise<SendResult> {
   const chunks: [Buffer, Buffer] = [takeChunk(), takeChunk()];
@@ -113,7 +113,7 @@ export function sendShortMessage(
 const STATUS_LINE_ROOM = 64;
 
 /** Fills the chunk; fewer bytes than it holds means that the file ended. */
-async function readChunk(file: MessageFile, chunk: Buffer): Promise<number> {
+async function readChunk(file: MessageContent, chunk: Buffer): Promise<number> {
   let length = 0;
   while (length < CHUNK_BYTES) {
     const bytes = await file.read(chunk, length, CHUNK_BYTES - length);

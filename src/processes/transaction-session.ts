@@ -1,11 +1,10 @@
 // One client after login: acts on what the TRANSACTION state decides, on this session's maildrop. Runs in the mailbox
 // process as the mail's owner (in a worker, when `server.processes` is "combined").
-import type * as net from "node:net";
+import type { Duplex } from "node:stream";
 import { countCommand } from "../control/command-times.ts";
 import { count } from "../control/counters.ts";
 import type { AnswerOf } from "../control/questions.ts";
 import type { Log } from "../log/log.ts";
-import type { Maildrop } from "../maildir/maildrop.ts";
 import { MAX_QUICK_BYTES } from "../maildir/quick-reads.ts";
 import { Connection } from "../net/connection.ts";
 import { type StallLimits, StallWatch } from "../net/stall-watch.ts";
@@ -18,6 +17,7 @@ import {
   TransactionState,
 } from "../pop3/transaction-state.ts";
 import { type SendOptions, sendMessage, sendShortMessage } from "./message-sender.ts";
+import type { SessionMaildrop } from "./session-maildrop.ts";
 import type { Ticket } from "./ticket.ts";
 import { maskedLine, type SessionTrace, tracing } from "./tracing.ts";
 
@@ -34,8 +34,8 @@ export type EndReason =
   | "fault";
 
 export interface SessionContext {
-  readonly ticket: Ticket;
-  readonly maildrop: Maildrop;
+  readonly ticket: Pick<Ticket, "session" | "account" | "address" | "mechanism" | "secured" | "tls">;
+  readonly maildrop: SessionMaildrop;
   readonly options: TransactionOptions;
   readonly idleTimeMs: number;
   /** As of now. */
@@ -76,7 +76,7 @@ export class TransactionSession {
   });
 
   /** Says that the login succeeded, and handles what the client sent behind it. @param read octets read already */
-  constructor(socket: net.Socket, read: Uint8Array, context: SessionContext) {
+  constructor(socket: Duplex, read: Uint8Array, context: SessionContext) {
     this.#context = context;
     this.#startedAtMs = context.now();
     this.#lastCommandAtMs = this.#startedAtMs;

@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePort } from "../support/free-port.ts";
+import { EXPECTED_TALK, runLibraryExample } from "../support/library-example.ts";
 import { mailOwner } from "../support/mail-owner.ts";
 import { runOrThrow, runProgram, startProgram } from "../support/program.ts";
 import { layOutMaildir } from "./support/maildir.ts";
@@ -196,7 +197,7 @@ describe("the Debian package", () => {
 
 describe("the npm package", () => {
   it(
-    "serves a session once it is installed with npm install -g",
+    "serves a session once it is installed with npm install -g, and is a library once it is installed without",
     async () => {
       const packed = await runOrThrowBuild("npm", ["pack", "--silent", "--pack-destination", folder]);
       const tarball = join(folder, packed.trim().split("\n").at(-1) ?? "");
@@ -212,6 +213,14 @@ describe("the npm package", () => {
         readFileSync(join(prefix, "lib/node_modules/dewey-pop3/etc/config.toml"), "utf8"),
       );
       await serveFrom(bin, bin, config, join(folder, "npm-passwd"));
+
+      const project = join(folder, "project");
+      mkdirSync(project);
+      await runOrThrowBuild("npm", [
+        ...["install", "--prefix", project, "--prefer-offline", "--no-audit", "--no-fund"],
+        tarball,
+      ]);
+      expect(await runLibraryExample(project)).toBe(EXPECTED_TALK);
     },
     buildDeadlineMs,
   );

@@ -1,0 +1,17 @@
+// What `import { … } from "dewey-pop3"` gives: small, and kept stable. README shows it in use.
+export { type MaildirOptions, type OpenedMaildir, openMaildir } from "./library/maildir.ts";
+export type { OnLog } from "./library/on-log.ts";
+export { type OwnMaildrop, type OwnMessage, octetsAsSent } from "./library/own-maildrop.ts";
+export { type PasswdAccount, PasswdAccounts } from "./library/passwd.ts";
+export {
+  type LoginResult,
+  type Pop3Client,
+  type Pop3Options,
+  type Pop3Session,
+  servePop3,
+} from "./library/serve-pop3.ts";
+export type {
+  MessageContent,
+  OpenedMessage,
+  SessionMaildrop as Maildrop,
+} from "./processes/session-maildrop.ts";

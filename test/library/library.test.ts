@@ -1,0 +1,118 @@
+// The library's session says what the server says: the same dialogues, over storage of one's own and over a Maildir.
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { hashPassword } from "../../src/accounts/password.ts";
+import { octetsAsSent, openMaildir, PasswdAccounts } from "../../src/index.ts";
+import { parseDialogue, readDialogues } from "../conversation/dialogue.ts";
+import { runDialogue } from "../conversation/run-dialogue.ts";
+import { LibraryTarget } from "./library-target.ts";
+
+/** Those that speak of TLS, SCRAM, other accounts or EXPIRE are the server's alone. */
+const SHARED = [
+  ...["authorization-state", "deleted-messages", "empty-maildrop", "long-lines", "message-numbers"],
+  ...["not-removed", "nothing-but-quit-deletes", "octets", "pipelining", "pipelining-behind-a-refused-login"],
+  ...["reference-session", "superfluous-arguments", "top", "wrong-password"],
+];
+
+const folder = mkdtempSync(join(tmpdir(), "dewey-library-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("servePop3 over one's own storage", () => {
+  const target = new LibraryTarget();
+  for (const dialogue of readDialogues().filter(({ name }) => SHARED.includes(name)))
+    it(dialogue.name, () => runDialogue(dialogue, target));
+
+  it("tells a second session that the maildrop is locked, and the first one's end frees it", async () => {
+    await target.reset(new Map([["a", "A: 1\n\nb\n"]]));
+    const first = await target.connect();
+    const second = await target.connect();
+    const login = async (wire: typeof first, answer: string) => {
+      await wire.line();
+      wire.send("USER mrose\r\nPASS secret\r\n");
+      expect(await wire.line()).toBe("+OK User accepted");
+      expect(await wire.line()).toMatch(answer);
+    };
+    await login(first, "+OK Pass accepted");
+    await login(second, "-ERR [IN-USE]");
+    await first.close();
+    second.send("USER mrose\r\nPASS secret\r\n");
+    expect([await second.line(), await second.line()]).toEqual(["+OK User accepted", "+OK Pass accepted"]);
+    await second.close();
+  });
+
+  it("tells the client to come back where logIn fails, and where a message cannot be read", async () => {
+    const failing = new LibraryTarget();
+    const { logIn } = failing.options;
+    let fails = true;
+    Object.assign(failing.options, {
+      logIn: async (...given: Parameters<typeof logIn>) => {
+        if (fails) throw new Error("the database is away");
+        const maildrop = await logIn(...given);
+        return {
+          ...(maildrop as object),
+          read: () => {
+            throw new Error("gone away");
+          },
+        };
+      },
+    });
+    await failing.reset(new Map([["a", "A: 1\n\nb\n"]]));
+    const wire = await failing.connect();
+    wire.send("USER mrose\r\nPASS secret\r\n");
+    for (const answer of ["+OK dewey", "+OK User", "-ERR [SYS/TEMP]"])
+      expect((await wire.line())?.startsWith(answer), answer).toBe(true);
+    fails = false;
+    wire.send("USER mrose\r\nPASS secret\r\nRETR 1\r\n");
+    for (const answer of ["+OK User", "+OK Pass", "-ERR [SYS/TEMP]"])
+      expect((await wire.line())?.startsWith(answer), answer).toBe(true);
+    await wire.close();
+  });
+});
+
+describe("servePop3 over a Maildir and a passwd file", () => {
+  it("serves what the server would", async () => {
+    const maildir = join(folder, "Maildir");
+    const passwd = join(folder, "passwd");
+    writeFileSync(passwd, `mrose:${await hashPassword("secret")}:::: ${folder}:\n`.replace(": /", ":/"));
+    const made = await openMaildir(maildir);
+    if (made.kind === "open") made.maildrop.close();
+    writeFileSync(join(maildir, "new/UID1"), "Subject: one\n\nbody\n");
+    const accounts = new PasswdAccounts(passwd);
+    const target = new LibraryTarget();
+    Object.assign(target.options, {
+      logIn: async (user: string, password: string) => {
+        const account = await accounts.authenticate(user, password);
+        const opened = account && (await openMaildir(account.maildir()!));
+        return opened?.kind === "open" ? opened.maildrop : "refused";
+      },
+    });
+    const dialogue = parseDialogue(
+      "a Maildir",
+      `S: +OK dewey POP3 server ready
+C: USER mrose
+S: +OK User accepted
+C: PASS wrong
+S: -ERR [AUTH] authentication failed
+C: USER mrose
+S: +OK User accepted
+C: PASS secret
+S: +OK Pass accepted
+C: UIDL
+S: +OK
+S: 1 UID1
+S: .
+C: LIST 1
+S: +OK 1 ${octetsAsSent("Subject: one\n\nbody\n")}
+C: DELE 1
+S: +OK message 1 deleted
+C: QUIT
+S: +OK dewey POP3 server signing off (maildrop empty)
+S-`,
+    );
+    await runDialogue(dialogue, target);
+    expect(readdirSync(join(maildir, "new"))).toEqual([]);
+    expect(await accounts.users()).toEqual(["mrose"]);
+  });
+});
