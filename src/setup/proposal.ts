@@ -34,6 +34,10 @@ export function propose(facts: HostFacts, configFile: string, sample: ReadSample
   if (passwd !== undefined) steps.push(`take over Dovecot's accounts: pop3-passwd import ${passwd}`);
   else if (facts.hasCourier) steps.push("take over Courier's accounts: pop3-passwd import --help");
   else steps.push("make accounts: pop3-passwd add USER");
+  if (facts.dovecot !== undefined || facts.hasCourier)
+    steps.push(
+      "keep the unique-ids that clients know, before anybody logs in here: pop3-ctl import-uidl --all --dry-run",
+    );
   steps.push(
     "let auth alone read them: chown root:dewey-auth /etc/dewey-pop3/passwd && chmod 640 /etc/dewey-pop3/passwd",
     "systemctl restart dewey-pop3",

@@ -70,6 +70,7 @@ describe("propose", () => {
     const { config, steps } = proposed({ dovecot, takenPorts: [110] });
     expect(config.mail).toMatchObject({ maildir: "/srv/mail/%d/%n", user: "mail", group: "mail" });
     expect(steps).toContain("pop3-passwd import /etc/dovecot/users");
+    expect(steps).toContain("pop3-ctl import-uidl --all");
     expect(steps).toContain("free port 110 (Dovecot: take pop3 out of its protocols)");
   });
 });
