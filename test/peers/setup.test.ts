@@ -2,9 +2,11 @@
 // told so, and never touches what somebody else wrote.
 import {
   appendFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -14,6 +16,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runnableProgram } from "../support/checkout.ts";
 import { runOrThrow, runProgram } from "../support/program.ts";
+import { withUsers } from "./support/nss-wrapper.ts";
 
 const { path: program, env } = runnableProgram("pop3-ctl");
 const checker = runnableProgram("pop3-server");
@@ -85,5 +88,60 @@ describe("pop3-ctl setup", () => {
     expect(said).toContain("--- /etc/dewey-pop3/config.toml: is there already and stays");
     expect(read("etc/dewey-pop3/config.toml")).toBe(mine);
     expect(read("etc/dewey-pop3/postfix-main.cf")).toBe("# somebody else's\n");
+  });
+});
+
+describe("pop3-ctl setup beside the real Exim and Courier", () => {
+  const peers = process.env["DEWEY_PEERS_DIR"] ?? "/opt/dewey-pop3-peers";
+  const exim = join(peers, "exim/usr/sbin/exim4");
+  /** As Debian's split configuration has them, and what Exim calls them. */
+  const sections = { router: "routers", transport: "transports", auth: "authenticators" };
+
+  beforeEach(() => {
+    rmSync(join(root, "etc"), { recursive: true });
+    for (const section of ["main", ...Object.keys(sections)])
+      mkdirSync(join(root, "etc/exim4/conf.d", section), { recursive: true });
+    cpSync(join(peers, "courier/etc/courier"), join(root, "etc/courier"), { recursive: true });
+  });
+
+  it("writes files that Exim takes where Debian puts them together", async () => {
+    const { said } = await setup("--yes");
+    expect(said).toContain("Found on mail.example.org: Exim; Courier");
+    expect(said).toContain("take over Courier's accounts: pop3-passwd import");
+    const files = (section: string): string => {
+      const folder = join(root, "etc/exim4/conf.d", section);
+      const names = readdirSync(folder).sort();
+      expect(names, section).not.toEqual([]);
+      return names.map((name) => readFileSync(join(folder, name), "utf8")).join("\n");
+    };
+    const assembled = [
+      "primary_hostname = mail.example.org",
+      files("main"),
+      ...Object.entries(sections).map(([section, name]) => `begin ${name}\n${files(section)}`),
+    ].join("\n");
+    const configuration = join(root, "exim.conf");
+    writeFileSync(configuration, assembled, { mode: 0o644 });
+    const user = { name: "Debian-exim", uid: 65_534, gid: 65_534 };
+    const exim4 = (...args: string[]) =>
+      runOrThrow(exim, ["-C", configuration, ...args], {
+        env: withUsers(root, [{ ...user, home: root }], [user]),
+      });
+    expect((await exim4("-bV")).stdout.toString()).toContain(`Configuration file is ${configuration}`);
+    const told = async (kind: string): Promise<string> => (await exim4("-bP", kind)).stdout.toString();
+    expect(await told("router_list")).toBe("dewey_accounts\n");
+    expect(await told("transport_list")).toBe("dewey_maildir\n");
+    expect(await told("authenticator_list")).toBe("dewey_plain\ndewey_login\n");
+    expect(await told("macro_list")).toContain("DEWEY_SASL_SOCKET");
+    // The very path that our auth process listens on.
+    const path = /sasl_socket = \{ path = "([^"]+)"/.exec(read("etc/dewey-pop3/config.toml"))?.[1];
+    expect(await told("authenticators")).toContain(`server_socket = ${path}`);
+  });
+
+  it("proposes whole files where Exim's configuration is one", async () => {
+    rmSync(join(root, "etc/exim4/conf.d"), { recursive: true });
+    const { said } = await setup("--yes");
+    expect(said).toContain("put the files /etc/dewey-pop3/exim-* into the sections of Exim's configuration");
+    for (const name of ["macros", "router", "transport", "authenticators"])
+      expect(existsSync(join(root, `etc/dewey-pop3/exim-${name}`)), name).toBe(true);
   });
 });
