@@ -1,15 +1,10 @@
 #!/usr/bin/env node
 // pop3-ctl: runs a server. Run by the administrator, as root or as whoever started it.
 // Exit status: 0 done, 1 refused with one line on standard error, 2 usage; doctor's own are in its help.
+import "./end-with-reader.ts";
 import { CommanderError } from "commander";
 import { Refusal } from "../control/refusal.ts";
 import { ctlProgram } from "./ctl/program.ts";
-
-// `pop3-ctl … | head` has read enough: no fault.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
-});
 
 try {
   await ctlProgram().parseAsync();

@@ -26,6 +26,15 @@ function config(text: string): string {
 
 const server = (...args: string[]) => runProgram(script("pop3-server"), args, { cwd: folder });
 
+describe("a reader that has read enough", () => {
+  it.each(["pop3-ctl", "pop3-passwd"])("ends %s without a word", async (name) => {
+    // The pipe's end is closed before the program writes.
+    const pipe = `exec 3>&1; { "$0" --help 2>&3; echo "status $?" >&3; } | true`;
+    const { stdout } = await runProgram("sh", ["-c", pipe, script(name)], { cwd: folder });
+    expect(stdout.toString()).toBe("status 0\n");
+  });
+});
+
 describe("pop3-server --check", () => {
   it("is silent about nothing: every fault with file, line and key, exit 1", async () => {
     const file = config('[server]\nlistn = ["127.0.0.1:110"]\n[log]\nlevel = "loud"\n');
