@@ -20,3 +20,12 @@ export interface CertificateRequest {
 }
 
 export function makeCertificate(request?: CertificateRequest): Promise<MadeCertificate>;
+
+export interface RevocationListRequest {
+  readonly issuer: MadeCertificate;
+  readonly revoked?: readonly MadeCertificate[];
+  readonly thisUpdate?: Date;
+  readonly nextUpdate?: Date;
+}
+
+export function makeRevocationList(request: RevocationListRequest): Promise<string>;

@@ -10,6 +10,7 @@ import {
   SubjectAlternativeNameExtension,
   X509Certificate,
   X509CertificateGenerator,
+  X509CrlGenerator,
 } from "@peculiar/x509";
 
 cryptoProvider.set(webcrypto);
@@ -38,16 +39,7 @@ export async function makeCertificate({
   const signing = ALGORITHMS[keyType];
   const keys = await webcrypto.subtle.generateKey(signing, true, ["sign", "verify"]);
   const issuerKeyType = issuer?.keyType ?? keyType;
-  const signingKey =
-    issuer === undefined
-      ? keys.privateKey
-      : await webcrypto.subtle.importKey(
-          "pkcs8",
-          PemConverter.decodeFirst(issuer.privateKey),
-          ALGORITHMS[issuerKeyType],
-          false,
-          ["sign"],
-        );
+  const signingKey = issuer === undefined ? keys.privateKey : await signingKeyOf(issuer);
   const certificate = await X509CertificateGenerator.create({
     serialNumber: Buffer.from(webcrypto.getRandomValues(new Uint8Array(15))).toString("hex"),
     subject,
@@ -71,4 +63,31 @@ export async function makeCertificate({
     certificate: `${certificate.toString("pem")}\n`,
     privateKey: `${PemConverter.encode(privateKey, "PRIVATE KEY")}\n`,
   };
+}
+
+/** PEM text: the authority's list of those of its certificates that count for nothing any more. */
+export async function makeRevocationList({
+  issuer,
+  revoked = [],
+  thisUpdate = new Date(Date.now() - DAY_MS),
+  nextUpdate = new Date(Date.now() + 30 * DAY_MS),
+}) {
+  const list = await X509CrlGenerator.create({
+    issuer: new X509Certificate(issuer.certificate).subject,
+    thisUpdate,
+    nextUpdate,
+    entries: revoked.map(({ certificate }) => ({
+      serialNumber: new X509Certificate(certificate).serialNumber,
+      revocationDate: thisUpdate,
+    })),
+    signingKey: await signingKeyOf(issuer),
+    signingAlgorithm: ALGORITHMS[issuer.keyType],
+  });
+  // RFC 7468 §6, which OpenSSL keeps to.
+  return `${PemConverter.encode(list.rawData, "X509 CRL")}\n`;
+}
+
+function signingKeyOf({ keyType, privateKey }) {
+  const der = PemConverter.decodeFirst(privateKey);
+  return webcrypto.subtle.importKey("pkcs8", der, ALGORITHMS[keyType], false, ["sign"]);
 }

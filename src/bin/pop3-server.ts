@@ -5,7 +5,7 @@ import { createLog } from "../log/log.ts";
 import { startMaster } from "../processes/master.ts";
 import { processUsers } from "../processes/process-users.ts";
 import { logSettingsOf } from "../processes/settings.ts";
-import { formatTlsFault, tlsFaults } from "../processes/tls-keeper.ts";
+import { formatTlsFault, tlsFaults } from "../processes/tls-files.ts";
 import { type ServerOptions, serverProgram } from "./server/program.ts";
 
 await serverProgram(run).parseAsync();

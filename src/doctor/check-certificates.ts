@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { rootCertificates } from "node:tls";
 import type { Config } from "../config/schema.ts";
 import { coversName, examineKeyPair } from "../net/key-pair.ts";
-import { formatTlsFault, tlsFaults } from "../processes/tls-keeper.ts";
+import { formatTlsFault, tlsFaults } from "../processes/tls-files.ts";
 import { type Finding, reporter } from "./finding.ts";
 
 const report = reporter("certificate");

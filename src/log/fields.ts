@@ -59,7 +59,7 @@ export const logFields = {
   removed: { type: "number", help: "files that were removed" },
   examples: { type: "object", help: "the first of them: path, type" },
   path: { type: "string", help: "the file or folder" },
-  file: { type: "string", help: "the certificate or key" },
+  file: { type: "string", help: "the certificate, key or revocation list" },
   folder: { type: "string", help: "of the Postfix maps" },
   line: { type: "number", help: "in the passwd file" },
   firstLine: { type: "number", help: "where the user stands first" },

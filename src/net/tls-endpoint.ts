@@ -15,6 +15,8 @@ export interface TlsSettings {
   readonly ciphers?: string | undefined;
   /** PEM texts of the authorities whose client certificates count; none: clients are asked for none. */
   readonly clientAuthorities: readonly string[];
+  /** PEM texts of those authorities' lists, one each: with any, each authority needs one, or none of its certificates counts. */
+  readonly revocationLists: readonly string[];
   /** 48 random bytes each, in base64. The first makes tickets, all open them. */
   readonly ticketKeys: readonly string[];
   /** How long a client may come back with its ticket. */
@@ -83,20 +85,25 @@ export class TlsEndpoint {
   }
 
   #makeServer(settings: TlsSettings, keyPairs: readonly KeyPair[]): tls.Server {
-    const { minVersion, ciphers, clientAuthorities, ticketLifetimeMs } = settings;
+    const { minVersion, ciphers, clientAuthorities, revocationLists, ticketLifetimeMs } = settings;
     const server = tls.createServer({
       cert: keyPairs.map(({ certificate }) => certificate),
       key: keyPairs.map(({ privateKey }) => privateKey),
       minVersion,
       ...(ciphers === undefined ? {} : { ciphers }),
       ...(clientAuthorities.length === 0 ? {} : { ca: [...clientAuthorities] }),
+      ...(revocationLists.length === 0 ? {} : { crl: [...revocationLists] }),
       requestCert: clientAuthorities.length > 0,
       rejectUnauthorized: false,
       honorCipherOrder: true,
       // Nothing needs a second handshake on a connection, and it costs us more than whoever asks for it.
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
-      // A session that was begun with one set of authorities must not be resumed under another.
-      sessionIdContext: createHash("sha256").update(clientAuthorities.join("\n")).digest("hex").slice(0, 32),
+      // A session that was begun with one set of authorities, or before its certificate was revoked, must not be resumed under
+      // another.
+      sessionIdContext: createHash("sha256")
+        .update([...clientAuthorities, ...revocationLists].join("\n"))
+        .digest("hex")
+        .slice(0, 32),
       sessionTimeout: Math.max(1, Math.ceil(ticketLifetimeMs / 1000)),
       // The session has its own clock, from connecting to being logged in.
       handshakeTimeout: LONGEST_HANDSHAKE_MS,

@@ -12,6 +12,8 @@ export interface TlsFacts {
   readonly channelBinding: ChannelBinding | undefined;
   /** Who the client is by a certificate of an authority that we trust. */
   readonly clientCertificateUser: string | undefined;
+  /** Why the certificate that the client has shown counts for nothing, in OpenSSL's words such as CERT_REVOKED. */
+  readonly clientCertificateFault?: string | undefined;
 }
 
 export function tlsFacts(socket: tls.TLSSocket, userField: CertificateUserField): TlsFacts {
@@ -22,7 +24,14 @@ export function tlsFacts(socket: tls.TLSSocket, userField: CertificateUserField)
     clientCertificateUser: socket.authorized
       ? certificateUser(socket.getPeerCertificate(), userField)
       : undefined,
+    clientCertificateFault: certificateFault(socket),
   };
+}
+
+function certificateFault(socket: tls.TLSSocket): string | undefined {
+  const isShown = Object.keys(socket.getPeerCertificate()).length > 0;
+  // Typed as an Error, and a string in fact.
+  return isShown && !socket.authorized ? String(socket.authorizationError) : undefined;
 }
 
 // RFC 9266 §2; before TLS 1.3 it is unique only with an extended master secret, which Node does not tell.

@@ -71,7 +71,14 @@ export class Arrivals {
       ...client,
       ...endpoints,
       isKnown: endpoints !== undefined,
-      tls: isSecured ? { tls, channelBinding: undefined, clientCertificateUser: undefined } : undefined,
+      tls: isSecured
+        ? {
+            tls,
+            channelBinding: undefined,
+            clientCertificateUser: undefined,
+            clientCertificateFault: undefined,
+          }
+        : undefined,
     });
   }
 

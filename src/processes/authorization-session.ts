@@ -87,7 +87,9 @@ export class AuthorizationSession {
       tls !== undefined ||
       plaintextWithoutTls === "always" ||
       (plaintextWithoutTls === "loopback" && isKnown && isLoopback(address));
-    const { channelBinding, clientCertificateUser } = tls ?? {};
+    const { channelBinding, clientCertificateUser, clientCertificateFault } = tls ?? {};
+    if (clientCertificateFault !== undefined)
+      log.info({ ...this.#identity(), reason: clientCertificateFault }, "client certificate refused");
     const facts = { passwordAllowed, channelBinding, clientCertificateUser };
     const offered = offeredMechanisms(auth.mechanisms, facts);
     const state = new AuthorizationState({

@@ -18,7 +18,8 @@ import type { ProcessUsers } from "./process-users.ts";
 import type { RuntimeDirClaim } from "./runtime-dir.ts";
 import { logSettingsOf } from "./settings.ts";
 import type { SupervisedChild } from "./supervision.ts";
-import { formatTlsFault, TlsKeeper } from "./tls-keeper.ts";
+import { formatTlsFault } from "./tls-files.ts";
+import { TlsKeeper } from "./tls-keeper.ts";
 import type { UserMailboxes } from "./user-mailboxes.ts";
 
 export type StartResult =

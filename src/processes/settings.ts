@@ -116,6 +116,7 @@ const tlsSettings = z.strictObject({
   minVersion: z.enum(["TLSv1.2", "TLSv1.3"]),
   ciphers: z.string().optional(),
   clientAuthorities: z.array(z.string()),
+  revocationLists: z.array(z.string()),
   ticketKeys: z.array(z.base64().length(64)).min(1).max(2),
   ticketLifetimeMs: milliseconds,
 });
@@ -345,6 +346,7 @@ export function loginSettingsOf(config: Config, tls: TlsSettings | undefined): L
       ...tls,
       keyPairs: [...tls.keyPairs],
       clientAuthorities: [...tls.clientAuthorities],
+      revocationLists: [...tls.revocationLists],
       ticketKeys: [...tls.ticketKeys],
     },
     plaintextWithoutTls: config.auth.plaintext_without_tls,

@@ -1,36 +1,27 @@
 // What login processes need for TLS: the certificates with their private keys, read anew whenever their files change, and
 // the session ticket keys, drawn here and changed regularly. Runs in master, the only process that reads a private key.
 import { randomBytes } from "node:crypto";
-import { readFileSync, realpathSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
-import type { Config } from "../config/schema.ts";
 import type { Measured } from "../control/counters.ts";
 import type { Log } from "../log/log.ts";
-import { examineKeyPair, type KeyPair, type KeyPairFacts } from "../net/key-pair.ts";
 import type { TlsSettings } from "../net/tls-endpoint.ts";
-
-type TlsConfig = NonNullable<Config["tls"]>;
-
-/** A file that cannot be used as it is. */
-export interface TlsFault {
-  readonly key: "tls.certificate" | "tls.private_key" | "tls.client_ca";
-  readonly file: string;
-  readonly reason: string;
-  /** A certificate out of its dates still serves where there is no other: clients can be told to accept it. */
-  readonly isFatal: boolean;
-}
-
-/** "tls.private_key: /etc/…/privkey.pem does not belong to the certificate …" */
-export function formatTlsFault({ key, file, reason }: TlsFault): string {
-  return `${key}: ${file} ${reason}`;
-}
-
-/** What is wrong with the files that `[tls]` names: for `--check`. */
-export function tlsFaults(config: TlsConfig, nowMs: number): readonly TlsFault[] {
-  const faults = pathsOf(config).flatMap((paths) => readKeyPair(paths, nowMs).fault ?? []);
-  return [...faults, ...config.client_ca.flatMap((file) => readAuthority(file).fault ?? [])];
-}
+import {
+  expiredListReason,
+  filesOf,
+  isoTime,
+  isSame,
+  type LoadedLists,
+  type LoadedPair,
+  nameOf,
+  pathsOf,
+  readAuthority,
+  readKeyPair,
+  readRevocationLists,
+  type TlsConfig,
+  type TlsFault,
+} from "./tls-files.ts";
 
 export interface TlsKeeperOptions {
   /** There is something new for the login processes. */
@@ -42,6 +33,7 @@ export class TlsKeeper {
   readonly #options: TlsKeeperOptions;
   readonly #keyPairs = new Map<string, LoadedPair>();
   readonly #authorities = new Map<string, string>();
+  readonly #revocationLists = new Map<string, LoadedLists>();
   #config: TlsConfig | undefined;
   #ticketKeys: readonly string[] = [newTicketKey()];
   #rotation: NodeJS.Timeout | undefined;
@@ -81,6 +73,7 @@ export class TlsKeeper {
       minVersion: config.min_version,
       ciphers: config.ciphers,
       clientAuthorities: config.client_ca.flatMap((file) => this.#authorities.get(file) ?? []),
+      revocationLists: config.client_crl.flatMap((file) => this.#revocationLists.get(file)?.lists ?? []),
       ticketKeys: this.#ticketKeys,
       ticketLifetimeMs: config.ticket_lifetime,
     };
@@ -114,6 +107,17 @@ export class TlsKeeper {
       if (fault !== undefined) refuse(fault, this.#authorities.has(file));
       if (text !== undefined) this.#authorities.set(file, text);
     }
+    for (const file of config.client_crl) {
+      const old = this.#revocationLists.get(file);
+      const { loaded, fault } = readRevocationLists(file, Date.now());
+      const isNew = loaded !== undefined && loaded.lists.join() !== old?.lists.join();
+      if (fault !== undefined) refuse(fault, old !== undefined && (isNew || loaded === undefined));
+      if (loaded === undefined || !isNew || (fault !== undefined && old !== undefined)) continue;
+      this.#revocationLists.set(file, loaded);
+      const { lists, nextUpdateMs } = loaded;
+      const until = nextUpdateMs === undefined ? {} : { notAfter: isoTime(nextUpdateMs) };
+      log.info({ file, count: lists.length, ...until }, "revocation list read");
+    }
     return fatal;
   }
 
@@ -133,7 +137,11 @@ export class TlsKeeper {
   }
 
   #logDays(): void {
-    for (const loaded of this.#keyPairs.values()) logDays(this.#options.log, loaded, "certificate in use");
+    const { log } = this.#options;
+    for (const loaded of this.#keyPairs.values()) logDays(log, loaded, "certificate in use");
+    for (const [file, { nextUpdateMs = Number.POSITIVE_INFINITY }] of this.#revocationLists)
+      if (Date.now() > nextUpdateMs)
+        log.error({ key: "tls.client_crl", file, reason: expiredListReason(nextUpdateMs) }, "out of date");
   }
 
   /** Watches folders, not files: certbot replaces links, others rename over files. */
@@ -208,84 +216,6 @@ function newTicketKey(): string {
   return randomBytes(48).toString("base64");
 }
 
-interface PairPaths {
-  readonly certificate: string;
-  readonly privateKey: string;
-}
-
-interface LoadedPair {
-  readonly paths: PairPaths;
-  readonly keyPair: KeyPair;
-  readonly facts: KeyPairFacts;
-}
-
-function pathsOf({ certificate, private_key }: TlsConfig): readonly PairPaths[] {
-  return certificate.map((path, index) => ({ certificate: path, privateKey: private_key[index] ?? "" }));
-}
-
-function filesOf(config: TlsConfig): readonly string[] {
-  return [...config.certificate, ...config.private_key, ...config.client_ca];
-}
-
-function nameOf({ certificate, privateKey }: PairPaths): string {
-  return `${certificate}\0${privateKey}`;
-}
-
-function isSame(a: LoadedPair | undefined, b: LoadedPair | undefined): boolean {
-  return a?.keyPair.certificate === b?.keyPair.certificate && a?.keyPair.privateKey === b?.keyPair.privateKey;
-}
-
-function readKeyPair(
-  paths: PairPaths,
-  nowMs: number,
-): { readonly loaded?: LoadedPair; readonly fault?: TlsFault } {
-  const fault = (part: keyof KeyPair, reason: string, isFatal = true): TlsFault => {
-    const key = part === "certificate" ? "tls.certificate" : "tls.private_key";
-    return { key, file: paths[part], reason, isFatal };
-  };
-  const certificate = readText(paths.certificate);
-  if (certificate.kind === "failed") return { fault: fault("certificate", certificate.reason) };
-  const privateKey = readText(paths.privateKey);
-  if (privateKey.kind === "failed") return { fault: fault("privateKey", privateKey.reason) };
-  const keyPair = { certificate: certificate.text, privateKey: privateKey.text };
-  const examined = examineKeyPair(keyPair);
-  if (examined.kind === "faulty") return { fault: fault(examined.part, examined.reason) };
-  const { facts } = examined;
-  const loaded = { paths, keyPair, facts };
-  if (nowMs > facts.notAfterMs) {
-    return {
-      loaded,
-      fault: fault("certificate", `expired at ${isoTime(facts.notAfterMs)}, renew it`, false),
-    };
-  }
-  if (nowMs < facts.notBeforeMs) {
-    const reason = `holds only from ${isoTime(facts.notBeforeMs)} on, set this host's clock right`;
-    return { loaded, fault: fault("certificate", reason, false) };
-  }
-  return { loaded };
-}
-
-function readAuthority(file: string): { readonly text?: string; readonly fault?: TlsFault } {
-  const fault = (reason: string): { fault: TlsFault } => {
-    return { fault: { key: "tls.client_ca", file, reason, isFatal: true } };
-  };
-  const read = readText(file);
-  if (read.kind === "failed") return fault(read.reason);
-  if (!read.text.includes("-----BEGIN CERTIFICATE-----"))
-    return fault("holds no certificate, expected PEM text");
-  return { text: read.text };
-}
-
-function readText(
-  file: string,
-): { readonly kind: "text"; readonly text: string } | { readonly kind: "failed"; readonly reason: string } {
-  try {
-    return { kind: "text", text: readFileSync(file, "latin1") };
-  } catch (error) {
-    return { kind: "failed", reason: `cannot be read (${(error as NodeJS.ErrnoException).code})` };
-  }
-}
-
 function daysLeftOf({ facts }: LoadedPair): number {
   return Math.floor((facts.notAfterMs - Date.now()) / DAY_MS);
 }
@@ -303,10 +233,6 @@ function logDays(log: Log, loaded: LoadedPair, message: string): void {
     },
     daysLeft < WARN_DAYS ? `${message}, renew it` : message,
   );
-}
-
-function isoTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
 function realpathOr(path: string): string {

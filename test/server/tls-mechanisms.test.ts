@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type MadeCertificate, makeCertificate } from "../../scripts/certificate.mjs";
+import { type MadeCertificate, makeCertificate, makeRevocationList } from "../../scripts/certificate.mjs";
 import { layOutMaildir } from "../peers/support/maildir.ts";
 import { Pop3Connection, type Pop3Reply } from "../peers/support/pop3.ts";
+import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
 import { ScramClient, scramField } from "../support/scram-client.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -30,6 +31,7 @@ beforeAll(async () => {
   });
   authority = await makeCertificate({ subject: "CN=clients", isAuthority: true });
   writeFileSync(join(folder, "clients.pem"), authority.certificate);
+  writeFileSync(join(folder, "revoked.pem"), await makeRevocationList({ issuer: authority }));
   const account = { password: "pencil", uid: owner.uid, gid: owner.gid, home: join(folder, "home") };
   server = await startServer({
     accounts: [
@@ -39,7 +41,13 @@ beforeAll(async () => {
     ],
     owner,
     certificates: [certificate],
-    settings: { tls: { client_ca: join(folder, "clients.pem"), client_certificate_user: "cn" } },
+    settings: {
+      tls: {
+        client_ca: join(folder, "clients.pem"),
+        client_crl: join(folder, "revoked.pem"),
+        client_certificate_user: "cn",
+      },
+    },
   });
 });
 afterAll(async () => {
@@ -154,5 +162,54 @@ describe("EXTERNAL", () => {
       expect((await connection.command("AUTH EXTERNAL =")).status).toBe("-ERR");
       connection.drop();
     }
+  });
+
+  it("is not offered for a certificate that was revoked, from when the list says so, and not by resuming", async () => {
+    const own = await makeCertificate({ subject: "CN=mrose", issuer: authority });
+    const as = { cert: own.certificate, key: own.privateKey };
+    const before = await open({ ...as, maxVersion: "TLSv1.2" });
+    expect(before.mechanisms).toContain("EXTERNAL");
+    const session = before.socket.getSession();
+    const revoke = async (revoked: readonly MadeCertificate[], nextUpdate?: Date): Promise<void> => {
+      const request = { issuer: authority, revoked, ...(nextUpdate === undefined ? {} : { nextUpdate }) };
+      writeFileSync(join(folder, "revoked.pem"), await makeRevocationList(request));
+    };
+    await revoke([own]);
+    await eventually("EXTERNAL is gone", async () => {
+      const { connection, mechanisms } = await open({ ...as, maxVersion: "TLSv1.2", session });
+      connection.drop();
+      return !mechanisms.includes("EXTERNAL");
+    });
+    const refusal = server.log().findLast(({ msg }) => msg === "client certificate refused");
+    expect(refusal).toMatchObject({ level: "info", address: "127.0.0.1", reason: "CERT_REVOKED" });
+    const other = await openAs("mrose");
+    expect((await other.connection.command("AUTH EXTERNAL =")).status).toBe("+OK");
+    await other.connection.command("QUIT");
+    // Who was there before stays.
+    expect((await before.connection.multiLine("CAPA")).status).toBe("+OK");
+    before.connection.drop();
+
+    writeFileSync(join(folder, "revoked.pem"), "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
+    const damaged = await eventually("the refusal", () =>
+      server.log().find(({ msg }) => msg === "refused, the old one stays"),
+    );
+    expect(damaged).toMatchObject({
+      key: "tls.client_crl",
+      file: join(folder, "revoked.pem"),
+      reason: "its revocation list is damaged, fetch it anew",
+    });
+    await revoke([own], new Date(Date.now() - 3_600_000));
+    await eventually("another refusal", () =>
+      server.log().some(({ reason }) => typeof reason === "string" && reason.startsWith("has expired at")),
+    );
+    const still = await openAs("mrose");
+    expect(still.mechanisms).toContain("EXTERNAL");
+    still.connection.drop();
+    await revoke([]);
+    await eventually("EXTERNAL is back", async () => {
+      const { connection, mechanisms } = await open(as);
+      connection.drop();
+      return mechanisms.includes("EXTERNAL");
+    });
   });
 });

@@ -48,6 +48,17 @@ export const tls = z
         description: "Authorities (PEM files) whose certificates let clients log in with AUTH EXTERNAL.",
         reason: "Without one clients are asked for no certificate.",
       }),
+    client_crl: z
+      .union([absolutePath.transform((path) => [path]), z.array(absolutePath)])
+      .meta({ form: "absolute path, or a list of them" })
+      .prefault([])
+      .meta({
+        description:
+          "Revocation lists (PEM files) of those authorities, read anew as they change: one for each authority in client_ca and for " +
+          "each between it and the client's certificate. Fetching them is for a timer of yours.",
+        reason:
+          "Without one a certificate counts until it expires. With one that has expired, or is missing, none of its authority does.",
+      }),
     client_certificate_user: z
       .enum(["email", "cn"])
       .default("email")
@@ -57,6 +68,10 @@ export const tls = z
           "name).",
         reason: "An authority checks an address; a common name may be anything.",
       }),
+  })
+  .refine((tls) => tls.client_crl.length === 0 || tls.client_ca.length > 0, {
+    path: ["client_crl"],
+    message: "needs tls.client_ca: without it clients are asked for no certificate",
   })
   .optional()
   .meta({ description: "Certificates. Without this section there is neither POP3S nor STLS." });
