@@ -19,7 +19,7 @@ export default defineConfig({
       project(
         "unit",
         [
-          "test/{pop3,sasl,octets,log,control,maildir,accounts,auth,net,config,processes,host,doctor,setup,manual,library,bench}/**/*.test.ts",
+          "test/{pop3,sasl,octets,mime,log,control,maildir,accounts,auth,net,config,processes,host,doctor,setup,manual,library,bench}/**/*.test.ts",
           "test/*.test.ts",
         ],
         30_000,

@@ -45,6 +45,7 @@ describe("imports", () => {
     ["control", "net", "config"],
     ["maildir", "accounts", "auth"],
     ["pop3", "sasl", "log", "host"],
+    ["mime"],
     ["octets"],
   ];
   const rowOf = (path: string): number => rows.findIndex((row) => row.includes(folderOf(path)));

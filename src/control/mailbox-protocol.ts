@@ -1,6 +1,7 @@
 // What pop3-ctl has a process of the mail's owner do with a Maildir, and what comes back: one JSON line there, any number
 // back. Pop3-ctl itself, which may be root, never reads mail.
 import { z } from "zod";
+import { SURROGATE_KINDS } from "../mime/surrogate.ts";
 
 const folder = z.string().startsWith("/").max(4096);
 const maildir = folder;
@@ -22,7 +23,7 @@ export const mailboxRequest = z.discriminatedUnion("kind", [
   /** Puts back what UPDATE kept for a while. */
   z.strictObject({ kind: z.literal("undelete"), maildir, ...storage, sinceMs: z.number().optional() }),
   /** Counts all sizes and writes the index. */
-  z.strictObject({ kind: z.literal("warm"), maildir, ...storage }),
+  z.strictObject({ kind: z.literal("warm"), maildir, ...storage, surrogate: z.enum(SURROGATE_KINDS) }),
   /** What clients would be told, all of it; changes nothing. */
   z.strictObject({ kind: z.literal("preview"), maildir }),
   /** Freezes another server's unique-ids. */

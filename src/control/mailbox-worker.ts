@@ -8,6 +8,7 @@ import { exportUniqueIds } from "../maildir/export-unique-ids.ts";
 import { importUniqueIds } from "../maildir/import-unique-ids.ts";
 import { Maildrop } from "../maildir/maildrop.ts";
 import type { MaildropOptions } from "../maildir/maildrop-options.ts";
+import { AS_STORED } from "../maildir/presentation.ts";
 import { undelete } from "../maildir/undelete.ts";
 import { warmIndex } from "../maildir/warm.ts";
 import { messageHeader, readMessage } from "./mail-headers.ts";
@@ -165,10 +166,17 @@ async function putBack({
   say({ ...result, failed: result.failed.map(({ path, code }) => ({ path, code })) });
 }
 
-async function warm({ maildir, lock, sharedStorage }: MailboxRequest & { kind: "warm" }): Promise<void> {
+async function warm({
+  kind: _,
+  maildir,
+  surrogate,
+  ...storage
+}: MailboxRequest & { kind: "warm" }): Promise<void> {
   setPriority(constants.priority.PRIORITY_LOW);
   let saidAtMs = 0;
-  const result = await warmIndex(maildir, { lock, sharedStorage, signal: stop.signal }, (progress) => {
+  // Also what another server has told: it knew nothing of headers in UTF-8.
+  const options = { presentation: { ...AS_STORED, surrogate }, countedThoughTold: Number.POSITIVE_INFINITY };
+  const result = await warmIndex(maildir, { ...storage, ...options, signal: stop.signal }, (progress) => {
     const nowMs = performance.now();
     if (nowMs - saidAtMs < PROGRESS_MS) return;
     saidAtMs = nowMs;

@@ -1,5 +1,8 @@
 // A maildrop in storage of one's own, as a session sees it. Used by the library's session.
+import { countWhole } from "../maildir/count-message.ts";
+import { AS_STORED, type Counted } from "../maildir/presentation.ts";
 import type { UpdateRequest, UpdateResult } from "../maildir/update.ts";
+import type { SurrogateKind } from "../mime/surrogate.ts";
 import { MessageEncoder } from "../pop3/multi-line-response.ts";
 import type { MessageContent, OpenedMessage, SessionMaildrop } from "../processes/session-maildrop.ts";
 
@@ -26,6 +29,8 @@ export function sessionMaildropOf(own: OwnMaildrop): SessionMaildrop {
 }
 
 class AdaptedMaildrop implements SessionMaildrop {
+  /** Headers in UTF-8, too: what a client makes of them is for the storage to decide. */
+  readonly presentation = AS_STORED;
   readonly #own: OwnMaildrop;
   readonly #octets: (number | undefined)[];
   #settleClosed: () => void = () => {};
@@ -67,7 +72,8 @@ class AdaptedMaildrop implements SessionMaildrop {
       if (octets !== undefined) continue;
       if (this.#isClosed) return;
       const opened = await this.openMessage(index);
-      this.#octets[index] = opened.kind === "message" ? await opened.file.countOctets() : 0;
+      this.#octets[index] =
+        opened.kind === "message" ? (await opened.file.count(this.presentation.surrogate)).octets : 0;
     }
   }
 
@@ -86,7 +92,11 @@ class AdaptedMaildrop implements SessionMaildrop {
     }
   }
 
-  correctOctets(index: number, octets: number): void {
+  counted(): undefined {
+    return undefined;
+  }
+
+  correctOctets(index: number, { octets }: { readonly octets: number }): void {
     this.#octets[index] = octets;
   }
 
@@ -126,7 +136,7 @@ class AdaptedMaildrop implements SessionMaildrop {
 /** A message that is in memory. */
 class HeldMessage implements MessageContent {
   readonly #content: Buffer;
-  readonly octets = undefined;
+  readonly counted = undefined;
   position = 0;
 
   constructor(content: Buffer) {
@@ -144,8 +154,8 @@ class HeldMessage implements MessageContent {
     return part.length;
   }
 
-  async countOctets(): Promise<number> {
-    return octetsAsSent(this.#content);
+  async count(kind: SurrogateKind): Promise<Counted> {
+    return countWhole(this.#content, kind);
   }
 
   close(): void {}

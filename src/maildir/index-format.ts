@@ -1,28 +1,35 @@
 // The text of `dewey-pop3.index`: octets as sent by base name, so that opening a known maildrop reads no message. Pure.
 // It belongs to the mail's owner, who may write anything into it: whatever does not fit is worth nothing and is made anew.
 import { crc32 } from "node:zlib";
+import type { SurrogateKind } from "../mime/surrogate.ts";
 import { isPlausible } from "./filename.ts";
 import { CUR, type FolderStamp, type FolderStamps, NEW } from "./folders.ts";
 import { COUNTED, type InheritedStamp, type Knowledge, MessageList, TOLD, UNKNOWN } from "./message-list.ts";
+import type { Traits } from "./presentation.ts";
 import { isUniqueId } from "./unique-id.ts";
 
 // dewey-pop3.index 1
 // listing 64768 2301 1276533073000000000 1276533073000000000 1276530000000000000 64768 2302 …
-// 2481 2433 c n 1276533073.M242911P3632.kurkku,S=2433
+// 2481 2433 k n 1276533073.M242911P3632.kurkku,S=2433
 // …
 // end 1 5d41402a
 //
 // The second line tells the times of new/ and cur/ (dev, ino, mtime, ctime, birth time in ns) for which the entries are all
-// that is in them; "sizes" alone, when they are not. An entry: octets as sent, bytes as stored (0 when not known), c(ounted
-// by us), t(old by a name or another server's list) or u(nknown), n(ew) or c(ur), name; in order of delivery. The last line
-// has the number of entries and the CRC-32 of all before it.
+// that is in them; "sizes" alone, when they are not. An entry: octets as sent, bytes as stored (0 when not known), how that is
+// known, n(ew) or c(ur), name; in order of delivery. The last line has the number of entries and the CRC-32 of all before it.
+//
+// Known: t(old by a name or another server's list), u(nknown), or counted by us and k(nown to be the same for every client);
+// d or w, with headers in UTF-8: then follow the octets of what other clients get, which is d(owngraded) or w(rapped). K, D and
+// W: no empty line ends the headers. c: counted by a version that did not look at headers, which is worth as much as told.
+//
+// 2481 2433 d 2533 n 1276533073.M242911P3632.kurkku,S=2433
 //
 // A maildrop with unique-ids of another server has version 2: the third line tells of which dewey-pop3.inherited they are
 // (mtime in ns, bytes) and whether the entries are in order of d(elivery) or o(ther); each entry has ":" and the
 // inherited unique-id before its name, or a bare ":". Those that have one come first.
 //
 // inherited 1276533073000000000 81 d
-// 2481 2433 c n :000061b94c0907b0 1276533073.M242911P3632.kurkku,S=2433
+// 2481 2433 k n :000061b94c0907b0 1276533073.M242911P3632.kurkku,S=2433
 const HEADER = "dewey-pop3.index 1\n";
 const INHERITED_HEADER = "dewey-pop3.index 2\n";
 
@@ -62,7 +69,7 @@ export function* formatIndex(list: MessageList, stamps?: FolderStamps): Generato
     const name = list.name(index);
     if (name.includes("\n")) continue;
     const sizes = counted !== undefined || isTold ? `${list.octets(index)} ${list.bytes(index)}` : "0 0";
-    const kind = counted !== undefined ? "c" : isTold ? "t" : "u";
+    const kind = counted !== undefined ? formatTraits(counted.traits) : isTold ? "t" : "u";
     const id = !hasInherited ? "" : `:${isInherited ? list.uniqueId(index) : ""} `;
     text += `${sizes} ${kind} ${list.folder(index) === NEW ? "n" : "c"} ${id}${name}\n`;
     count++;
@@ -141,6 +148,7 @@ function parseEntries(
   const folders = new Uint8Array(count);
   const sizes = new Float64Array(2 * count);
   const knowledges = new Uint8Array(count);
+  const traits = new Map<number, Traits>();
   let entry = 0;
   for (let position = entriesBegin; position < end; entry++) {
     if (entry === count) return undefined;
@@ -155,8 +163,22 @@ function parseEntries(
       if (position === begin || position - begin > 15 || octets[position++] !== SPACE) return undefined;
       sizes[2 * entry + field] = value;
     }
-    const knowledge = knowledgeOf(octets[position++]!);
+    const letter = octets[position++]!;
+    const knowledge = knowledgeOf(letter);
     if (knowledge === undefined || octets[position++] !== SPACE) return undefined;
+    if (knowledge === COUNTED && letter !== K) {
+      const kind = surrogateKindOf(letter);
+      let surrogateOctets = 0;
+      if (kind !== undefined) {
+        const end = octets.indexOf(SPACE, position);
+        const digits = octets.toString("latin1", position, Math.min(end, position + MAX_HEADER_OCTETS));
+        if (!/^[0-9]{1,15}$/.test(digits)) return undefined;
+        surrogateOctets = Number(digits);
+        position = end + 1;
+      }
+      const surrogate = kind === undefined ? undefined : { kind, octets: surrogateOctets };
+      traits.set(entry, { surrogate, isHeaderOpen: (letter & LOWER_CASE) === 0 });
+    }
     if (knowledge === COUNTED && !isPlausible(sizes[2 * entry]!, sizes[2 * entry + 1]!)) return undefined;
     knowledges[entry] = knowledge;
     const folder = octets[position++];
@@ -194,7 +216,16 @@ function parseEntries(
     const knowledge = knowledges[index] as Knowledge;
     if (knowledge !== UNKNOWN) list.setOctets(index, knowledge, sizes[2 * index]!, sizes[2 * index + 1]!);
   }
+  for (const [index, found] of traits) list.setTraits(index, found);
   return list;
+}
+
+function formatTraits(traits: Traits | undefined): string {
+  if (traits === undefined) return "k";
+  const { surrogate, isHeaderOpen } = traits;
+  const letter = surrogate === undefined ? "k" : surrogate.kind === "downgraded" ? "d" : "w";
+  const size = surrogate === undefined ? "" : ` ${surrogate.octets}`;
+  return `${isHeaderOpen ? letter.toUpperCase() : letter}${size}`;
 }
 
 function formatStamps(stamps: FolderStamps): string {
@@ -206,12 +237,29 @@ function formatStamps(stamps: FolderStamps): string {
 
 function knowledgeOf(octet: number): Knowledge | undefined {
   switch (octet) {
-    case C:
+    case K:
+    case D:
+    case W:
+    case K - LOWER_CASE:
+    case D - LOWER_CASE:
+    case W - LOWER_CASE:
       return COUNTED;
+    case C:
     case T:
       return TOLD;
     case U:
       return UNKNOWN;
+    default:
+      return undefined;
+  }
+}
+
+function surrogateKindOf(letter: number): SurrogateKind | undefined {
+  switch (letter | LOWER_CASE) {
+    case D:
+      return "downgraded";
+    case W:
+      return "wrapped";
     default:
       return undefined;
   }
@@ -227,7 +275,12 @@ const DOT = 46;
 const SLASH = 47;
 const ZERO = 48;
 const COLON = 58;
+/** What a small letter has more than a capital one. */
+const LOWER_CASE = 32;
 const C = 99;
+const D = 100;
+const K = 107;
 const N = 110;
 const T = 116;
 const U = 117;
+const W = 119;

@@ -3,6 +3,7 @@
 import { type Files, systemFiles } from "./files.ts";
 import type { LockMode } from "./lock.ts";
 import type { MaildropEvent } from "./maildrop-event.ts";
+import { AS_STORED, type Presentation } from "./presentation.ts";
 import { QuickReads } from "./quick-reads.ts";
 import { sharedFiles } from "./shared-files.ts";
 import type { SnapshotCache } from "./snapshot-cache.ts";
@@ -21,6 +22,13 @@ export interface MaildropOptions {
   readonly readOnly?: boolean;
   /** Remembers maildrops between sessions; none: each session lists anew. */
   readonly snapshots?: SnapshotCache | undefined;
+  /** How the client is sent messages that not every client can take as they are. */
+  readonly presentation?: Presentation;
+  /**
+   * So many sizes are counted though others have told them, since they know nothing of headers in UTF-8. Where there are more,
+   * as after moving in from another server, all are believed until RETR finds out.
+   */
+  readonly countedThoughTold?: number;
   /** Moves retrieved messages to cur/ with flag S at UPDATE. */
   readonly markSeen?: boolean;
   /** Removed messages are kept for so long; 0: they are removed at once. */
@@ -50,6 +58,8 @@ const DEFAULTS: MaildropSettings = {
   sharedStorage: false,
   readOnly: false,
   snapshots: undefined,
+  presentation: AS_STORED,
+  countedThoughTold: 0,
   markSeen: true,
   keepDeletedMs: 0,
   expireMs: undefined,

@@ -12,6 +12,7 @@ import { type MeasureContext, measureMessages } from "./measure.ts";
 import { MessageFile, openRegularFile, readShortFile } from "./message.ts";
 import { COUNTED, type MessageList, UNKNOWN } from "./message-list.ts";
 import { type MessagePlaces, pathOf, whereverItStands } from "./message-places.ts";
+import { type Counted, type Presentation, presentedOctets } from "./presentation.ts";
 import { promptFiles } from "./prompt-files.ts";
 import type { QuickReads } from "./quick-reads.ts";
 import { CLEAN_EVERY_MS, cleanTmp } from "./tmp-files.ts";
@@ -49,6 +50,7 @@ export class Maildrop {
   /** Sizes as stored of messages that were opened, for `correctOctets`. */
   readonly #openedBytes = new Map<number, number>();
   readonly #quickReads: QuickReads;
+  #isToCountTold: boolean;
   #refinding: Promise<void> | undefined;
   #measuring: Promise<void> | undefined;
   #onCounted: ((bytes: number) => void) | undefined;
@@ -66,6 +68,9 @@ export class Maildrop {
     this.#settings = settings;
     this.#lock = lock;
     this.#list = list;
+    const { surrogate, utf8Headers } = settings.presentation;
+    if (utf8Headers === "surrogate") list.forgetOtherSurrogates(surrogate);
+    this.#isToCountTold = list.toldCount > 0 && list.toldCount <= settings.countedThoughTold;
     this.#stamps = stamps;
     this.#isExact = isExact;
     this.#oldestKeptMs = oldestKeptMs;
@@ -123,21 +128,33 @@ export class Maildrop {
 
   /** False while sizes are unknown: `measure` counts them. */
   get measured(): boolean {
-    return this.#list.unknownCount === 0;
+    return this.#list.unknownCount === 0 && !this.#isToCountTold;
   }
 
-  /** Octets as sent; 0 while unknown. @param index from 0, in message number order */
+  get presentation(): Presentation {
+    return this.#settings.presentation;
+  }
+
+  /** Octets as sent to this client; 0 while unknown. @param index from 0, in message number order */
   octets(index: number): number {
-    return this.#list.octets(index);
+    const octets = this.#list.octets(index);
+    const traits = this.#list.traits(index);
+    return traits === undefined ? octets : presentedOctets({ octets, traits }, this.presentation);
+  }
+
+  /** What was counted in the file that `readMessageNow` has just read, if it was that. */
+  counted(index: number): Counted | undefined {
+    const counted = this.#list.counted(index);
+    return counted?.bytes === this.#openedBytes.get(index) ? counted : undefined;
   }
 
   uniqueId(index: number): string {
     return this.#list.uniqueId(index);
   }
 
-  /** Messages whose size nobody knows yet. */
-  get unknownCount(): number {
-    return this.#list.unknownCount;
+  /** Messages that `measure` would count. */
+  get uncountedCount(): number {
+    return this.#list.unknownCount + (this.#isToCountTold ? this.#list.toldCount : 0);
   }
 
   /**
@@ -150,6 +167,7 @@ export class Maildrop {
     if (this.measured || this.#isClosed) return Promise.resolve();
     this.#measuring ??= measureMessages(this.#measureContext()).finally(() => {
       this.#measuring = undefined;
+      if (!this.#isClosed) this.#isToCountTold = false;
     });
     return this.#measuring;
   }
@@ -197,8 +215,9 @@ export class Maildrop {
     return read;
   }
 
-  /** What RETR really sent. Call it after each: a size that was only told becomes a counted one. */
-  correctOctets(index: number, octets: number): void {
+  /** What was counted while the message was sent. Call it after each RETR: a size that was only told becomes a counted one. */
+  correctOctets(index: number, counted: Omit<Counted, "bytes">): void {
+    const { octets, traits } = counted;
     const knowledge = this.#list.knowledge(index);
     const told = this.#list.octets(index);
     const bytes = this.#openedBytes.get(index);
@@ -208,7 +227,7 @@ export class Maildrop {
       const uniqueId = this.uniqueId(index);
       this.#settings.onEvent({ kind: "size-corrected", uniqueId, toldOctets: told, octets });
     }
-    this.#list.setOctets(index, COUNTED, octets, bytes);
+    this.#list.setCounted(index, { octets, bytes, traits });
     this.#index.learned();
   }
 
@@ -300,6 +319,7 @@ export class Maildrop {
       list: this.#list,
       places: this.#places,
       settings: this.#settings,
+      countsTold: this.#isToCountTold,
       readNow: (index, buffer) => this.#readNow(index, buffer),
       shouldStop: () => this.#isClosed,
       onCounted: (bytes) => {

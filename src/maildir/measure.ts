@@ -1,13 +1,13 @@
 // Counts the sizes that nobody knows, a few messages at a time, each streamed. Called by Maildrop in the mailbox process
 // when the first command asks for sizes.
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { countFile, countWhole } from "./count-message.ts";
 import { failureOf } from "./failure.ts";
 import { sizesFromName } from "./filename.ts";
 import type { MaildropSettings } from "./maildrop-options.ts";
 import { COUNT_BUFFER_BYTES, openRegularFile } from "./message.ts";
-import { COUNTED, GUESSED, type MessageList, UNKNOWN } from "./message-list.ts";
+import { COUNTED, GUESSED, type MessageList, TOLD, UNKNOWN } from "./message-list.ts";
 import { type MessagePlaces, pathOf, whereverItStands } from "./message-places.ts";
-import { countOctets, OctetCounter } from "./octets.ts";
 import { forEachParallel } from "./parallel.ts";
 import { MAX_QUICK_BYTES } from "./quick-reads.ts";
 
@@ -15,6 +15,8 @@ export interface MeasureContext {
   readonly list: MessageList;
   readonly places: MessagePlaces;
   readonly settings: MaildropSettings;
+  /** Counts those that somebody has told, too. */
+  readonly countsTold: boolean;
   /** A short message's bytes at once, where that keeps nobody waiting (see `QuickReads`). */
   readNow(index: number, buffer: Uint8Array): Uint8Array | undefined;
   /** Asked between reads. */
@@ -28,7 +30,7 @@ export async function measureMessages(context: MeasureContext): Promise<void> {
   const failures: { index: number; code: string }[] = [];
   const buffers: Buffer[] = [];
   let turnBegan = performance.now();
-  await forEachParallel(unknownIn(list), settings.parallel, async (index) => {
+  await forEachParallel(uncountedIn(context), settings.parallel, async (index) => {
     if (shouldStop()) return;
     if (countNow(context, index)) {
       if (performance.now() - turnBegan < TURN_MS) return;
@@ -51,20 +53,20 @@ export async function measureMessages(context: MeasureContext): Promise<void> {
   settings.onEvent({ kind: "not-measured", count: failures.length, uniqueId, code, cause: reason });
 }
 
-function* unknownIn(list: MessageList): Generator<number> {
+function* uncountedIn({ list, countsTold }: MeasureContext): Generator<number> {
   for (let index = 0; index < list.count; index++) {
-    if (list.knowledge(index) === UNKNOWN) yield index;
+    const knowledge = list.knowledge(index);
+    if (knowledge === UNKNOWN || (countsTold && knowledge === TOLD)) yield index;
   }
 }
 
 /** False leaves it to the thread pool, and whatever is unusual about the message, too. */
-function countNow({ list, readNow, onCounted }: MeasureContext, index: number): boolean {
+function countNow({ list, settings, readNow, onCounted }: MeasureContext, index: number): boolean {
   const bytes = readNow(index, quickBuffer);
   if (bytes === undefined) return false;
-  const counter = new OctetCounter();
-  counter.add(quickBuffer.subarray(0, bytes.length));
-  list.setOctets(index, COUNTED, counter.octets, counter.bytes);
-  onCounted(counter.bytes);
+  const counted = countWhole(quickBuffer.subarray(0, bytes.length), settings.presentation.surrogate);
+  list.setCounted(index, counted);
+  onCounted(counted.bytes);
   return true;
 }
 
@@ -85,9 +87,10 @@ async function measureMessage(
     const opened = await openRegularFile(files, path);
     if (opened.kind === "not-a-file") throw Object.assign(new Error("not a file"), { code: "EFTYPE" });
     try {
-      const counted = await countOctets(files, opened.fd, buffer, opened.bytes, shouldStop);
+      const file = { fd: opened.fd, buffer, expectedBytes: opened.bytes };
+      const counted = await countFile(files, file, settings.presentation.surrogate, shouldStop);
       if (counted !== undefined && list.knowledge(index) !== COUNTED) {
-        list.setOctets(index, COUNTED, counted.octets, counted.bytes);
+        list.setCounted(index, counted);
         onCounted(counted.bytes);
       }
     } finally {
@@ -95,6 +98,7 @@ async function measureMessage(
     }
   });
   if (found.kind === "done") return undefined;
+  if (list.knowledge(index) === TOLD) return found.kind === "failed" ? found.code : undefined;
   list.setOctets(index, GUESSED, sizesFromName(list.baseName(index)).bytes ?? 0);
   return found.kind === "failed" ? found.code : undefined;
 }

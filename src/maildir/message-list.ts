@@ -1,8 +1,10 @@
 // The messages of a maildrop in message number order, as columns: a list of 100,000 takes some 8 MB and few objects, so
 // that a mailbox process can keep many. Made by Maildrop from a listing; outlives it in the snapshot cache.
+
+import type { SurrogateKind } from "../mime/surrogate.ts";
 import { baseName, compareDelivery, deliveryTimeUs, sizesFromName } from "./filename.ts";
 import type { Folder } from "./folders.ts";
-import type { CountedOctets } from "./message.ts";
+import type { Counted, Traits } from "./presentation.ts";
 import { digestOf, uniqueIdOf } from "./unique-id.ts";
 
 /** How the octets of a message came to be known. */
@@ -57,6 +59,8 @@ export class MessageList {
   readonly #octets: Float64Array;
   readonly #bytes: Float64Array;
   readonly #knowledge: Uint8Array;
+  /** Of counted messages, few of which have any. */
+  readonly #traits = new Map<number, Traits>();
   /** Names that changed since. */
   readonly #renamed = new Map<number, string>();
   /** Unique-ids of another server, which the first messages have. */
@@ -67,6 +71,7 @@ export class MessageList {
   #hasInherited = false;
   #isInDeliveryOrder = true;
   #unknownCount: number;
+  #toldCount = 0;
 
   private constructor(
     { names, begins, lengths, baseLengths, folders }: Columns,
@@ -163,6 +168,11 @@ export class MessageList {
     return this.#unknownCount;
   }
 
+  /** Messages whose size nobody has counted, and somebody has told. */
+  get toldCount(): number {
+    return this.#toldCount;
+  }
+
   /** Where the file stood when last seen. */
   name(index: number): string {
     return this.#renamed.get(index) ?? this.#storedName(index);
@@ -253,7 +263,7 @@ export class MessageList {
     });
     const list = new MessageList(columns, duplicates);
     order.forEach((from, index) => {
-      list.setOctets(index, this.knowledge(from), this.octets(from), this.bytes(from));
+      list.#takeSize(index, this, from);
       const renamed = this.#renamed.get(from);
       if (renamed !== undefined) list.#renamed.set(index, renamed);
     });
@@ -275,15 +285,40 @@ export class MessageList {
     return this.#bytes[index]!;
   }
 
-  counted(index: number): CountedOctets | undefined {
+  counted(index: number): Counted | undefined {
     return this.#knowledge[index] === COUNTED
-      ? { octets: this.#octets[index]!, bytes: this.#bytes[index]! }
+      ? { octets: this.#octets[index]!, bytes: this.#bytes[index]!, traits: this.traits(index) }
       : undefined;
   }
 
+  traits(index: number): Traits | undefined {
+    return this.#traits.size === 0 ? undefined : this.#traits.get(index);
+  }
+
+  setCounted(index: number, { octets, bytes, traits }: Counted): void {
+    this.setOctets(index, COUNTED, octets, bytes);
+    if (traits !== undefined) this.setTraits(index, traits);
+  }
+
+  /** Of a counted message. */
+  setTraits(index: number, traits: Traits): void {
+    this.#traits.set(index, traits);
+  }
+
+  /** What was counted for another kind of surrogate is worth nothing: `mail.utf8_headers` has changed. */
+  forgetOtherSurrogates(kind: SurrogateKind): void {
+    for (const [index, { surrogate }] of [...this.#traits]) {
+      if (surrogate !== undefined && surrogate.kind !== kind) this.setOctets(index, UNKNOWN, 0);
+    }
+  }
+
   setOctets(index: number, knowledge: Knowledge, octets: number, bytes = 0): void {
-    if (this.#knowledge[index] === UNKNOWN) this.#unknownCount--;
+    const before = this.#knowledge[index];
+    if (before === UNKNOWN) this.#unknownCount--;
+    else if (before === TOLD) this.#toldCount--;
     if (knowledge === UNKNOWN) this.#unknownCount++;
+    else if (knowledge === TOLD) this.#toldCount++;
+    if (this.#traits.size > 0) this.#traits.delete(index);
     this.#knowledge[index] = knowledge;
     this.#octets[index] = octets;
     this.#bytes[index] = bytes;
@@ -338,9 +373,14 @@ export class MessageList {
   }
 
   #learnSize(index: number, older: MessageList, position: number): void {
-    const knowledge = older.knowledge(position);
-    if (knowledge >= TOLD && this.knowledge(index) !== COUNTED)
-      this.setOctets(index, knowledge, older.octets(position), older.bytes(position));
+    if (older.knowledge(position) >= TOLD && this.knowledge(index) !== COUNTED)
+      this.#takeSize(index, older, position);
+  }
+
+  #takeSize(index: number, from: MessageList, position: number): void {
+    this.setOctets(index, from.knowledge(position), from.octets(position), from.bytes(position));
+    const traits = from.traits(position);
+    if (traits !== undefined) this.setTraits(index, traits);
   }
 
   /** Whether two messages have one base name; without making strings of them. */

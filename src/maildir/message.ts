@@ -1,33 +1,29 @@
 // A message's file, opened for RETR or TOP: read from its begin to its end, never held whole. Made by Maildrop, used in
 // the mailbox process by whoever sends the message; closing it is theirs.
 import { closeSync, constants, openSync, readSync } from "node:fs";
+import type { SurrogateKind } from "../mime/surrogate.ts";
+import { countFile } from "./count-message.ts";
 import { isPlausible } from "./filename.ts";
 import type { FilePath, Files } from "./files.ts";
-import { countOctets } from "./octets.ts";
+import type { Counted } from "./presentation.ts";
 import { MAX_QUICK_BYTES } from "./quick-reads.ts";
-
-/** Octets of a message, if they are known: `bytes` is the size of the file that they were counted in. */
-export interface CountedOctets {
-  readonly octets: number;
-  readonly bytes: number;
-}
 
 export class MessageFile {
   /** Size as stored, from fstat(2). */
   readonly bytes: number;
-  /** As sent, when they were counted in a file of this very size; else undefined: count before announcing. */
-  readonly octets: number | undefined;
+  /** When it was counted in a file of this very size; else undefined: count before announcing. */
+  readonly counted: Counted | undefined;
   readonly #files: Files;
   #fd: number | undefined;
   #position = 0;
 
-  constructor(files: Files, fd: number, bytes: number, counted: CountedOctets | undefined) {
+  constructor(files: Files, fd: number, bytes: number, counted: Counted | undefined) {
     this.#files = files;
     this.#fd = fd;
     this.bytes = bytes;
-    this.octets =
+    this.counted =
       counted !== undefined && counted.bytes === bytes && isPlausible(counted.octets, bytes)
-        ? counted.octets
+        ? counted
         : undefined;
   }
 
@@ -43,15 +39,11 @@ export class MessageFile {
     return bytes;
   }
 
-  /** Reads the whole file to count its octets as sent. Where the next `read` begins stays. @throws what read(2) throws */
-  async countOctets(): Promise<number> {
-    const counted = await countOctets(
-      this.#files,
-      this.#opened(),
-      Buffer.allocUnsafe(COUNT_BUFFER_BYTES),
-      this.bytes,
-    );
-    return counted!.octets;
+  /** Reads the whole file to count it. Where the next `read` begins stays. @throws what read(2) throws */
+  async count(kind: SurrogateKind): Promise<Counted> {
+    const buffer = Buffer.allocUnsafe(COUNT_BUFFER_BYTES);
+    const file = { fd: this.#opened(), buffer, expectedBytes: this.bytes };
+    return (await countFile(this.#files, file, kind))!;
   }
 
   /** Frees the descriptor; again is harmless. Not while a read is under way. */

@@ -54,7 +54,7 @@ export async function warmIndex(
   );
   if (opened.kind !== "open") return opened;
   const { maildrop } = opened;
-  const toCount = maildrop.unknownCount;
+  const toCount = maildrop.uncountedCount;
   let progress: WarmProgress = { messages: maildrop.count, toCount, counted: 0, bytes: 0 };
   const stop = (): void => maildrop.close();
   signal?.addEventListener("abort", stop, { once: true });

@@ -5,8 +5,10 @@ import { LOOPS } from "./loops.ts";
 interface Loops {
   readonly memory: { readonly buffer: ArrayBuffer };
   readonly stuffed: { readonly value: number };
+  readonly eighth: { readonly value: number };
+  readonly empty: { readonly value: number };
   encode(input: number, length: number, output: number, last: number): number;
-  countBareLfs(input: number, length: number, last: number): number;
+  countBareLfs(input: number, length: number, before: number): number;
 }
 
 // Named in no library of types that this project includes: lib.dom has it, and a page's other globals.
@@ -59,17 +61,40 @@ export function encodeLines(
   return end;
 }
 
-/** @param last the byte before the input */
-export function countBareLfs(input: Uint8Array, last: number): number {
-  let count = 0;
-  let before = last;
+/** Where a count stands between two chunks. */
+export interface LineCount {
+  /** The last two bytes, as the loop wants them told. */
+  before: number;
+  bareLfs: number;
+  /** Whether it is not all ASCII. */
+  hasEighthBit: boolean;
+  hasEmptyLine: boolean;
+}
+
+export function newLineCount(): LineCount {
+  return { before: LINE_BEGIN, bareLfs: 0, hasEighthBit: false, hasEmptyLine: false };
+}
+
+/** The last byte was an LF, or there was none yet. */
+export function isAtLineBegin({ before }: LineCount): boolean {
+  return (before & LINE_BEGIN) !== 0;
+}
+
+export function countLines(input: Uint8Array, count: LineCount): void {
   for (const piece of piecesOf(input)) {
     memory.set(piece, INPUT);
-    count += loops.countBareLfs(INPUT, piece.length, before);
-    before = piece[piece.length - 1]!;
+    count.bareLfs += loops.countBareLfs(INPUT, piece.length, count.before);
+    count.hasEighthBit ||= loops.eighth.value !== 0;
+    count.hasEmptyLine ||= loops.empty.value !== 0;
+    const last = piece[piece.length - 1]!;
+    const isSecondLf = piece.length > 1 ? piece[piece.length - 2] === LF : (count.before & LINE_BEGIN) !== 0;
+    count.before = (last === CR ? 1 : 0) | (last === LF ? LINE_BEGIN : 0) | (isSecondLf ? 4 : 0);
   }
-  return count;
 }
+
+const LINE_BEGIN = 2;
+const LF = 10;
+const CR = 13;
 
 /** No copies, and none that is empty. */
 function piecesOf(input: Uint8Array): readonly Uint8Array[] {

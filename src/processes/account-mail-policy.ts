@@ -1,7 +1,15 @@
 // What the passwd file's extra fields say about one account's mail, in place of the config's [mail]: pop3_expire,
-// pop3_keep_deleted, pop3_mark_seen. The auth process reads them, the ticket carries them. Pure.
+// pop3_keep_deleted, pop3_mark_seen, pop3_workarounds. The auth process reads them, the ticket carries them. Pure.
 import type { Account } from "../accounts/account.ts";
-import { EXPIRE_FORM, KEEP_DELETED_FORM, parseExpireDays, parseKeepDeleted } from "../config/mail-policy.ts";
+import {
+  EXPIRE_FORM,
+  KEEP_DELETED_FORM,
+  parseExpireDays,
+  parseKeepDeleted,
+  parseWorkarounds,
+  WORKAROUNDS_FORM,
+} from "../config/mail-policy.ts";
+import type { Workaround } from "../mime/workarounds.ts";
 import type { Retention } from "../pop3/capability.ts";
 
 /** What is left out is as the config says. */
@@ -11,6 +19,7 @@ export interface AccountMailPolicy {
   /** 0: removed at once. */
   readonly keepDeletedMs?: number;
   readonly markSeen?: boolean;
+  readonly workarounds?: Workaround[];
 }
 
 export type ReadPolicy =
@@ -37,6 +46,12 @@ export function accountMailPolicy({ extra }: Pick<Account, "extra">): ReadPolicy
     if (markSeen !== "yes" && markSeen !== "no")
       return unusable("pop3_mark_seen", markSeen, 'expected "yes" or "no"');
     policy.markSeen = markSeen === "yes";
+  }
+  const workarounds = extra.get("pop3_workarounds");
+  if (workarounds !== undefined) {
+    const names = workarounds === true ? undefined : parseWorkarounds(workarounds);
+    if (names === undefined) return unusable("pop3_workarounds", workarounds, WORKAROUNDS_FORM);
+    policy.workarounds = [...names];
   }
   return { kind: "policy", policy };
 }

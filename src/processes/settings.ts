@@ -2,12 +2,14 @@
 // child is told only what it may know; a message that is not of this form ends the process that got it.
 import { z } from "zod";
 import { hashPolicyOf } from "../config/hash-policy.ts";
+import { UTF8_HEADERS } from "../config/mail-policy.ts";
 import { PASSWORD_SCHEMES } from "../config/schema/auth.ts";
 import { POSTFIX_MAP_TYPES } from "../config/schema/mta.ts";
 import { LANGUAGE_TAGS } from "../config/schema/server.ts";
 import type { Config } from "../config/schema.ts";
 import { question } from "../control/questions.ts";
 import { writesToJournal } from "../host/systemd.ts";
+import { WORKAROUNDS } from "../mime/workarounds.ts";
 import type { ListenAddress } from "../net/address.ts";
 import type { TlsSettings } from "../net/tls-endpoint.ts";
 import { askHolder, tellHolder } from "./fellow-workers.ts";
@@ -97,6 +99,8 @@ const mailboxSettings = z.strictObject({
   lock: z.enum(["flock", "dotlock", "none"]),
   sharedStorage: z.boolean(),
   markSeen: z.boolean(),
+  utf8Headers: z.enum(UTF8_HEADERS),
+  workarounds: z.array(z.enum(WORKAROUNDS)),
   keepDeletedMs: milliseconds,
   expireDays: z.int().positive().nullable(),
   maxUselessCommands: z.int().positive(),
@@ -313,6 +317,8 @@ export function mailboxSettingsOf(
     lock: config.mail.lock,
     sharedStorage: config.mail.shared_storage,
     markSeen: config.mail.mark_seen,
+    utf8Headers: config.mail.utf8_headers,
+    workarounds: config.mail.workarounds,
     keepDeletedMs: config.mail.keep_deleted,
     expireDays: config.mail.expire,
     maxUselessCommands: config.limits.useless_commands,

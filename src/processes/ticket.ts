@@ -3,6 +3,7 @@
 // login process that was taken over can name no user whose password it has not got.
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
+import { WORKAROUNDS } from "../mime/workarounds.ts";
 import { PLACE } from "./placement.ts";
 
 const ticketSchema = z.strictObject({
@@ -26,6 +27,7 @@ const ticketSchema = z.strictObject({
     expireDays: z.int().positive().nullable().optional(),
     keepDeletedMs: z.int().nonnegative().optional(),
     markSeen: z.boolean().optional(),
+    workarounds: z.array(z.enum(WORKAROUNDS)).optional(),
   }),
   /** Drawn by auth for each ticket; a mailbox process accepts it once. */
   nonce: z.string().min(16).max(64),

@@ -16,7 +16,7 @@ import {
   type TransactionOutcome,
   TransactionState,
 } from "../pop3/transaction-state.ts";
-import { type SendOptions, sendMessage, sendShortMessage } from "./message-sender.ts";
+import { type SendOptions, type SentMessage, sendMessage, sendShortMessage } from "./message-sender.ts";
 import type { SessionMaildrop } from "./session-maildrop.ts";
 import type { Ticket } from "./ticket.ts";
 import { maskedLine, type SessionTrace, tracing } from "./tracing.ts";
@@ -218,27 +218,28 @@ export class TransactionSession {
     const { maildrop } = this.#context;
     const bytes = maildrop.readMessageNow(index, quickBuffer);
     if (bytes === undefined) return this.#sendFile(index, bodyLines);
-    const octets = sendShortMessage(this.#connection, bytes, this.#sendOptions(index, bodyLines));
-    this.#sent(index, bodyLines, octets);
+    const options = this.#sendOptions(index, bodyLines);
+    this.#sent(index, sendShortMessage(this.#connection, bytes, maildrop.counted(index), options));
     return undefined;
   }
 
   #sendOptions(index: number, bodyLines: number | undefined): SendOptions {
-    const { maildrop } = this.#context;
-    const expectedOctets = maildrop.measured ? maildrop.octets(index) : undefined;
-    return { bodyLines, expectedOctets, texts: this.#state.texts };
+    const { presentation } = this.#context.maildrop;
+    return { messageNumber: index + 1, bodyLines, presentation, texts: this.#state.texts };
   }
 
-  #sent(index: number, bodyLines: number | undefined, octets: number): void {
+  #sent(index: number, sent: SentMessage): void {
+    if (sent.kind === "refused") return;
     const { maildrop } = this.#context;
+    const { octets, counted } = sent;
     this.#octetsSent += octets;
     count("octets_sent", [], octets);
     this.#trace?.line("-", `${octets} octets of message ${index + 1}`);
-    if (bodyLines !== undefined) return;
+    if (counted === undefined) return;
     this.#messagesSent++;
     count("messages_retrieved");
     this.#retrieved.add(index);
-    maildrop.correctOctets(index, octets);
+    maildrop.correctOctets(index, counted);
   }
 
   async #sendFile(index: number, bodyLines: number | undefined): Promise<void> {
@@ -262,7 +263,8 @@ export class TransactionSession {
       const sent = await sendMessage(this.#connection, opened.file, this.#sendOptions(index, bodyLines));
       switch (sent.kind) {
         case "sent":
-          this.#sent(index, bodyLines, sent.octets);
+        case "refused":
+          this.#sent(index, sent);
           return;
         case "client-gone":
           return;

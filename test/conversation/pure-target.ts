@@ -1,10 +1,13 @@
 // The pure sessions of src/pop3 over messages in memory: what they decide is done here in the simplest way.
 import { passwordForms, saslprep } from "../../src/accounts/saslprep.ts";
+import { countWhole } from "../../src/maildir/count-message.ts";
+import { AS_STORED, presentedOctets } from "../../src/maildir/presentation.ts";
 import { type AuthorizationOutcome, AuthorizationState } from "../../src/pop3/authorization-state.ts";
 import { type Line, LineReader } from "../../src/pop3/line-reader.ts";
 import { MessageEncoder, TopLimiter } from "../../src/pop3/multi-line-response.ts";
 import { err, ok } from "../../src/pop3/reply.ts";
 import { TransactionState } from "../../src/pop3/transaction-state.ts";
+import { Presenter } from "../../src/processes/presenter.ts";
 import type { ServerMechanism, Step } from "../../src/sasl/mechanism.ts";
 import { mechanisms } from "../../src/sasl/mechanisms.ts";
 import { contextOf } from "../sasl/context.ts";
@@ -101,6 +104,7 @@ class PureSession {
   #transaction: TransactionState | undefined;
   #messages: { uniqueId: string; content: Uint8Array }[] = [];
   #mechanism: ServerMechanism | undefined;
+  #presentation = AS_STORED;
   #output: string;
   #isClosed = false;
   #isSecuring = false;
@@ -216,10 +220,16 @@ class PureSession {
       return;
     }
     this.#messages = messages;
+    this.#presentation = {
+      surrogate: "downgraded",
+      utf8Headers: this.#authorization.choices.utf8 ? "as-stored" : "surrogate",
+      workarounds: [],
+    };
     const view = {
       count: messages.length,
       measured: true,
-      octets: (index: number) => encode(messages[index]!.content).octets,
+      octets: (index: number) =>
+        presentedOctets(countWhole(messages[index]!.content, "downgraded"), this.#presentation),
       uniqueId: (index: number) => messages[index]!.uniqueId,
     };
     this.#transaction = new TransactionState(view, {
@@ -243,7 +253,12 @@ class PureSession {
           this.#output += piece.value;
         return;
       case "send": {
-        const { content } = this.#messages[outcome.index]!;
+        const stored = this.#messages[outcome.index]!.content;
+        const presenter = Presenter.for(countWhole(stored, "downgraded").traits, this.#presentation);
+        const content =
+          presenter === undefined
+            ? stored
+            : Buffer.concat([...presenter.push(stored), ...presenter.finish()]);
         const { bodyLines } = outcome;
         const wanted =
           bodyLines === undefined ? content : content.subarray(0, new TopLimiter(bodyLines).take(content));

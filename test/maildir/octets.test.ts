@@ -78,18 +78,18 @@ describe("countOctets", () => {
   it("counts a line of 10 MB with one small buffer", async () => {
     const { files } = source(Buffer.from(`${"x".repeat(10_000_000)}\n`));
     const counted = await countOctets(files, 0, Buffer.alloc(65_536), 10_000_001);
-    expect(counted).toEqual({ bytes: 10_000_001, octets: 10_000_002 });
+    expect(counted).toMatchObject({ bytes: 10_000_001, octets: 10_000_002 });
   });
 
   it("reads a short file once", async () => {
     const { files, state } = source(Buffer.from("a\n"));
-    expect(await countOctets(files, 0, Buffer.alloc(100), 2)).toEqual({ bytes: 2, octets: 3 });
+    expect(await countOctets(files, 0, Buffer.alloc(100), 2)).toMatchObject({ bytes: 2, octets: 3 });
     expect(state.reads).toBe(1);
   });
 
   it("goes on to the end of a file that is longer than was said", async () => {
     const { files } = source(Buffer.from("a\nb\n"));
-    expect(await countOctets(files, 0, Buffer.alloc(2), 2)).toEqual({ bytes: 4, octets: 6 });
+    expect(await countOctets(files, 0, Buffer.alloc(2), 2)).toMatchObject({ bytes: 4, octets: 6 });
   });
 
   it("stops when told to", async () => {

@@ -3,7 +3,13 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { assembleLoops } from "../../scripts/assemble-loops.mjs";
-import { countBareLfs, type Encoding, encodeLines } from "../../src/octets/line-ends.ts";
+import {
+  countLines,
+  type Encoding,
+  encodeLines,
+  type LineCount,
+  newLineCount,
+} from "../../src/octets/line-ends.ts";
 
 const LF = 10;
 const CR = 13;
@@ -41,9 +47,14 @@ function encode(input: Uint8Array, last: number): { sent: number[]; encoding: En
 const run = fc.nat(40).map((length) => new Array<number>(length).fill(97));
 const mark = fc.constantFrom([LF], [CR, LF], [CR], [DOT], [LF, DOT], [LF, LF], [0], [255]);
 const bytes = fc.array(fc.tuple(run, mark), { maxLength: 30 }).map((parts) => Uint8Array.from(parts.flat(2)));
+function count(input: Uint8Array, before = newLineCount()): LineCount {
+  countLines(input, before);
+  return before;
+}
+
 const before = fc.constantFrom(LF, CR, 97);
 
-describe("encodeLines and countBareLfs", () => {
+describe("encodeLines and countLines", () => {
   it("do what the rules say, wherever a line end stands", () => {
     fc.assert(
       fc.property(bytes, before, (input, last) => {
@@ -51,7 +62,23 @@ describe("encodeLines and countBareLfs", () => {
         const { sent, encoding } = encode(input, last);
         expect(sent).toEqual(expected.sent);
         expect(encoding).toEqual({ last: input.at(-1) ?? last, octets: expected.octets });
-        expect(countBareLfs(input, last)).toBe(expected.bareLfs);
+        const counted = count(input, count(Uint8Array.of(last)));
+        expect(counted.bareLfs).toBe(expected.bareLfs + (last === LF ? 1 : 0));
+      }),
+    );
+  });
+
+  it("find empty lines and what is no ASCII, wherever the input is cut", () => {
+    fc.assert(
+      fc.property(bytes, fc.nat(60), (input, at) => {
+        const text = Buffer.from(input).toString("latin1");
+        const whole = count(input);
+        expect(whole.hasEmptyLine).toBe(/(?:^|\n)\r?\n/.test(text));
+        expect(whole.hasEighthBit).toBe(/[\x80-\xff]/.test(text));
+        expect(count(input.subarray(at), count(input.subarray(0, at)))).toEqual(whole);
+        const octetByOctet = newLineCount();
+        for (const byte of input) count(Uint8Array.of(byte), octetByOctet);
+        expect(octetByOctet).toEqual(whole);
       }),
     );
   });
@@ -63,7 +90,7 @@ describe("encodeLines and countBareLfs", () => {
       const { sent, encoding } = encode(input, LF);
       expect(Buffer.from(sent).equals(Buffer.from(expected.sent))).toBe(true);
       expect(encoding.octets).toBe(expected.octets);
-      expect(countBareLfs(input, LF)).toBe(expected.bareLfs);
+      expect(count(input).bareLfs).toBe(expected.bareLfs);
     }
   });
 });

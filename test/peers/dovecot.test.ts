@@ -36,7 +36,15 @@ beforeAll(async () => {
     home,
   });
   const homes = { ours: join(folder, "ours"), theirs: join(folder, "theirs") };
-  ours = { server: await startServer({ accounts: [account(homes.ours)], owner }), home: homes.ours };
+  ours = {
+    server: await startServer({
+      accounts: [account(homes.ours)],
+      owner,
+      // Dovecot sends headers in UTF-8 to everybody.
+      settings: { mail: { utf8_headers: "as-stored" } },
+    }),
+    home: homes.ours,
+  };
   theirs = { server: await startDovecot({ accounts: [account(homes.theirs)], owner }), home: homes.theirs };
 });
 afterAll(async () => {

@@ -101,7 +101,7 @@ if (corpus.length > 0) {
       "corpus",
       corpus.map(({ bytes }) => bytes),
     );
-    const connection = await Pop3Connection.login(host.server.port, "corpus", password);
+    const connection = await Pop3Connection.login(host.server.port, "corpus", password, { utf8: true });
     const numbers = await messageNumbers(connection);
     expect(numbers.size).toBe(corpus.length);
     for (const { baseName, bytes } of files) {

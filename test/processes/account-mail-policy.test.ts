@@ -23,6 +23,12 @@ describe("an account's extra fields", () => {
     ["pop3_keep_deleted=36h", { keepDeletedMs: 129_600_000 }],
     ["pop3_keep_deleted=off", { keepDeletedMs: 0 }],
     ["pop3_mark_seen=no", { markSeen: false }],
+    ["pop3_workarounds=bare-cr,nul", { workarounds: ["nul", "bare-cr"] }],
+    ["pop3_workarounds=none", { workarounds: [] }],
+    [
+      "pop3_workarounds=nul,nuls",
+      'pop3_workarounds=nul,nuls: expected some of nul,missing-end-of-headers,bare-cr, or "none"',
+    ],
     [
       "pop3_expire=1d pop3_keep_deleted=7d pop3_mark_seen=yes",
       { expireDays: 1, keepDeletedMs: 604_800_000, markSeen: true },

@@ -5,6 +5,7 @@ import { Duplex } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemFiles } from "../../src/maildir/files.ts";
 import { MessageFile } from "../../src/maildir/message.ts";
+import { AS_STORED, type Presentation } from "../../src/maildir/presentation.ts";
 import { Connection } from "../../src/net/connection.ts";
 import { CHUNK_BYTES } from "../../src/net/output-buffer.ts";
 import { LineReader } from "../../src/pop3/line-reader.ts";
@@ -20,7 +21,8 @@ afterEach(() => rmSync(folder, { recursive: true }));
 function open(content: Buffer, counted?: number): MessageFile {
   const path = join(folder, "message");
   writeFileSync(path, content);
-  const known = counted === undefined ? undefined : { octets: counted, bytes: content.length };
+  const known =
+    counted === undefined ? undefined : { octets: counted, bytes: content.length, traits: undefined };
   return new MessageFile(systemFiles, openSync(path, "r"), content.length, known);
 }
 
@@ -37,6 +39,7 @@ class Recorder extends Duplex {
 async function send(
   file: MessageFile,
   bodyLines?: number,
+  presentation: Presentation = AS_STORED,
 ): Promise<{ writes: string[]; result: SendResult }> {
   const recorder = new Recorder({ highWaterMark: 1024 });
   const connection = new Connection(recorder, new LineReader(), {
@@ -47,8 +50,9 @@ async function send(
     },
   });
   const result = await sendMessage(connection, file, {
+    messageNumber: 1,
     bodyLines,
-    expectedOctets: undefined,
+    presentation,
     texts: english,
   });
   await connection.flush();
@@ -60,7 +64,7 @@ describe("sendMessage", () => {
   it("sends a short message with its status line and termination in one write", async () => {
     const { writes, result } = await send(open(Buffer.from("A: 1\n\none\n.two\n")));
     expect(writes).toEqual(["+OK 19 octets\r\nA: 1\r\n\r\none\r\n..two\r\n.\r\n"]);
-    expect(result).toEqual({ kind: "sent", octets: 19 });
+    expect(result).toEqual({ kind: "sent", octets: 19, counted: { octets: 19, traits: undefined } });
   });
 
   // Thunderbird stalls when CRLF.CRLF comes in two packets.
@@ -73,7 +77,7 @@ describe("sendMessage", () => {
         const sent = writes.join("");
         const body = content.toString("latin1").replaceAll("\n", "\r\n");
         const octets = body.endsWith("\n") ? body.length : body.length + 2;
-        expect(result).toEqual({ kind: "sent", octets });
+        expect(result).toMatchObject({ kind: "sent", octets, counted: { octets } });
         expect(sent).toBe(`+OK ${octets} octets\r\n${body}${body.endsWith("\n") ? "" : "\r\n"}.\r\n`);
         expect(writes.at(-1)?.endsWith("\r\n.\r\n")).toBe(true);
         expect(writes.at(-1)?.length).toBeGreaterThan(5);
@@ -85,7 +89,11 @@ describe("sendMessage", () => {
     const content = Buffer.alloc(2 * CHUNK_BYTES, "a\n");
     const path = join(folder, "message");
     writeFileSync(path, content);
-    const file = new MessageFile(systemFiles, openSync(path, "r"), content.length, { octets: 7, bytes: 5 });
+    const file = new MessageFile(systemFiles, openSync(path, "r"), content.length, {
+      octets: 7,
+      bytes: 5,
+      traits: undefined,
+    });
     const { writes } = await send(file);
     expect(writes[0]?.startsWith(`+OK ${3 * CHUNK_BYTES} octets\r\n`)).toBe(true);
   });
@@ -95,7 +103,7 @@ describe("sendMessage", () => {
     const file = open(Buffer.concat([Buffer.from(head), Buffer.alloc(50 * CHUNK_BYTES, "x\n")]));
     const { writes, result } = await send(file, 2);
     expect(writes.join("")).toBe("+OK\r\nA: 1\r\n\r\nline\r\nline\r\n.\r\n");
-    expect(result).toEqual({ kind: "sent", octets: 20 });
+    expect(result).toEqual({ kind: "sent", octets: 20, counted: undefined });
     expect(file.position).toBeLessThan(5 * CHUNK_BYTES);
   });
 
@@ -107,18 +115,12 @@ describe("sendMessage", () => {
       onFault: () => {},
     });
     const file = open(Buffer.alloc(3 * CHUNK_BYTES, "a\n"));
+    const options = { messageNumber: 1, bodyLines: undefined, presentation: AS_STORED, texts: english };
     recorder.destroy();
-    expect(
-      await sendMessage(connection, file, {
-        bodyLines: undefined,
-        expectedOctets: undefined,
-        texts: english,
-      }),
-    ).toEqual({
+    expect(await sendMessage(connection, file, options)).toEqual({
       kind: "client-gone",
     });
     file.close();
-    const options = { bodyLines: undefined, expectedOctets: undefined, texts: english };
     const failing = new MessageFile(
       { ...systemFiles, read: () => Promise.reject(Object.assign(new Error(), { code: "EIO" })) },
       0,

@@ -104,7 +104,7 @@ describe.each(["separate", "combined"] as const)("messages, processes %s", (proc
     childrenOf(server.pid).find(({ role }) => role === transactionRole)?.pid ?? 0;
 
   it("come back octet for octet, with the octets that LIST and RETR announce", async () => {
-    const session = await Pop3Connection.login(server.port, "mrose", "secret");
+    const session = await Pop3Connection.login(server.port, "mrose", "secret", { utf8: true });
     const listing = (await session.multiLine("LIST")).body?.toString().trimEnd().split("\r\n") ?? [];
     const uniqueIds = (await session.multiLine("UIDL")).body?.toString().trimEnd().split("\r\n") ?? [];
     expect(listing).toHaveLength(messages.length);
@@ -127,6 +127,19 @@ describe.each(["separate", "combined"] as const)("messages, processes %s", (proc
     // Nothing was written to any of them.
     for (const { baseName, bytes } of readMaildir(maildir))
       expect(bytes.equals(byBaseName.get(baseName)!)).toBe(true);
+  });
+
+  it("come with the octets that LIST and RETR announce to a client that has not said UTF8, too", async () => {
+    const session = await eventually("a free maildrop", () =>
+      Pop3Connection.login(server.port, "mrose", "secret").catch(() => undefined),
+    );
+    const listing = (await session.multiLine("LIST")).body?.toString().trimEnd().split("\r\n") ?? [];
+    for (const [index, line] of listing.entries()) {
+      const { text, body } = await session.multiLine(`RETR ${index + 1}`);
+      expect(text, messages[index]?.[0]).toBe(`${body?.length} octets`);
+      expect(line).toBe(`${index + 1} ${body?.length}`);
+    }
+    session.drop();
   });
 
   it("mean to a mail program what they meant before", async () => {

@@ -53,7 +53,7 @@ async function guess(password: string, from = stranger): Promise<Pop3Connection>
 }
 
 async function logIn(from: string): Promise<void> {
-  const session = await Pop3Connection.login(server.port, "mrose", "secret", from);
+  const session = await Pop3Connection.login(server.port, "mrose", "secret", { from });
   expect((await session.command("QUIT")).status).toBe("+OK");
 }
 

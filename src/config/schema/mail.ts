@@ -1,6 +1,13 @@
 // [accounts] and [mail]: where mail is, whose it is, and what becomes of it.
 import { z } from "zod";
-import { EXPIRE_FORM, KEEP_DELETED_FORM, parseExpireDays, parseKeepDeleted } from "../mail-policy.ts";
+import { WORKAROUNDS } from "../../mime/workarounds.ts";
+import {
+  EXPIRE_FORM,
+  KEEP_DELETED_FORM,
+  parseExpireDays,
+  parseKeepDeleted,
+  UTF8_HEADERS,
+} from "../mail-policy.ts";
 import { duration, id, userOrGroup, written } from "./values.ts";
 
 export const accounts = z
@@ -100,6 +107,27 @@ export const mail = z
           "refused with [SYS/TEMP].",
         reason: "Each takes some 25 MB of its own.",
         unit: "processes",
+      }),
+    utf8_headers: z
+      .enum(UTF8_HEADERS)
+      .default("downgrade")
+      .meta({
+        description:
+          "What a client that has not said UTF8 (RFC 6856) gets of a message with headers in UTF-8, as SMTPUTF8 brings them. " +
+          '"downgrade": a copy in encoded words (RFC 6858). "wrap": a message that has the other attached whole. "refuse": -ERR ' +
+          '[UTF8]. "as-stored": the message itself, which RFC 6856 forbids.',
+        reason:
+          "Every mail program shows a downgraded copy; a wrapped one keeps its signatures and hides its text.",
+      }),
+    workarounds: z
+      .array(z.enum(WORKAROUNDS))
+      .default([])
+      .meta({
+        description:
+          'For clients that cannot bear what some messages have. "nul": NUL octets become 0x80 (Outlook stops there). ' +
+          '"missing-end-of-headers": an empty line is added where none is (Outlook Express, Netscape). "bare-cr": a CR without ' +
+          "an LF becomes a space. A bare LF is sent as CRLF to every client. For one account: pop3_workarounds=nul,bare-cr.",
+        reason: "Messages arrive as they were sent.",
       }),
     mark_seen: z
       .boolean()

@@ -1,5 +1,7 @@
 // `pop3-ctl warm`: makes indexes before their owners log in, one Maildir after the other. A run that was ended goes on
 // where it was.
+
+import { surrogateKindOf } from "../../config/mail-policy.ts";
 import type { Config } from "../../config/schema.ts";
 import { escapeControls } from "../../log/safe-text.ts";
 import { eachAccount } from "../each-account.ts";
@@ -47,7 +49,8 @@ async function warmOne(config: Config, printer: Printer, user: string, which: st
   let reason: string | undefined;
   try {
     const mail = await findMail(config, user);
-    await askMailbox(mail, { kind: "warm", ...storageOf(config) }, (answer) => {
+    const surrogate = surrogateKindOf(config.mail.utf8_headers);
+    await askMailbox(mail, { kind: "warm", ...storageOf(config), surrogate }, (answer) => {
       if (answer.kind === "locked") result = "locked";
       if (answer.kind !== "progress" && answer.kind !== "warm" && answer.kind !== "stopped") return;
       last = answer;

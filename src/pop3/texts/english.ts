@@ -74,6 +74,7 @@ export const english: Texts = {
   alreadyDeleted: (messageNumber) => `message ${messageNumber} already deleted`,
   removedByOther: (messageNumber) => `message ${messageNumber} was removed by another program`,
   unreadable: (messageNumber) => `message ${messageNumber} cannot be read`,
+  needsUtf8: (messageNumber) => `message ${messageNumber} has headers in UTF-8, say UTF8 before login`,
   signOff: (serverName, messagesLeft) =>
     `${serverName} POP3 server signing off (${messagesLeft === 0 ? "maildrop empty" : `${messagesLeft} messages left`})`,
   notRemoved: (failed, marked) => `${failed} of ${marked} deleted messages not removed`,

@@ -76,6 +76,8 @@ export const german: Texts = {
   alreadyDeleted: (messageNumber) => `Nachricht ${messageNumber} ist schon gelöscht`,
   removedByOther: (messageNumber) => `Nachricht ${messageNumber} wurde von einem anderen Programm gelöscht`,
   unreadable: (messageNumber) => `Nachricht ${messageNumber} kann nicht gelesen werden`,
+  needsUtf8: (messageNumber) =>
+    `Nachricht ${messageNumber} hat Kopfzeilen in UTF-8, vor der Anmeldung UTF8 senden`,
   signOff: (serverName, messagesLeft) =>
     `${serverName} POP3-Mailserver beendet die Sitzung (${messagesLeft === 0 ? "Maildrop leer" : `noch ${messagesLeft} Nachrichten`})`,
   notRemoved: (failed, marked) =>

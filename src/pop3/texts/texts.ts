@@ -82,6 +82,7 @@ export interface Texts {
   alreadyDeleted(messageNumber: number): string;
   removedByOther(messageNumber: number): string;
   unreadable(messageNumber: number): string;
+  needsUtf8(messageNumber: number): string;
   signOff(serverName: string, messagesLeft: number): string;
   notRemoved(failed: number, marked: number): string;
   readonly takenOver: string;

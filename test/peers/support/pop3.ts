@@ -80,9 +80,15 @@ export class Pop3Connection {
   }
 
   /** Opens and logs in with USER and PASS; throws when that is refused. */
-  static async login(port: number, user: string, password: string, from?: string): Promise<Pop3Connection> {
+  /** @param utf8 says UTF8 first: messages with headers in UTF-8 come as they are stored */
+  static async login(
+    port: number,
+    user: string,
+    password: string,
+    { from, utf8 = false }: { readonly from?: string; readonly utf8?: boolean } = {},
+  ): Promise<Pop3Connection> {
     const { connection } = await Pop3Connection.open(port, from);
-    for (const line of [`USER ${user}`, `PASS ${password}`]) {
+    for (const line of [...(utf8 ? ["UTF8"] : []), `USER ${user}`, `PASS ${password}`]) {
       const { status, text } = await connection.command(line);
       if (status !== "+OK") throw new Error(`${line.slice(0, 4)} was refused: ${text}`);
     }
