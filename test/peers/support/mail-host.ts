@@ -9,7 +9,7 @@ import { mailOwner } from "../../support/mail-owner.ts";
 import { startServer, type TestServer } from "../../support/server.ts";
 import { layOutMaildir, type MaildirFile, readMaildir } from "./maildir.ts";
 import { localDomain, startPostfix, virtualDomain } from "./postfix.ts";
-import { sendMail } from "./smtp.ts";
+import { type Envelope, sendMail } from "./smtp.ts";
 
 export const password = "correct horse 7%";
 
@@ -25,7 +25,11 @@ export interface MailHost {
   /** The account's Maildir. */
   maildir(user: string): string;
   /** Sends the messages by SMTP, waits for Postfix to deliver them all, and returns their files. */
-  deliver(user: string, messages: readonly Buffer[]): Promise<readonly MaildirFile[]>;
+  deliver(
+    user: string,
+    messages: readonly Buffer[],
+    envelope?: Partial<Envelope>,
+  ): Promise<readonly MaildirFile[]>;
   stop(): Promise<void>;
 }
 
@@ -58,10 +62,14 @@ export async function startMailHost({ virtualUsers, localUsers = [] }: MailHostO
     return {
       server,
       maildir,
-      async deliver(user, messages) {
+      async deliver(user, messages, envelope) {
         const before = new Set(readMaildir(maildir(user)).map(({ baseName }) => baseName));
         const domain = localUsers.includes(user) ? localDomain : virtualDomain;
-        await sendMail(postfix.port, { from: "sender@client.test", to: [`${user}@${domain}`] }, messages);
+        await sendMail(
+          postfix.port,
+          { from: "sender@client.test", to: [`${user}@${domain}`], ...envelope },
+          messages,
+        );
         const delivered = (): readonly MaildirFile[] =>
           readMaildir(maildir(user)).filter(({ baseName }) => !before.has(baseName));
         return await eventually(`${messages.length} messages delivered to ${user}`, () => {

@@ -1,5 +1,5 @@
 # Python's poplib as a client. Reads one JSON object from standard input: port, user, password, and what to do with
-# the messages (delete: true or false). Writes what it saw as JSON, message lines in base64.
+# the messages (delete: true or false), utf8: true to say UTF8. Writes what it saw as JSON, message lines in base64.
 import base64
 import json
 import poplib
@@ -14,6 +14,8 @@ def encoded(lines):
 
 connection = poplib.POP3("127.0.0.1", task["port"], timeout=60)
 seen = {"capa": sorted(connection.capa())}
+if task.get("utf8"):
+    connection.utf8()
 connection.user(task["user"])
 connection.pass_(task["password"])
 seen["stat"] = connection.stat()

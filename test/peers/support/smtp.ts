@@ -5,6 +5,8 @@ import { connect, type Socket } from "node:net";
 export interface Envelope {
   readonly from: string;
   readonly to: readonly string[];
+  /** Addresses and headers may be in UTF-8 (RFC 6531). */
+  readonly smtputf8?: boolean;
 }
 
 /**
@@ -26,7 +28,10 @@ export async function sendMail(port: number, envelope: Envelope, messages: reado
   try {
     await session.command("EHLO client.test", 250);
     for (const message of messages) {
-      await session.command(`MAIL FROM:<${envelope.from}> BODY=8BITMIME`, 250);
+      await session.command(
+        `MAIL FROM:<${envelope.from}> BODY=8BITMIME${envelope.smtputf8 === true ? " SMTPUTF8" : ""}`,
+        250,
+      );
       for (const recipient of envelope.to) await session.command(`RCPT TO:<${recipient}>`, 250);
       await session.command("DATA", 354);
       session.send(dotStuffed(message));
