@@ -48,7 +48,12 @@ describe("etc/systemd", () => {
     mkdirSync(join(units, "dewey-pop3.service.d"));
     cpSync(join(units, "dewey-pop3-postfix.conf"), join(units, "dewey-pop3.service.d/postfix.conf"));
     const files = [...services, "dewey-pop3-unprivileged.socket"].map((name) => join(units, name));
-    const { exitCode, stdout, stderr } = await runProgram("systemd-analyze", ["verify", ...files]);
+    // It looks for the manual pages that units name.
+    const manual = join(folder, "man");
+    for (const page of readdirSync(join(etc, "man")))
+      cpSync(join(etc, "man", page), join(manual, `man${page.at(-1)}`, page));
+    const env = { MANPATH: manual };
+    const { exitCode, stdout, stderr } = await runProgram("systemd-analyze", ["verify", ...files], { env });
     expect(`${stdout}${stderr}`.split("\n").filter((line) => line.includes("dewey-pop3"))).toEqual([]);
     expect(exitCode).toBe(0);
   });
