@@ -1,7 +1,8 @@
 // The passwd file as the accounts it holds, kept up to date while it changes under us. Read by the auth process, which is the
 // only one that may, and by pop3-passwd for its lists. Never writes: that is edit.ts.
 import { createHash } from "node:crypto";
-import { realpath } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { type FSWatcher, watch as watchPaths } from "chokidar";
 import { type Account, parseAccountLine } from "./account.ts";
@@ -39,6 +40,8 @@ export interface PasswdFileOptions {
   readonly onEvent: (event: PasswdFileEvent) => void;
   /** The host's clock, in ms. */
   readonly now?: () => number;
+  /** How often watch() looks by itself. */
+  readonly lookEveryMs?: number;
 }
 
 export class PasswdFile {
@@ -52,8 +55,11 @@ export class PasswdFile {
   #queued: Promise<void> | undefined;
   #watcher: FSWatcher | undefined;
   #settling: NodeJS.Timeout | undefined;
+  #looking: NodeJS.Timeout | undefined;
+  readonly #lookEveryMs: number;
 
-  constructor({ path, onEvent, now = Date.now }: PasswdFileOptions) {
+  constructor({ path, onEvent, now = Date.now, lookEveryMs = LOOK_EVERY_MS }: PasswdFileOptions) {
+    this.#lookEveryMs = lookEveryMs;
     this.path = resolve(path);
     this.#onEvent = onEvent;
     this.#file = new ChangingFile(this.path, now);
@@ -101,7 +107,8 @@ export class PasswdFile {
 
   /**
    * Refreshes by itself from now on, whenever something happens to the file, or to the file that a symbolic link there names;
-   * resolves when the watch stands. Replacement by rename is noticed because the folders are watched, not the file.
+   * resolves when the watch stands. Replacement by rename is noticed because the folders are watched, not the file. Every few
+   * seconds it looks by itself: nothing tells a host of another one's change on NFS, or of a folder above that was exchanged.
    */
   async watch(): Promise<void> {
     if (this.#watcher !== undefined) return;
@@ -124,6 +131,7 @@ export class PasswdFile {
       ignored: (path) => !files.has(path) && !folders.has(path),
     });
     this.#watcher = watcher;
+    this.#looking = setInterval(() => void this.#look(), this.#lookEveryMs).unref();
     watcher.on("all", () => {
       void this.refresh();
       clearTimeout(this.#settling);
@@ -145,8 +153,18 @@ export class PasswdFile {
     const watcher = this.#watcher;
     this.#watcher = undefined;
     clearTimeout(this.#settling);
+    clearInterval(this.#looking);
     await watcher?.close();
     await this.#running;
+  }
+
+  /** NFS answers stat(2) from memory for up to a minute; open(2) asks its server. */
+  async #look(): Promise<void> {
+    await open(this.path, constants.O_RDONLY | constants.O_NONBLOCK).then(
+      (file) => file.close(),
+      () => {},
+    );
+    await this.refresh();
   }
 
   async #refreshNow(): Promise<void> {
@@ -199,6 +217,7 @@ export class PasswdFile {
 const UNCHANGED = Promise.resolve();
 // chokidar drops changes within 50 ms of one it told, and looks away for a moment after a replacement: one more look, later.
 const SETTLE_MS = 250;
+const LOOK_EVERY_MS = 5_000;
 const UNKNOWN_CODE = "EUNKNOWN";
 
 async function realpathOr(path: string): Promise<string> {

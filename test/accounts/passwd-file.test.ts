@@ -215,6 +215,28 @@ describe("PasswdFile.watch", () => {
     });
   });
 
+  it("notices what nothing tells of: a folder above the file that was exchanged", async () => {
+    for (const [name, user] of [
+      ["1", "one"],
+      ["2", "two"],
+    ] as const) {
+      mkdirSync(join(folder, name));
+      writeFileSync(join(folder, name, "accounts"), `${user}:x\n`);
+    }
+    symlinkSync("1", join(folder, "current"));
+    const file = new PasswdFile({
+      path: join(folder, "current", "accounts"),
+      onEvent: () => {},
+      lookEveryMs: 20,
+    });
+    await file.watch();
+    expect(users(file)).toEqual(["one"]);
+    symlinkSync("2", join(folder, "next"));
+    renameSync(join(folder, "next"), join(folder, "current"));
+    await eventually("two is there", () => file.lookup("two"));
+    await file.close();
+  });
+
   it("waits for a file that does not exist yet", async () => {
     const file = open();
     await file.watch();
