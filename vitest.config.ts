@@ -14,7 +14,8 @@ const project = (name: string, include: string[], timeoutMs: number) => ({
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // Most of a server test is waiting: three of them keep two cores busy.
+    maxWorkers: 3,
     projects: [
       project(
         "unit",
