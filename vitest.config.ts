@@ -8,7 +8,7 @@ const project = (name: string, include: string[], timeoutMs: number) => ({
     include,
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
-    setupFiles: name === "unit" ? ["test/support/fuzz.ts"] : [],
+    setupFiles: [name === "unit" ? "test/support/fuzz.ts" : "test/support/known-fields.ts"],
   },
 });
 
