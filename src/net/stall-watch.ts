@@ -21,6 +21,9 @@ export class StallWatch {
   #countedSinceMs = 0;
   #countedMs = 0;
   #takenBefore = 0;
+  // Of the time that was judged last, and found well.
+  #judgedMs = 0;
+  #judgedOctets = 0;
 
   /** @param limits asked again and again: a reload may change them */
   constructor(socket: Duplex, limits: () => StallLimits, onStalled: () => void) {
@@ -50,6 +53,17 @@ export class StallWatch {
     return this.#waitingSinceMs === undefined ? 0 : performance.now() - this.#waitingSinceMs;
   }
 
+  /**
+   * Whether the client has waited and taken less than these limits ask for, in the time that was judged last and since then.
+   * For who finds it gone and has other limits itself.
+   */
+  hasTakenLess({ stallTimeMs, minOctetsPerSecond }: StallLimits): boolean {
+    if (this.#waitingSinceMs === undefined) return false;
+    const ms = this.#judgedMs + this.#countedMs + performance.now() - this.#countedSinceMs;
+    const octets = this.#judgedOctets + takenFrom(this.#socket) - this.#takenBefore;
+    return ms >= stallTimeMs && octets < Math.max(1, (minOctetsPerSecond * ms) / 1000);
+  }
+
   #count(nowMs: number): void {
     this.#countedSinceMs = nowMs;
     const leftMs = Math.max(0, this.#limits().stallTimeMs - this.#countedMs);
@@ -71,6 +85,8 @@ export class StallWatch {
       this.#onStalled();
       return;
     }
+    this.#judgedMs = this.#countedMs;
+    this.#judgedOctets = taken - this.#takenBefore;
     this.#takenBefore = taken;
     this.#countedMs = 0;
     this.#count(performance.now());
@@ -86,13 +102,15 @@ const LOOK_AGAIN_MS = 5_000;
  * and makes room for more in large steps.
  */
 function takenFrom(socket: Duplex): number {
-  const { _handle: handle } = socket as unknown as {
+  const { _handle: handle, bytesWritten } = socket as unknown as {
+    readonly bytesWritten?: number;
     readonly _handle?: {
       readonly bytesWritten: number;
       readonly writeQueueSize: number;
       readonly fd: number;
     } | null;
   };
-  if (handle === undefined || handle === null) return 0;
+  // Of a connection that is gone only the most is known that it can have been.
+  if (handle === undefined || handle === null) return bytesWritten ?? 0;
   return handle.bytesWritten - handle.writeQueueSize - unacknowledgedOctets(handle.fd);
 }

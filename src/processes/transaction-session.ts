@@ -335,7 +335,9 @@ export class TransactionSession {
   #onClose(error: Error | undefined): void {
     clearTimeout(this.#cutOff);
     clearTimeout(this.#idleTimer);
-    if (this.#watch.waitingMs >= this.#context.stall().stallTimeMs) this.#end("stalled");
+    const stall = this.#context.stall();
+    // The relay has cut it off, which knows better how much the client took.
+    if (this.#watch.waitingMs >= stall.stallTimeMs || this.#watch.hasTakenLess(stall)) this.#end("stalled");
     // One that was to be closed and was cut off first.
     this.#end(this.#closing?.reason ?? "disconnected");
     void this.#finish(error);

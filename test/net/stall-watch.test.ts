@@ -111,6 +111,21 @@ describe("StallWatch, 100 octets a second over 10 s", () => {
     expect(stalled).toBe(1);
   });
 
+  it("tells whether one that is found gone took less than other limits ask for", () => {
+    limits = { stallTimeMs: 15_000, minOctetsPerSecond: 0 };
+    const relays: StallLimits = { stallTimeMs: 10_000, minOctetsPerSecond: 100 };
+    watch.waits(true);
+    takeEachSecond(10, 9);
+    expect(watch.hasTakenLess(relays)).toBe(false);
+    takeEachSecond(10, 7);
+    // Judged a second ago, and found well: that time counts all the same.
+    expect(watch.hasTakenLess(relays)).toBe(true);
+    expect(watch.hasTakenLess({ ...relays, minOctetsPerSecond: 5 })).toBe(false);
+    expect(stalled).toBe(0);
+    watch.waits(false);
+    expect(watch.hasTakenLess(relays)).toBe(false);
+  });
+
   it("says nothing of a client that is gone", async () => {
     watch.waits(true);
     client.destroy();
