@@ -47,7 +47,9 @@ beforeAll(async () => {
   const accounts = (home: string) => [
     { user: "mrose", password: "secret", uid: owner.uid, gid: owner.gid, home },
   ];
-  ours = { server: await startServer({ accounts: accounts(homes.ours), owner }), home: homes.ours };
+  // Dovecot knows nothing of RFC 6858.
+  const settings = { mail: { utf8_headers: "as-stored" } };
+  ours = { server: await startServer({ accounts: accounts(homes.ours), owner, settings }), home: homes.ours };
   theirs = { server: await startDovecot({ accounts: accounts(homes.theirs), owner }), home: homes.theirs };
 });
 afterAll(async () => {
@@ -86,7 +88,11 @@ function isExplained(reply: RecordedReply, dovecots: RecordedReply | undefined):
   );
 }
 
-const strange = [...generatedMessages(), ...corpusMessages()].map(({ bytes }) => bytes);
+// Each with its last line's end, as MTAs deliver them. Where that is missing, the CRLF that is sent for it counts with us,
+// because RFC 1939 §11 counts what is sent, and not with Dovecot.
+const strange = [...generatedMessages(), ...corpusMessages()].map(({ bytes }) =>
+  bytes.at(-1) === 0x0a ? bytes : Buffer.concat([bytes, Buffer.from("\n")]),
+);
 /** As many plain ones: with strange ones alone a session takes long. */
 const pool = [...strange, ...strange.map((_, serial) => plainMessage(serial, 300 + 7 * serial))];
 const batches = Array.from({ length: Math.ceil(sessions / BATCH) }, (_, index) => firstSeed + index);
