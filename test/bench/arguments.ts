@@ -48,7 +48,7 @@ export function readArguments(): BenchArguments {
         ? workloads.filter(({ quick }) => quick || !values.quick)
         : values.only.split(",").flatMap(workloadsLike),
     servers: candidates.filter(({ name, maker }) => maker === "dovecot" || name.includes(values.server)),
-    rounds: positive("--rounds", values.rounds ?? (values.quick ? "3" : "5")),
+    rounds: positive("--rounds", values.rounds ?? (values.quick ? "2" : "5")),
     measureMs: 1000 * positive("--seconds", values.seconds ?? (values.quick ? "0.5" : "3")),
     warmUpMs: 1000 * positive("--warm-up", values["warm-up"]),
     quick: values.quick,

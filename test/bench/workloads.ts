@@ -65,7 +65,7 @@ export const workloads: readonly Workload[] = [
     quick: true,
     tls: "resumed",
   }),
-  ...opening("open-10000", "10,000 messages", tenThousand, true),
+  ...opening("open-10000", "10,000 messages", tenThousand, false),
   ...opening("open-100000", "100,000 messages", hundredThousand, false),
   fetch("fetch-mix", "the realistic mix, 4 KB to 5 MB", mix, 1, { quick: true }),
   fetch("fetch-mix-tls", "the realistic mix, TLS 1.3", mix, 1, { quick: true, tls: "resumed" }),
