@@ -2,8 +2,10 @@
 import type { Account } from "../accounts/account.ts";
 import { deliveryOf } from "../accounts/delivery.ts";
 import { PasswdFile } from "../accounts/passwd-file.ts";
+import { commonOwner } from "../config/common-owner.ts";
+import { ownerFault, rootFault } from "../config/owner-fault.ts";
 import type { Config } from "../config/schema.ts";
-import { findGroup, findUser, type HostUser } from "../host/user-database.ts";
+import { findGroup, findUser, type HostUser, remembered } from "../host/user-database.ts";
 import type { MailboxRequest } from "./mailbox-protocol.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -47,32 +49,38 @@ export async function findMail(config: Config, user: string): Promise<AccountMai
 export function locateMail(config: Config, account: Account): AccountMail | string {
   // As the server itself: without root, and for trying it out, everything has the starter's uid.
   const isRoot = process.geteuid?.() === 0 && config.server.run_as === "users";
-  const common = isRoot ? commonOwner(config) : STARTER;
-  if (typeof common === "string") return common;
+  const common = isRoot ? commonOwner(config.mail) : STARTER;
+  if (common.kind === "unknown") return `${common.key}: ${common.message}`;
   const delivery = deliveryOf(account, {
     maildir: config.mail.maildir,
-    owner: common,
+    owner: common.kind === "owner" ? common.owner : undefined,
     localDomains: [],
     source: config.accounts.source,
-    findUser,
-    findGid: findGroup,
+    findUser: hostUser,
+    findGid: hostGroup,
   });
   if (delivery.kind === "unusable") return `${account.user}: ${delivery.reason}`;
   const { maildir, uid, gid } = delivery;
   if (!isRoot) return { account, maildir, owner: undefined };
-  if (uid === 0 || gid === 0) return `${account.user}: mail must not be root's, nor of root's group`;
+  const fault =
+    common.kind === "each-account"
+      ? ownerFault({ uid, gid }, config.mail, ownUids(config))
+      : rootFault({ uid, gid });
+  if (fault !== undefined) return `${account.user}: ${fault}`;
   return { account, maildir, owner: { uid, gid } };
 }
 
-const STARTER = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+const STARTER = {
+  kind: "owner",
+  owner: { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 },
+} as const;
 
-/** Undefined where each account has an owner of its own. */
-function commonOwner({ mail }: Config): Pick<HostUser, "uid" | "gid"> | undefined | string {
-  if (mail.user === undefined) return undefined;
-  const user = findUser(mail.user);
-  if (user === undefined) return `mail.user: no user "${mail.user}" on this host`;
-  const gid = mail.group === undefined ? user.gid : findGroup(mail.group);
-  return gid === undefined ? `mail.group: no group "${mail.group}" on this host` : { uid: user.uid, gid };
+const hostUser = remembered(findUser);
+const hostGroup = remembered(findGroup);
+
+/** Of the users that the server's own processes have. */
+function ownUids({ server: { login_user, auth_user, metrics_user } }: Config): number[] {
+  return [login_user, auth_user, metrics_user].flatMap((name) => hostUser(name)?.uid ?? []);
 }
 
 /** For the process that works on the Maildir: as the server itself does it. */

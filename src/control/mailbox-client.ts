@@ -9,7 +9,8 @@ import { Refusal } from "./refusal.ts";
 /** One message's text is the longest answer. */
 const MAX_ANSWER_OCTETS = 64 * 1024 * 1024;
 
-type Wanted = MailboxRequest extends infer R
+/** What is asked, but for the Maildir, which its account tells. */
+export type Wanted = MailboxRequest extends infer R
   ? R extends MailboxRequest
     ? Omit<R, "maildir">
     : never

@@ -4,8 +4,9 @@ import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import type { Account } from "../accounts/account.ts";
-import { type DeliverySettings, deliveryOf, type MailOwner } from "../accounts/delivery.ts";
+import type { MailOwner } from "../accounts/delivery.ts";
 import type { Config } from "../config/schema.ts";
+import { locateMail } from "../control/mail-owner.ts";
 import { type Finding, reporter } from "./finding.ts";
 import type { MaildirFault, SeenMaildir } from "./maildir-worker.ts";
 
@@ -16,31 +17,30 @@ const STALE_LOCK_MS = 5 * 60_000;
 /** Of thousands of accounts with the same trouble, so many are named. */
 const SHOWN = 10;
 
-/** @param canChangeUser whether this process can become the mail's owner: root */
 export async function checkMaildirs(
-  { mail }: Config,
+  config: Config,
   accounts: readonly Account[],
-  delivery: DeliverySettings,
-  canChangeUser: boolean,
   nowMs: number,
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
-  const byOwner = new Map<string, { readonly owner: MailOwner; readonly users: Map<string, string> }>();
+  const byOwner = new Map<string, Neighbours>();
   for (const account of accounts) {
-    const place = deliveryOf(account, delivery);
-    if (place.kind === "unusable") {
+    const located = locateMail(config, account);
+    if (typeof located === "string") {
       const mend = `pop3-passwd set ${account.user} --home …, or mail.user, accounts.source of the config`;
-      findings.push(report("error", `${account.user}: ${place.reason}`, mend));
+      findings.push(report("error", located, mend));
       continue;
     }
-    const key = `${place.uid}:${place.gid}`;
-    const group = byOwner.get(key) ?? { owner: place, users: new Map<string, string>() };
-    group.users.set(place.maildir, account.user);
+    const { maildir, owner } = located;
+    const key = owner === undefined ? "self" : `${owner.uid}:${owner.gid}`;
+    const group = byOwner.get(key) ?? { owner, users: new Map<string, string>() };
+    group.users.set(maildir, account.user);
     byOwner.set(key, group);
   }
   let sound = 0;
-  for (const { owner, users } of byOwner.values()) {
-    const seen = await look(owner, [...users.keys()], canChangeUser);
+  for (const { owner: other, users } of byOwner.values()) {
+    const owner = other ?? { uid: process.getuid!(), gid: process.getgid!() };
+    const seen = await look(other, [...users.keys()]);
     if (typeof seen === "string") {
       findings.push(
         report("error", `cannot look at the Maildirs of uid ${owner.uid}: ${seen}`, "run it as root"),
@@ -49,12 +49,20 @@ export async function checkMaildirs(
     }
     for (const maildir of seen) {
       const user = users.get(maildir.path) ?? "";
-      const found = maildirFindings(user, maildir, owner, mail.lock, nowMs);
+      const found = maildirFindings(user, maildir, owner, config.mail.lock, nowMs);
       if (found.length === 0) sound++;
       findings.push(...found);
     }
   }
   return [...(sound > 0 ? [report("ok", `${sound} Maildirs are sound`)] : []), ...shortened(findings)];
+}
+
+/** Those whose mail has one owner. */
+interface Neighbours {
+  /** Undefined: whoever runs this. */
+  readonly owner: MailOwner | undefined;
+  /** By their Maildirs. */
+  readonly users: Map<string, string>;
 }
 
 /** What was seen, as findings. Pure. */
@@ -134,17 +142,13 @@ function faultFinding(
 }
 
 /** A text says why not. */
-async function look(
-  owner: MailOwner,
-  paths: readonly string[],
-  canChangeUser: boolean,
-): Promise<SeenMaildir[] | string> {
+async function look(owner: MailOwner | undefined, paths: readonly string[]): Promise<SeenMaildir[] | string> {
   const worker = fileURLToPath(new URL("./maildir-worker.js", import.meta.url));
   // Node's spawn leaves no group of root's behind (setgroups(2)).
   const child = spawn(process.execPath, [worker], {
     cwd: "/",
     stdio: ["pipe", "pipe", "pipe"],
-    ...(canChangeUser && { uid: owner.uid, gid: owner.gid }),
+    ...(owner && { uid: owner.uid, gid: owner.gid }),
   });
   child.stdin.on("error", () => {});
   child.stdin.end(JSON.stringify(paths));

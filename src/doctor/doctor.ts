@@ -1,14 +1,11 @@
 // `pop3-ctl doctor`: every check, in the order in which one would mend. Run by the administrator, best as root; changes
 // nothing, and ends as a monitoring plugin does.
 import { askPassword } from "../accounts/ask-password.ts";
-import type { DeliverySettings, MailOwner } from "../accounts/delivery.ts";
 import type { Config } from "../config/schema.ts";
 import { ask } from "../control/client.ts";
 import type { Printer, Style } from "../control/printer.ts";
 import { Refusal } from "../control/refusal.ts";
-import { findGroup, findUser } from "../host/user-database.ts";
 import { escapeControls } from "../log/safe-text.ts";
-import type { ProcessUsers } from "../processes/process-users.ts";
 import { checkCertificates } from "./check-certificates.ts";
 import { checkConfig } from "./check-config.ts";
 import { checkClock, checkOpenFiles } from "./check-host.ts";
@@ -66,9 +63,7 @@ export async function examine(
     ...(await checkPorts(config, isRunning)),
     ...checkCertificates(config, nowMs),
     ...accounts.findings,
-    ...(users === undefined
-      ? []
-      : await checkMaildirs(config, accounts.accounts, deliverySettings(config, users), isRoot, nowMs)),
+    ...(await checkMaildirs(config, accounts.accounts, nowMs)),
     ...(await checkMta(config, isRunning, runHostProgram)),
     ...(await checkClock(nowMs, runHostProgram)),
     ...checkOpenFiles(running?.pid),
@@ -90,26 +85,6 @@ async function runningServer({ server }: Config): Promise<RunningServer | undefi
   if (asked.kind === "failed") return undefined;
   const name = [...pids.keys()].find((from) => /^(?:login|worker)/.test(from));
   return { pid: name === undefined ? undefined : pids.get(name) };
-}
-
-function deliverySettings({ mail, mta, accounts }: Config, users: ProcessUsers): DeliverySettings {
-  const self: MailOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-  return {
-    maildir: mail.maildir,
-    owner: users.mail === undefined ? self : users.mail === "each-account" ? undefined : users.mail,
-    localDomains: mta.local_domains,
-    source: accounts.source,
-    findUser: remembered(findUser),
-    findGid: remembered(findGroup),
-  };
-}
-
-function remembered<T>(find: (name: string) => T): (name: string) => T {
-  const known = new Map<string, T>();
-  return (name) => {
-    if (!known.has(name)) known.set(name, find(name));
-    return known.get(name)!;
-  };
 }
 
 const MARKS: Readonly<Record<Level, readonly [mark: string, style: Style]>> = {

@@ -16,6 +16,15 @@ export function findUser(nameOrUid: string): HostUser | undefined {
   return isNumber(nameOrUid) ? { uid: Number(nameOrUid), gid: Number(nameOrUid) } : undefined;
 }
 
+/** Asks each name once: a command that goes through all accounts asks for few names, again and again. */
+export function remembered<T>(find: (name: string) => T): (name: string) => T {
+  const known = new Map<string, T>();
+  return (name) => {
+    if (!known.has(name)) known.set(name, find(name));
+    return known.get(name)!;
+  };
+}
+
 /** A group's gid. Undefined: no such group. */
 export function findGroup(nameOrGid: string): number | undefined {
   if (isNumber(nameOrGid)) return Number(nameOrGid);

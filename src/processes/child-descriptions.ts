@@ -123,10 +123,7 @@ export function describeChildren({ users, sockets, supervision, config, tls }: C
 
 function userLimitsOf({ mail }: Config): UserLimits {
   return {
-    firstUid: mail.first_uid,
-    lastUid: mail.last_uid,
-    firstGid: mail.first_gid,
-    lastGid: mail.last_gid,
+    ...mail,
     maxProcesses: mail.max_user_processes,
     idleMs: mail.process_idle,
   };

@@ -1,6 +1,7 @@
 // Who each kind of process runs as, found from the config's names. Runs in master, and for `pop3-server --check`.
+import { commonOwner, noSuchUser } from "../config/common-owner.ts";
 import type { Config } from "../config/schema.ts";
-import { findGroup, findUser, type HostUser } from "../host/user-database.ts";
+import { findUser, type HostUser } from "../host/user-database.ts";
 import { type MtaSockets, mtaSockets } from "./mta-sockets.ts";
 
 export interface ProcessUsers {
@@ -56,7 +57,8 @@ function mailUser({
   mail,
   server,
 }: Config): HostUser | "each-account" | Extract<UsersResult, { kind: "unknown" }> {
-  if (mail.user === undefined) {
+  const common = commonOwner(mail);
+  if (common.kind === "each-account") {
     if (server.processes === "separate") return "each-account";
     return {
       kind: "unknown",
@@ -65,15 +67,5 @@ function mailUser({
         '"combined" needs all mail to belong to one user: set mail.user, or processes = "separate" where each account has a uid of its own',
     };
   }
-  const owner = findUser(mail.user);
-  if (owner === undefined) return { kind: "unknown", key: "mail.user", message: noSuchUser(mail.user) };
-  const gid = mail.group === undefined ? owner.gid : findGroup(mail.group);
-  if (gid === undefined) {
-    return { kind: "unknown", key: "mail.group", message: `no group "${mail.group}" on this host` };
-  }
-  return { uid: owner.uid, gid };
-}
-
-function noSuchUser(name: string): string {
-  return `no user "${name}" on this host, make it with: useradd --system --no-create-home --shell /usr/sbin/nologin ${name}`;
+  return common.kind === "owner" ? common.owner : common;
 }

@@ -1,5 +1,6 @@
 // The mailbox processes where each account's mail belongs to a user of the host: one for each active uid and gid, started
 // when auth asks for it, ended when idle. Runs in master, which checks every uid itself: auth may ask, it may not command.
+import { type OwnerBounds, ownerFault } from "../config/owner-fault.ts";
 import { count } from "../control/counters.ts";
 import type { Log } from "../log/log.ts";
 import { type BindResult, type BoundSocket, bindUnix, type UnixSocketOwner } from "../net/listen.ts";
@@ -11,11 +12,7 @@ import { TICKET_LIFETIME_MS } from "./ticket.ts";
 /** What auth is answered: the process serves; never for this owner; not now. */
 export type PlaceAnswer = "serves" | "not-allowed" | "unavailable";
 
-export interface UserLimits {
-  readonly firstUid: number;
-  readonly lastUid: number;
-  readonly firstGid: number;
-  readonly lastGid: number;
+export interface UserLimits extends OwnerBounds {
   readonly maxProcesses: number;
   readonly idleMs: number;
 }
@@ -86,7 +83,7 @@ export class UserMailboxes {
 
   /** Resolves when the owner's process serves, or with why it will not. Two requests for one owner share a process. */
   async place(owner: MailOwner): Promise<PlaceAnswer> {
-    const fault = this.#ownerFault(owner);
+    const fault = ownerFault(owner, this.#options.limits(), this.#options.reservedUids);
     if (fault !== undefined) {
       this.#count("refused-owner");
       this.#log.error({ ...owner, reason: fault }, "no mailbox process for this owner");
@@ -131,18 +128,6 @@ export class UserMailboxes {
   #count(event: UserMailboxEvent): void {
     this.#counts[event]++;
     count("user_processes", [event]);
-  }
-
-  #ownerFault({ uid, gid }: MailOwner): string | undefined {
-    const { firstUid, lastUid, firstGid, lastGid } = this.#options.limits();
-    if (uid === 0 || gid === 0) return "mail is never touched as root, nor in root's group";
-    if (uid < firstUid || uid > lastUid)
-      return `uid ${uid} is outside mail.first_uid to mail.last_uid (${firstUid} to ${lastUid})`;
-    if (gid < firstGid || gid > lastGid)
-      return `gid ${gid} is outside mail.first_gid to mail.last_gid (${firstGid} to ${lastGid})`;
-    if (this.#options.reservedUids.includes(uid))
-      return `uid ${uid} is that of server.login_user or server.auth_user`;
-    return undefined;
   }
 
   #hasRoom(): boolean {

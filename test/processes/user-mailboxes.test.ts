@@ -49,10 +49,10 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "dewey-places-"));
   children = [];
   limits = {
-    firstUid: 1000,
-    lastUid: 59_999,
-    firstGid: 100,
-    lastGid: 59_999,
+    first_uid: 1000,
+    last_uid: 59_999,
+    first_gid: 100,
+    last_gid: 59_999,
     maxProcesses: 2,
     idleMs: 60_000,
   };
@@ -137,7 +137,7 @@ describe("UserMailboxes", () => {
   });
 
   it("never serves root, not even where the limits say so", async () => {
-    limits = { ...limits, firstUid: 0, firstGid: 0 };
+    limits = { ...limits, first_uid: 0, first_gid: 0 };
     expect(await mailboxes.place({ uid: 0, gid: 1000 })).toBe("not-allowed");
     expect(await mailboxes.place({ uid: 1000, gid: 0 })).toBe("not-allowed");
   });

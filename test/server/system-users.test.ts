@@ -80,15 +80,21 @@ const may = (pid: number, ...command: readonly string[]): boolean => {
   return spawnSync(command[0]!, command.slice(1), { cwd: "/", uid: uid!, gid: gid! }).status === 0;
 };
 
+// The first one: alice's uid, and a Maildir that is bob's.
+const strangers: TestAccount[] = [
+  account(alice, { user: "mallory", home: join(root, "bob") }),
+  account(alice, { user: "root-group", gid: 99 }),
+  account(alice, { user: "low", uid: 999 }),
+  account(alice, { user: "high", uid: 65_534, gid: 20_011 }),
+];
+const outside = [
+  ["low", "uid 999 is outside mail.first_uid to mail.last_uid (1000 to 59999)"],
+  ["high", "uid 65534 is outside mail.first_uid to mail.last_uid (1000 to 59999)"],
+  ["root-group", "gid 99 is outside mail.first_gid to mail.last_gid (100 to 59999)"],
+] as const;
+
 describe.runIf(runsAsRoot())("system users", () => {
   let server: TestServer;
-  const strangers: TestAccount[] = [
-    // Alice's uid, and a Maildir that is bob's.
-    account(alice, { user: "mallory", home: join(root, "bob") }),
-    account(alice, { user: "root-group", gid: 99 }),
-    account(alice, { user: "low", uid: 999 }),
-    account(alice, { user: "high", uid: 65_534, gid: 20_011 }),
-  ];
 
   beforeAll(async () => {
     server = await start([account(alice), account(bob), ...strangers], {
@@ -158,11 +164,7 @@ describe.runIf(runsAsRoot())("system users", () => {
     expect((await session.command("QUIT")).status).toBe("+OK");
   });
 
-  it.each([
-    ["low", "uid 999 is outside mail.first_uid to mail.last_uid (1000 to 59999)"],
-    ["high", "uid 65534 is outside mail.first_uid to mail.last_uid (1000 to 59999)"],
-    ["root-group", "gid 99 is outside mail.first_gid to mail.last_gid (100 to 59999)"],
-  ])("are refused outside the configured ids, by master: %s", async (user, reason) => {
+  it.each(outside)("are refused outside the configured ids, by master: %s", async (user, reason) => {
     expect(await refusal(server, user)).toMatch(/^-ERR \[SYS\/PERM\] /);
     await eventually("master's reason in the log", () =>
       server.log().find((line) => line["process"] === "master" && line["reason"] === reason),
@@ -266,12 +268,9 @@ describe.runIf(runsAsRoot())("pop3-ctl, where mail belongs to system users", () 
   let server: TestServer;
 
   beforeAll(async () => {
-    server = await start(
-      [account(alice), account(bob), account(alice, { user: "mallory", home: join(root, "bob") })],
-      {
-        mail: { keep_deleted: "7d" },
-      },
-    );
+    server = await start([account(alice), account(bob), ...strangers], {
+      mail: { keep_deleted: "7d" },
+    });
   });
   afterAll(() => server.stop());
 
@@ -322,6 +321,23 @@ describe.runIf(runsAsRoot())("pop3-ctl, where mail belongs to system users", () 
     expect((await ctl(["why", "bob"])).stdout).toMatch(/login accepted/);
     expect((await ctl(["why", "mallory"])).stdout).toMatch(/EACCES/);
     await session.command("QUIT");
+  });
+
+  it("refuses to become an owner outside the configured ids, as master does", async () => {
+    const users = outside.map(([user]) => user);
+    for (const command of [
+      ["mailbox", "status", "low"],
+      ["warm", ...users],
+      ["import-uidl", ...users],
+      ["export-uidl", "--to", "dovecot", ...users],
+      ["why", "high"],
+      ["doctor"],
+    ]) {
+      const { stdout, stderr } = await ctl(command);
+      const expected = outside.filter(([user]) => command[0] === "doctor" || command.includes(user));
+      for (const [user, reason] of expected)
+        expect(`${stdout}${stderr}`, command.join(" ")).toContain(`${user}: ${reason}`);
+    }
   });
 
   it("is for root alone, and says so in one line", async () => {

@@ -284,7 +284,12 @@ function planMaildirOf(
 ): PlannedMaildir | undefined {
   if (options.makeMaildir === undefined) return undefined;
   const config = configOf(options);
-  const mail = { maildir: "~/Maildir", ...config?.mail, source: config?.accounts.source };
+  const mail = {
+    maildir: "~/Maildir",
+    ...config?.mail,
+    source: config?.accounts.source,
+    bounds: config?.mail,
+  };
   const planned = planMaildir({ ...account, lineNumber: 0 }, mail);
   if (typeof planned === "string") throw new Refusal(`--make-maildir: ${planned}`);
   return planned;

@@ -6,6 +6,8 @@ import { dirname, join } from "node:path";
 import type { Account } from "../../accounts/account.ts";
 import { deliveryOf, type MailOwner } from "../../accounts/delivery.ts";
 import { describeFileError, errorCode } from "../../accounts/file-error.ts";
+import { commonOwner } from "../../config/common-owner.ts";
+import { type OwnerBounds, ownerFault } from "../../config/owner-fault.ts";
 import { findGroup, findUser } from "../../host/user-database.ts";
 
 export interface PlannedMaildir {
@@ -23,14 +25,18 @@ export interface MailSettings {
   readonly group?: string | undefined;
   /** `accounts.source`. */
   readonly source?: "passwd-file" | "system" | undefined;
+  /** Which users of the host may have mail; undefined: there is no config that says so. */
+  readonly bounds?: OwnerBounds | undefined;
 }
 
 /** Where the Maildir will be and whose, or what is missing for making it. */
 export function planMaildir(account: Account, mail: MailSettings): PlannedMaildir | string {
   // Only root makes anything for others.
   const isRoot = process.geteuid?.() === 0;
-  const owner = isRoot ? commonOwner(mail) : { uid: process.geteuid!(), gid: process.getegid!() };
-  if (typeof owner === "string") return owner;
+  const common = isRoot ? commonOwner(mail) : undefined;
+  if (common?.kind === "unknown") return `${common.key}: ${common.message}`;
+  const starter = { uid: process.geteuid!(), gid: process.getegid!() };
+  const owner = common === undefined ? starter : common.kind === "owner" ? common.owner : undefined;
   const delivery = deliveryOf(account, {
     maildir: mail.maildir,
     owner,
@@ -41,6 +47,9 @@ export function planMaildir(account: Account, mail: MailSettings): PlannedMaildi
   });
   if (delivery.kind === "unusable") return delivery.reason;
   const { maildir: path, uid, gid } = delivery;
+  const { bounds } = mail;
+  const fault = bounds !== undefined && owner === undefined ? ownerFault(delivery, bounds, []) : undefined;
+  if (fault !== undefined) return fault;
   const home = account.home !== undefined && isBelow(path, account.home) ? account.home : dirname(path);
   return { path, home, owner: isRoot ? { uid, gid } : undefined };
 }
@@ -56,18 +65,6 @@ export async function makeMaildir({ path, home, owner }: PlannedMaildir): Promis
   } catch (error) {
     return `the Maildir ${path} cannot be made: ${describeFault(error)}`;
   }
-}
-
-/** mail.user and mail.group of the config, as numbers. */
-export function commonOwner({
-  user,
-  group,
-}: Pick<MailSettings, "user" | "group">): MailOwner | undefined | string {
-  if (user === undefined) return undefined;
-  const found = findUser(user);
-  if (found === undefined) return `mail.user: no user ${user} on this host`;
-  const gid = group === undefined ? found.gid : findGroup(group);
-  return gid === undefined ? `mail.group: no group ${group} on this host` : { uid: found.uid, gid };
 }
 
 function isBelow(path: string, folder: string): boolean {

@@ -15,6 +15,7 @@ import { writePostfixMaps } from "../../accounts/postfix-map-files.ts";
 import { postfixMaps } from "../../accounts/postfix-maps.ts";
 import { storePassword } from "../../accounts/stored-password.ts";
 import { WorkQueue } from "../../accounts/work-queue.ts";
+import { commonOwner } from "../../config/common-owner.ts";
 import { findGroup, findUser } from "../../host/user-database.ts";
 import {
   configOf,
@@ -28,7 +29,6 @@ import {
   readSource,
   withExamples,
 } from "./context.ts";
-import { commonOwner } from "./make-maildir.ts";
 import { describeLineFault, readAccounts } from "./read-accounts.ts";
 
 type ImportOptions = GlobalOptions & {
@@ -166,11 +166,11 @@ async function exportMaps(
   options: GlobalOptions,
 ): Promise<void> {
   const config = configOf(options);
-  const owner = commonOwner(config?.mail ?? {});
-  if (typeof owner === "string") throw new Refusal(owner);
+  const common = commonOwner(config?.mail ?? {});
+  if (common.kind === "unknown") throw new Refusal(`${common.key}: ${common.message}`);
   const maps = await postfixMaps(accounts, {
     maildir: config?.mail.maildir ?? "~/Maildir",
-    owner,
+    owner: common.kind === "owner" ? common.owner : undefined,
     localDomains: config?.mta.local_domains ?? [],
     source: config?.accounts.source ?? "passwd-file",
     findUser,

@@ -3,14 +3,11 @@
 import type { Config } from "../../config/schema.ts";
 import { escapeControls } from "../../log/safe-text.ts";
 import { controlFolder } from "../control-folder.ts";
-import { type DovecotConfig, readDovecotConfig } from "../dovecot-config.ts";
-import { eachAccount } from "../each-account.ts";
-import { findMail, storageOf } from "../mail-owner.ts";
-import { askMailbox } from "../mailbox-client.ts";
+import { readDovecotConfig } from "../dovecot-config.ts";
+import { type AccountOutcome, workOnAccounts } from "../each-account.ts";
+import { storageOf } from "../mail-owner.ts";
 import type { MailboxAnswer } from "../mailbox-protocol.ts";
 import type { Printer } from "../printer.ts";
-import { drawBar, progressBar } from "../progress-bar.ts";
-import { Refusal } from "../refusal.ts";
 
 export interface ExportOptions {
   readonly all?: true;
@@ -23,10 +20,7 @@ export interface ExportOptions {
 
 type Answer = Extract<MailboxAnswer, { kind: "export" }>;
 type WithoutKind<A> = A extends Answer ? Omit<A, "kind"> : never;
-type Outcome = { readonly account: string } & (
-  | WithoutKind<Answer>
-  | { readonly result: "failed"; readonly reason: string }
-);
+type Exported = WithoutKind<Answer>;
 
 export async function exportUidl(
   config: Config,
@@ -35,53 +29,31 @@ export async function exportUidl(
   options: ExportOptions,
 ): Promise<void> {
   const dovecot = await readDovecotConfig(options.dovecotConfig);
-  const { outcomes, isStopped } = await eachAccount(
+  await workOnAccounts<Exported>(
     config,
-    users,
-    options.all === true,
-    async (user, number, total) => {
-      drawBar(printer, progressBar(user, number - 1, total, [], printer.columns));
-      const outcome = await exportOne(config, user, options, dovecot);
-      drawBar(printer, "");
-      if (!printer.json) printer.line(outcomeLine(outcome));
-      return outcome;
+    printer,
+    { users, isAll: options.all === true },
+    {
+      request: (mail) => ({
+        kind: "export",
+        ...storageOf(config),
+        ...controlFolder(dovecot, mail),
+        dryRun: options.dryRun === true,
+        lockWaitMs: options.wait * 1000,
+      }),
+      outcomeOf: (answer) => {
+        if (answer.kind !== "export") return undefined;
+        const { kind: _, ...exported } = answer;
+        return exported;
+      },
+      lineOf: outcomeLine,
+      isUndone: ({ result }) => result === "failed" || result === "locked",
+      stopped: "what was written stays",
     },
   );
-  if (printer.json) printer.value(outcomes);
-  if (isStopped) throw new Refusal("stopped; what was written stays, the next run goes on from there");
-  const undone = outcomes.filter(({ result }) => result === "failed" || result === "locked");
-  if (undone.length > 0) throw new Refusal(`${undone.length} of ${outcomes.length} accounts were not done`);
 }
 
-async function exportOne(
-  config: Config,
-  user: string,
-  { dryRun, wait }: ExportOptions,
-  dovecot: DovecotConfig | undefined,
-): Promise<Outcome> {
-  let outcome: Outcome | undefined;
-  try {
-    const mail = await findMail(config, user);
-    const request = {
-      kind: "export",
-      ...storageOf(config),
-      ...controlFolder(dovecot, mail),
-      dryRun: dryRun === true,
-      lockWaitMs: wait * 1000,
-    } as const;
-    await askMailbox(mail, request, (answer) => {
-      if (answer.kind !== "export") return;
-      const { kind: _, ...exported } = answer;
-      outcome = { account: user, ...exported };
-    });
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    return { account: user, result: "failed", reason: error.message };
-  }
-  return outcome ?? { account: user, result: "failed", reason: `${user}: no answer` };
-}
-
-function outcomeLine(outcome: Outcome): string {
+function outcomeLine(outcome: AccountOutcome<Exported>): string {
   const name = escapeControls(outcome.account);
   switch (outcome.result) {
     case "exported":

@@ -2,14 +2,11 @@
 import type { Config } from "../../config/schema.ts";
 import { escapeControls } from "../../log/safe-text.ts";
 import { controlFolder } from "../control-folder.ts";
-import { type DovecotConfig, readDovecotConfig } from "../dovecot-config.ts";
-import { eachAccount } from "../each-account.ts";
-import { findMail, storageOf } from "../mail-owner.ts";
-import { askMailbox } from "../mailbox-client.ts";
+import { readDovecotConfig } from "../dovecot-config.ts";
+import { type AccountOutcome, workOnAccounts } from "../each-account.ts";
+import { storageOf } from "../mail-owner.ts";
 import type { MailboxAnswer } from "../mailbox-protocol.ts";
 import type { Printer } from "../printer.ts";
-import { drawBar, progressBar } from "../progress-bar.ts";
-import { Refusal } from "../refusal.ts";
 
 export interface ImportOptions {
   readonly all?: true;
@@ -25,11 +22,7 @@ export interface ImportOptions {
 
 type Answer = Extract<MailboxAnswer, { kind: "import" }>;
 type Counted = Extract<Answer, { messages: number }>;
-type Outcome = { readonly account: string } & (
-  | Omit<Counted, "kind">
-  | Omit<Exclude<Answer, Counted>, "kind">
-  | { readonly result: "failed"; readonly reason: string }
-);
+type Imported = Omit<Counted, "kind"> | Omit<Exclude<Answer, Counted>, "kind">;
 
 export async function importUidl(
   config: Config,
@@ -40,61 +33,40 @@ export async function importUidl(
   // Of an mbox that Dovecot made a Maildir of, its list has the order.
   const isDovecot = options.from !== "courier" && options.from !== "filename";
   const dovecot = isDovecot ? await readDovecotConfig(options.dovecotConfig) : undefined;
-  const { outcomes, isStopped } = await eachAccount(
+  const { from, format, dryRun, replace, forget, wait } = options;
+  await workOnAccounts<Imported>(
     config,
-    users,
-    options.all === true,
-    async (user, number, total) => {
-      drawBar(printer, progressBar(user, number - 1, total, [], printer.columns));
-      const outcome = await importOne(config, user, options, dovecot);
-      drawBar(printer, "");
-      if (!printer.json) printer.line(outcomeLine(outcome));
-      return outcome;
+    printer,
+    { users, isAll: options.all === true },
+    {
+      request: (mail) => ({
+        kind: "import",
+        ...storageOf(config),
+        from: forget === true ? "nothing" : from,
+        ...(format !== undefined && { format }),
+        ...(dovecot?.uidlFormat !== undefined && { configuredFormat: dovecot.uidlFormat }),
+        ...controlFolder(dovecot, mail),
+        renamesDuplicates: dovecot?.renamesDuplicates === true,
+        reusesXUidl: dovecot?.reusesXUidl === true,
+        replace: replace === true,
+        dryRun: dryRun === true,
+        lockWaitMs: wait * 1000,
+      }),
+      outcomeOf: (answer) => {
+        if (answer.kind !== "import") return undefined;
+        const { kind: _, ...imported } = answer;
+        return imported;
+      },
+      lineOf: outcomeLine,
+      isUndone: ({ result }) => UNDONE.has(result),
+      stopped: "what was frozen stays",
     },
   );
-  if (printer.json) printer.value(outcomes);
-  if (isStopped) throw new Refusal("stopped; what was frozen stays, the next run goes on from there");
-  const undone = outcomes.filter(({ result }) => UNDONE.has(result));
-  if (undone.length > 0) throw new Refusal(`${undone.length} of ${outcomes.length} accounts were not done`);
 }
 
 const UNDONE: ReadonlySet<string> = new Set(["failed", "locked", "differs"]);
 
-async function importOne(
-  config: Config,
-  user: string,
-  { from, format, dryRun, replace, forget, wait }: ImportOptions,
-  dovecot: DovecotConfig | undefined,
-): Promise<Outcome> {
-  let outcome: Outcome | undefined;
-  try {
-    const mail = await findMail(config, user);
-    const request = {
-      kind: "import",
-      ...storageOf(config),
-      from: forget === true ? "nothing" : from,
-      ...(format !== undefined && { format }),
-      ...(dovecot?.uidlFormat !== undefined && { configuredFormat: dovecot.uidlFormat }),
-      ...controlFolder(dovecot, mail),
-      renamesDuplicates: dovecot?.renamesDuplicates === true,
-      reusesXUidl: dovecot?.reusesXUidl === true,
-      replace: replace === true,
-      dryRun: dryRun === true,
-      lockWaitMs: wait * 1000,
-    } as const;
-    await askMailbox(mail, request, (answer) => {
-      if (answer.kind !== "import") return;
-      const { kind: _, ...imported } = answer;
-      outcome = { account: user, ...imported };
-    });
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    return { account: user, result: "failed", reason: error.message };
-  }
-  return outcome ?? { account: user, result: "failed", reason: `${user}: no answer` };
-}
-
-function outcomeLine(outcome: Outcome): string {
+function outcomeLine(outcome: AccountOutcome<Imported>): string {
   const name = escapeControls(outcome.account);
   switch (outcome.result) {
     case "imported":
