@@ -335,8 +335,8 @@ interface Counter extends WaitingQueue {
 const FREE = { pair: 5, account: 10, network: 20 } as const;
 
 /**
- * Each one that waits holds a request open, and all clients of a login process share a thousand of them: who guesses must
- * not use them up. Many right passwords at once, as after a restart, are another thing.
+ * Each one that waits holds a request and its password: who guesses must not pile them up. Many right passwords at once, as
+ * after a restart, are another thing.
  */
 const MAX_WAITING = 20;
 const MAX_WAITING_WITHOUT_FAILURES = 500;

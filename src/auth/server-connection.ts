@@ -110,7 +110,7 @@ export class ServerConnection {
       return drop("AUTH before VERSION and CPID");
     }
     if (this.#requests.has(id)) return drop("AUTH: the id of an open request");
-    if (Math.max(this.#requests.size, this.#works) >= maxOpenRequests) {
+    if (Math.max(this.#requests.size, this.#works) >= maxOpenRequests()) {
       return { kind: "temporary-failure", id };
     }
     const mechanism = mechanisms.get(parameters.mechanism)?.create(this.#context(parameters));

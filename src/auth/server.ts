@@ -61,8 +61,8 @@ export interface AuthServerOptions {
   readonly startTimer?: StartTimer;
   /** From AUTH to the result. Postfix never says that its client gave up. */
   readonly requestTimeoutMs?: number;
-  /** Of one connection: more end as temporary failures. */
-  readonly maxOpenRequests?: number;
+  /** Of one connection, as of now: more end as temporary failures. */
+  readonly maxOpenRequests?: () => number;
 }
 
 export type AuthServerEvent =
@@ -92,7 +92,7 @@ export class AuthServer {
 
   constructor(options: AuthServerOptions) {
     // 150 s is Dovecot's MASTER_AUTH_SERVER_TIMEOUT_SECS.
-    this.#options = { startTimer, requestTimeoutMs: 150_000, maxOpenRequests: 1_000, ...options };
+    this.#options = { startTimer, requestTimeoutMs: 150_000, maxOpenRequests: () => 1_000, ...options };
   }
 
   /** Takes over an accepted connection and speaks first: Exim says nothing before it has read DONE. */

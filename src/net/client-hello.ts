@@ -11,6 +11,9 @@ export type ClientHello =
 /** More than the largest ones with post-quantum key shares, and a bound for what a stranger makes us keep. */
 export const MAX_CLIENT_HELLO_OCTETS = 16_384;
 
+/** Clients send one or two. Each octet that comes begins the reading anew: of many small ones, a stranger's would be costly. */
+const MAX_RECORDS = 64;
+
 const RECORD_HEADER_OCTETS = 5;
 const HANDSHAKE_RECORD = 22;
 const CLIENT_HELLO = 1;
@@ -38,6 +41,7 @@ export function parseClientHello(octets: Uint8Array): ClientHello {
 function handshakeMessage(octets: Uint8Array): Uint8Array | Exclude<ClientHello, { kind: "hello" }> {
   const parts: Uint8Array[] = [];
   let length = 0;
+  let messageEnd: number | undefined;
   for (let offset = 0; ; ) {
     if (offset < octets.length && octets[offset] !== HANDSHAKE_RECORD) return { kind: "unreadable" };
     if (octets.length < offset + RECORD_HEADER_OCTETS) return { kind: "incomplete" };
@@ -45,21 +49,22 @@ function handshakeMessage(octets: Uint8Array): Uint8Array | Exclude<ClientHello,
     const part = octets.subarray(offset + RECORD_HEADER_OCTETS, end);
     parts.push(part);
     length += part.length;
-    const joined = parts.length === 1 ? part : join(parts, length);
-    if (length > 0 && joined[0] !== CLIENT_HELLO) return { kind: "unreadable" };
+    if (parts[0]!.length > 0 && parts[0]![0] !== CLIENT_HELLO) return { kind: "unreadable" };
     if (length >= 4) {
-      const messageEnd = 4 + ((joined[1]! << 16) | (joined[2]! << 8) | joined[3]!);
+      // Until there is a length, few octets are joined; behind it, all of them once.
+      messageEnd ??= 4 + new Reader(join(parts, length).subarray(1)).number(3);
       if (messageEnd > MAX_CLIENT_HELLO_OCTETS) return { kind: "unreadable" };
-      if (length >= messageEnd) return joined.subarray(4, messageEnd);
+      if (length >= messageEnd) return join(parts, length).subarray(4, messageEnd);
     }
-    // A record without octets, RFC 8446 §5.1 forbids; a stranger's many of them would be work for nothing.
     if (end > octets.length) return { kind: "incomplete" };
-    if (part.length === 0) return { kind: "unreadable" };
+    // A record without octets, RFC 8446 §5.1 forbids.
+    if (part.length === 0 || parts.length === MAX_RECORDS) return { kind: "unreadable" };
     offset = end;
   }
 }
 
 function join(parts: readonly Uint8Array[], length: number): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
   const joined = new Uint8Array(length);
   let offset = 0;
   for (const part of parts) {

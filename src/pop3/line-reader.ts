@@ -46,6 +46,10 @@ export class LineReader {
       if (this.#discarding || (length > 0 && this.#exceeds(start, length + 1))) {
         this.#discarding = true;
         this.#clear();
+      } else if (start > 0) {
+        // A line's begin must not keep the chunk that it came with for as long as its end takes.
+        this.#octets = new Uint8Array(this.#octets.subarray(start));
+        this.#offset = 0;
       }
       return undefined;
     }

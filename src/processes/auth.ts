@@ -65,6 +65,8 @@ runChild("auth", async (given, { log, send }) => {
     new AuthServer({
       // The MTA takes every FAIL for a wrong password, but a closed socket for what it is: it answers 454.
       temporaryFailure: client === "mta" ? "close" : "reply",
+      // A login process has one request for each client at most: with fewer, who lets an exchange lie would shut others out.
+      ...(client === "pop3" ? { maxOpenRequests: () => settings.maxSessions } : {}),
       mechanisms: new Map(),
       hashing,
       prepareName: saslprep,

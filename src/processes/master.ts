@@ -12,10 +12,9 @@ import { serveUnix } from "../net/listen.ts";
 import { describeChildren } from "./child-descriptions.ts";
 import { Inquiries, OwnRespondent } from "./inquiries.ts";
 import { Liveness } from "./liveness.ts";
-import { cannotListen, openSockets } from "./open-sockets.ts";
+import { cannotListen, type OpenSockets, openSockets } from "./open-sockets.ts";
 import { processAnswers } from "./process-answers.ts";
 import type { ProcessUsers } from "./process-users.ts";
-import type { RuntimeDirClaim } from "./runtime-dir.ts";
 import { logSettingsOf } from "./settings.ts";
 import type { SupervisedChild } from "./supervision.ts";
 import { formatTlsFault } from "./tls-files.ts";
@@ -93,9 +92,8 @@ export async function startMaster(
     manager,
     status,
   });
-  const { claim } = sockets;
   const master: Master = new Master({
-    ...{ configFile, current, userMailboxes, bound, claim, tls, liveness, manager, status, log },
+    ...{ configFile, current, sockets, userMailboxes, bound, tls, liveness, manager, status, log },
     children: [...children, ...metrics],
   });
   inquiries.joined(
@@ -135,7 +133,7 @@ interface MasterParts {
   readonly children: readonly SupervisedChild[];
   readonly userMailboxes: UserMailboxes;
   readonly bound: readonly { close(): void }[];
-  readonly claim: RuntimeDirClaim;
+  readonly sockets: OpenSockets;
   readonly tls: TlsKeeper;
   readonly liveness: Liveness;
   readonly manager: ServiceManager;
@@ -160,7 +158,7 @@ export class Master {
   }
 
   #reload(): AnswerOf<"reload"> {
-    const { configFile, current, children, userMailboxes, tls, log } = this.#parts;
+    const { configFile, current, children, sockets, userMailboxes, tls, log } = this.#parts;
     const result = loadConfig(configFile);
     if (result.kind === "faulty") {
       const faults = result.faults.map(formatFault);
@@ -202,6 +200,7 @@ export class Master {
       takesEffectLater("metrics.listen");
     current.config = { ...result.config, server: { ...current.config.server, name } };
     log.configure(logSettingsOf(current.config));
+    sockets.configure(current.config.limits);
     const faults = tls.configure(current.config.tls).map(formatTlsFault);
     for (const fault of faults) log.error({ fault }, "[tls] is refused, the old one stays");
     for (const child of children) child.reload();
@@ -222,7 +221,7 @@ export class Master {
   }
 
   async #drainOnce(): Promise<void> {
-    const { current, children, userMailboxes, bound, claim, liveness, manager, tls } = this.#parts;
+    const { current, children, userMailboxes, bound, sockets, liveness, manager, tls } = this.#parts;
     liveness.stop();
     manager.stopping();
     await tls.close();
@@ -232,7 +231,7 @@ export class Master {
     const [auth, ...others] = children;
     await Promise.all([...others.map((child) => child.drain(patienceMs)), userMailboxes.drain(patienceMs)]);
     await auth?.drain(patienceMs);
-    claim.release();
+    sockets.claim.release();
   }
 }
 

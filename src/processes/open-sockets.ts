@@ -2,6 +2,7 @@
 // from none: its children inherit them.
 import type { Config } from "../config/schema.ts";
 import { passedDescriptors } from "../host/systemd.ts";
+import { noticeVanishedPeers } from "../host/vanished-peer.ts";
 import { isSameAddress, type ListenAddress } from "../net/address.ts";
 import {
   type BindResult,
@@ -28,6 +29,8 @@ export interface OpenSockets {
   readonly claim: RuntimeDirClaim;
   /** Who may connect to a mailbox process. */
   readonly clientsOwner: UnixSocketOwner;
+  /** After a reload: connections that come from now on. */
+  configure(limits: Config["limits"]): void;
   close(): void;
 }
 
@@ -51,7 +54,7 @@ export function openSockets(config: Config, users: ProcessUsers): OpenResult {
     return result.socket;
   };
 
-  const vanishedMs = config.limits.stall_time + VANISHED_GRACE_MS;
+  const vanishedMs = vanishedMsOf(config.limits);
   const passed = passedSockets(passedDescriptors(), vanishedMs);
   if (passed.kind === "failed") {
     return abandon(`descriptor ${passed.fd}, passed by systemd, is no TCP socket (${passed.code})`);
@@ -116,7 +119,22 @@ export function openSockets(config: Config, users: ProcessUsers): OpenResult {
     if (typeof socket === "string") return abandon(socket);
     mailboxes.push(socket);
   }
-  return { kind: "open", sockets: { listeners, auth, metrics, mailboxes, claim, clientsOwner, close } };
+  const overTcp = [
+    ...listeners,
+    ...(authHttp !== undefined && "port" in authHttp ? auth.slice(-1) : []),
+    ...metrics.filter((_, index) => "port" in users.sockets.metrics[index]!),
+  ];
+  const configure = (limits: Config["limits"]): void => {
+    for (const { fd } of overTcp) noticeVanishedPeers(fd, vanishedMsOf(limits));
+  };
+  return {
+    kind: "open",
+    sockets: { listeners, auth, metrics, mailboxes, claim, clientsOwner, configure, close },
+  };
+}
+
+function vanishedMsOf({ stall_time }: Config["limits"]): number {
+  return stall_time + VANISHED_GRACE_MS;
 }
 
 /** A client that is there and takes nothing is for the session to end, which can tell it apart in the log. */

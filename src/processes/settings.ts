@@ -48,6 +48,8 @@ const authSettings = z.strictObject({
   throttleStore: z.string().optional(),
   parallelVerifications: z.int().positive(),
   verificationMemoryKib: z.int().positive(),
+  /** Clients of all login processes, of which each may be about to log in. */
+  maxSessions: z.int().positive(),
   rehashOnLogin: z.boolean(),
   hashPolicy: z.strictObject({
     scheme: z.enum(PASSWORD_SCHEMES),
@@ -288,6 +290,7 @@ export function authSettingsOf(config: Config, inheritance: AuthInheritance): Au
     maxUselessCommands: config.limits.useless_commands_before_login,
     postfixMaps: config.mta.postfix_maps,
     verificationMemoryKib: config.auth.verification_memory,
+    maxSessions: config.limits.sessions,
     // What verifications hold for a moment comes and goes.
     maxMemoryBytes: ownSettingsOf(config).maxMemoryBytes + config.auth.verification_memory * 1024,
     rehashOnLogin: config.auth.rehash_on_login,

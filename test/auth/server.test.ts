@@ -525,7 +525,7 @@ describe("AuthServer", () => {
   });
 
   it("bounds the open requests of a connection, those cancelled during verification included", async () => {
-    await listen({ verify, temporaryFailure: "reply", maxOpenRequests: 2 });
+    await listen({ verify, temporaryFailure: "reply", maxOpenRequests: () => 2 });
     const peer = await postfix();
     const auth = (id: number) => peer.send(`AUTH\t${id}\tPLAIN\tservice=pop3\tresp=${RIGHT}\n`);
     auth(1);

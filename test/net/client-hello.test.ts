@@ -49,9 +49,20 @@ describe("a ClientHello", () => {
     for (let length = 0; length < named.length; length++) {
       expect(parseClientHello(named.subarray(0, length))).toEqual({ kind: "incomplete" });
     }
-    for (const size of [1, 2, 3, 50, 1000]) {
+    for (const size of [10, 11, 50, 1000]) {
       expect(parseClientHello(inRecords(named, size))).toEqual({ kind: "hello", host: "pop.example.org" });
     }
+  });
+
+  it("is not read from hundreds of records, which a stranger could have us read again for each octet", () => {
+    expect(parseClientHello(inRecords(named, 2))).toEqual({ kind: "unreadable" });
+    const unending = Buffer.from([22, 3, 1, 0, 4, 1, 0, 0x30, 0]);
+    expect(parseClientHello(Buffer.concat([unending, inRecords(Buffer.alloc(67), 1)])).kind).toBe(
+      "incomplete",
+    );
+    expect(parseClientHello(Buffer.concat([unending, inRecords(Buffer.alloc(68), 1)])).kind).toBe(
+      "unreadable",
+    );
   });
 
   it("is not what a plain client sends, or one without end", () => {

@@ -49,6 +49,16 @@ describe("LineReader", () => {
     expect(reader.next()).toEqual(line("NOOP"));
   });
 
+  it("keeps of a large chunk no more than the line that is not whole yet", () => {
+    const reader = new LineReader();
+    reader.push(Buffer.from(`${"NOOP\r\n".repeat(10_000)}ST`));
+    for (let i = 0; i < 10_000; i++) expect(reader.next()).toEqual(line("NOOP"));
+    expect(reader.next()).toBeUndefined();
+    reader.push(octets("AT\r\nQU"));
+    expect([reader.next(), reader.next()]).toEqual([line("STAT"), undefined]);
+    expect(reader.takeRest().buffer.byteLength).toBe(2);
+  });
+
   it("asks for the limit of a longer line by its first characters", () => {
     const limit = (start: string): number => (start.toUpperCase() === "AUTH " ? 1000 : 255);
     const auth = `AUTH PLAIN ${"A".repeat(600)}`;

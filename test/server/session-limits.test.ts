@@ -157,6 +157,24 @@ describe.each(["separate", "combined"] as const)("limits of sessions, processes 
     });
   });
 
+  it("exchanges that lie half-way, of as many clients as there may be, leave others their login", async () => {
+    await start({
+      server: { processes, login_processes: 1, mailbox_processes: 1 },
+      limits: { sessions: 1_250, sessions_per_address: 1_250 },
+    });
+    await Promise.all(
+      Array.from({ length: 1_200 }, async () => {
+        const { connection } = await Pop3Connection.open(server.port);
+        connections.push(connection);
+        connection.send("AUTH PLAIN\r\n");
+        expect(await connection.line()).toBe("+ ");
+      }),
+    );
+    const session = await Pop3Connection.login(server.port, "mrose", "secret");
+    connections.push(session);
+    expect((await session.command("QUIT")).status).toBe("+OK");
+  });
+
   it("a flood of twice the limit leaves 20 good clients served", async () => {
     await start({
       server: { processes, login_processes: 2 },

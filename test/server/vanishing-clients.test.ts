@@ -1,5 +1,5 @@
 // Clients that go away at the worst moment: nothing is left behind, and nobody else notices.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,8 @@ import { layOutMaildir, readMaildir } from "../peers/support/maildir.ts";
 import { Pop3Connection } from "../peers/support/pop3.ts";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
-import { childrenOf, openDescriptors } from "../support/processes.ts";
+import { askServer } from "../support/pop3-ctl.ts";
+import { childrenOf, kernelTimerMs, openDescriptors } from "../support/processes.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 describe.each(["separate", "combined"] as const)("clients that vanish, processes %s", (processes) => {
@@ -108,6 +109,26 @@ describe.each(["separate", "combined"] as const)("clients that vanish, processes
     );
     await eventually("its descriptors closed", () => descriptors().every((now, i) => now <= before[i]!));
     socket.destroy();
+  });
+
+  it("without a word: the kernel asks those who come after a reload as stall_time has it then", async () => {
+    const probeMs = async (): Promise<number> => {
+      const socket = open("");
+      await new Promise((resolve) => socket.once("data", resolve));
+      const ms = kernelTimerMs(server.port, socket.localPort!);
+      socket.destroy();
+      return ms;
+    };
+    // Half of stall_time and five seconds.
+    expect(await probeMs()).toBeLessThanOrEqual(3_000);
+    const configFile = join(server.folder, "config.toml");
+    const config = readFileSync(configFile, "utf8");
+    writeFileSync(configFile, config.replace('stall_time = "1s"', 'stall_time = "55s"'));
+    await askServer(server, "reload");
+    expect(await probeMs()).toBeGreaterThan(20_000);
+    writeFileSync(configFile, config);
+    await askServer(server, "reload");
+    expect(await probeMs()).toBeLessThanOrEqual(3_000);
   });
 
   it("from the MTA's socket: auth keeps no descriptor", async () => {

@@ -65,7 +65,22 @@ export function listeningSocket(port: number): string {
   return `socket:[${found[0]?.[9]}]`;
 }
 
+/** When the kernel's timer ends for the server's side of a client's connection: its next probe, while nothing is sent. In ms. */
+export function kernelTimerMs(port: number, clientPort: number): number {
+  const portOf = (address: string | undefined): number => Number.parseInt(address?.split(":")[1] ?? "", 16);
+  const [, , , , , timer] =
+    readFileSync("/proc/net/tcp", "utf8")
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/))
+      .find(([, local, remote]) => portOf(local) === port && portOf(remote) === clientPort) ?? [];
+  const [kind, ticks] = timer?.split(":") ?? [];
+  if (kind !== TIMER_KEEPALIVE) throw new Error(`no probe is to come, but timer ${timer}`);
+  // USER_HZ, which is 100 on every Linux that Node runs on.
+  return Number.parseInt(ticks ?? "", 16) * 10;
+}
+
 const TCP_LISTEN = "0A";
+const TIMER_KEEPALIVE = "02";
 
 /** How many descriptors a process has open. */
 export function openDescriptors(pid: number): number {
