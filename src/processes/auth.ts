@@ -31,9 +31,11 @@ import { PlaceRequests } from "./place-requests.ts";
 import { PostfixMapKeeper } from "./postfix-map-keeper.ts";
 import { ProxyLogins } from "./proxy-logins.ts";
 import type { AuthSettings } from "./settings.ts";
+import { ticketKeyOf } from "./ticket.ts";
 
 runChild("auth", async (given, { log, send }) => {
   let settings = given;
+  let ticketKey = ticketKeyOf(given.ticketKey);
   const throttle = new LoginThrottle(settings, log);
   let rehasher = rehasherOf(settings, log);
   const requests = new PlaceRequests(send);
@@ -56,6 +58,7 @@ runChild("auth", async (given, { log, send }) => {
       throttle,
       rehasher,
       settings,
+      ticketKey,
       log,
       history,
       client,
@@ -134,6 +137,7 @@ runChild("auth", async (given, { log, send }) => {
         changed.parallelVerifications === settings.parallelVerifications &&
         changed.verificationMemoryKib === settings.verificationMemoryKib;
       settings = changed;
+      ticketKey = ticketKeyOf(changed.ticketKey);
       keeper.configure(settings);
       throttle.configure(changed);
       backEnds?.configure(changed);

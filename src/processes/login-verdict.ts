@@ -1,6 +1,6 @@
 // From credentials to a verdict, for the auth process: asks the verifier, logs, holds refusals back, and seals the
 // ticket for our login processes.
-import { randomUUID } from "node:crypto";
+import { type KeyObject, randomUUID } from "node:crypto";
 import type { Authentication, Verifier } from "../accounts/verifier.ts";
 import type { Verdict, VerifyRequest } from "../auth/server.ts";
 import { count } from "../control/counters.ts";
@@ -19,6 +19,7 @@ export interface VerdictContext {
   /** `auth.rehash_on_login`. */
   readonly rehasher: LoginRehasher | undefined;
   readonly settings: AuthSettings;
+  readonly ticketKey: KeyObject;
   readonly log: Log;
   readonly client: LoginClient;
   /** For our login processes; the others are given no ticket, and their logins need no mailbox process. */
@@ -31,7 +32,7 @@ export type LoginClient = "pop3" | "mta" | "nginx";
 
 export async function reachVerdict(
   request: VerifyRequest,
-  { verifier, throttle, rehasher, settings, log, history, client, placement }: VerdictContext,
+  { verifier, throttle, rehasher, settings, ticketKey, log, history, client, placement }: VerdictContext,
 ): Promise<Verdict> {
   const { user, credentials, service, session, mechanism, remoteAddress, isAwaited } = request;
   const who = { session, user, address: remoteAddress, service, mechanism };
@@ -105,9 +106,8 @@ export async function reachVerdict(
         user: account.user,
         fields: () => {
           const ticket = ticketFor(request, account.user, placed, mail.policy);
-          const sealed = sealTicket(ticket, Buffer.from(settings.ticketKey, "base64"));
           return new Map([
-            ["ticket", sealed],
+            ["ticket", sealTicket(ticket, ticketKey)],
             ["place", placed.place],
           ]);
         },
@@ -153,7 +153,7 @@ function ticketFor(
     mechanism,
     secured,
     tls,
-    offered: [...(offered ?? [])],
+    offered: offered ?? [],
     // Drawn ahead by the runtime, many at a time.
     nonce: randomUUID(),
     issuedAtMs: Date.now(),

@@ -22,7 +22,7 @@ import { LimitLog } from "./limit-log.ts";
 import { logMaildropEvent } from "./maildrop-log.ts";
 import { POP3_IMPLEMENTATION } from "./offered.ts";
 import type { MailboxSettings } from "./settings.ts";
-import { type Ticket, TicketCounter, type UsedTickets, usedTickets } from "./ticket.ts";
+import { type Ticket, TicketCounter, ticketKeyOf, type UsedTickets, usedTickets } from "./ticket.ts";
 import { TransactionSession } from "./transaction-session.ts";
 
 export type Admission =
@@ -81,7 +81,7 @@ export class MailboxService {
     this.#log = log;
     this.#now = now;
     measure("sessions_open", () => [{ labels: [], value: this.#sessions.size }]);
-    this.#tickets = new TicketCounter(Buffer.from(settings.ticketKey, "base64"), now(), settings.place);
+    this.#tickets = new TicketCounter(ticketKeyOf(settings.ticketKey), now(), settings.place);
   }
 
   get openSessions(): number {

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHmac, createSecretKey, randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -9,7 +9,8 @@ import {
   usedTickets,
 } from "../../src/processes/ticket.ts";
 
-const key = randomBytes(32);
+const newKey = () => createSecretKey(randomBytes(32));
+const key = newKey();
 const startedAtMs = 1_000_000;
 const ticket: Ticket = {
   session: "c0ffee",
@@ -20,6 +21,7 @@ const ticket: Ticket = {
   address: "192.0.2.1",
   mechanism: "PLAIN",
   secured: false,
+  tls: undefined,
   offered: ["PLAIN", "LOGIN"],
   nonce: "0123456789abcdef",
   issuedAtMs: startedAtMs + 5,
@@ -86,7 +88,7 @@ describe("TicketCounter", () => {
   });
 
   it("refuses another key's seal, and what is no ticket", () => {
-    expect(counter().redeem(sealTicket(ticket, randomBytes(32)), nowMs)).toEqual({
+    expect(counter().redeem(sealTicket(ticket, newKey()), nowMs)).toEqual({
       kind: "refused",
       reason: "forged",
     });
@@ -110,11 +112,52 @@ describe("TicketCounter", () => {
     );
   });
 
-  it("refuses a ticket with fields that are not a ticket's, even well sealed", () => {
-    const sealed = sealTicket({ ...ticket, uid: 0 } as Ticket, key);
+  it("carries everything that auth says", () => {
+    const full: Ticket = {
+      ...ticket,
+      account: "mrose@exämple.org",
+      tls: "TLSv1.3 TLS_AES_256_GCM_SHA384",
+      mail: { expireDays: null, keepDeletedMs: 0, markSeen: false, workarounds: ["nul"] },
+    };
+    expect(counter().redeem(sealTicket(full, key), nowMs)).toEqual({ kind: "accepted", ticket: full });
+  });
+
+  it.each<[string, Partial<Record<keyof Ticket, unknown>>]>([
+    ["no session", { session: "" }],
+    ["a session that is a number", { session: 1 }],
+    ["no account", { account: "" }],
+    ["an endless account", { account: "a".repeat(256) }],
+    ["a relative Maildir", { maildir: "Maildir" }],
+    ["an address that is none", { address: null }],
+    ["a mechanism that is none", { mechanism: true }],
+    ["secured by a word", { secured: "yes" }],
+    ["TLS that is a number", { tls: 1.3 }],
+    ["mechanisms in one word", { offered: "PLAIN" }],
+    ["mechanisms that are numbers", { offered: [1] }],
+    ["an unknown policy", { mail: { uid: 0 } }],
+    ["a policy that cannot be", { mail: { expireDays: 0 } }],
+    ["a policy that is none", { mail: null }],
+    ["a short nonce", { nonce: "0123" }],
+    ["no time", { issuedAtMs: null }],
+    ["a time between milliseconds", { issuedAtMs: nowMs - 0.5 }],
+  ])("refuses a ticket with %s, even well sealed", (_, fields) => {
+    const sealed = sealTicket({ ...ticket, ...fields } as Ticket, key);
     expect(counter().redeem(sealed, nowMs)).toEqual({ kind: "refused", reason: "malformed" });
-    const relative = sealTicket({ ...ticket, maildir: "Maildir" }, key);
-    expect(counter().redeem(relative, nowMs)).toEqual({ kind: "refused", reason: "malformed" });
+  });
+
+  it("refuses more or fewer fields than a ticket's, and what is no list of them, even well sealed", () => {
+    const sealText = (text: string): string => {
+      const payload = Buffer.from(text).toString("base64url");
+      return `${payload}.${createHmac("sha256", key).update(payload).digest("base64url")}`;
+    };
+    const [payload] = sealTicket(ticket, key).split(".");
+    const fields = JSON.parse(Buffer.from(payload!, "base64url").toString()) as unknown[];
+    expect(counter().redeem(sealText(JSON.stringify(fields)), nowMs).kind).toBe("accepted");
+    const others = [[...fields, 0], fields.slice(1), { ...fields, length: fields.length }, ticket, null, 1];
+    for (const text of [...others.map((other) => JSON.stringify(other)), "", "["]) {
+      const refused = { kind: "refused", reason: "malformed" };
+      expect(counter().redeem(sealText(text), nowMs)).toEqual(refused);
+    }
   });
 
   it("refuses one that is too old, from the future, or from before this process began", () => {
