@@ -17,7 +17,7 @@ export interface ProposedFile {
 export type ReadSample = (path: string) => string;
 
 export function propose(facts: HostFacts, configFile: string, sample: ReadSample): Proposal {
-  const steps: string[] = [];
+  const steps: string[] = [...ownerSteps(facts)];
   const files = [{ path: configFile, text: configText(facts, steps) }, ...mtaFiles(facts, steps, sample)];
   if (facts.takenPorts.length > 0) {
     const who = facts.dovecot?.servesPop3
@@ -43,6 +43,21 @@ export function propose(facts: HostFacts, configFile: string, sample: ReadSample
     "systemctl restart dewey-pop3",
   );
   return { files, steps };
+}
+
+/** Of the mail that virtual(8) or Exim delivers as one user: that user, and folders that it may make Maildirs in. */
+function ownerSteps({ dovecot, postfix, hasVmail }: HostFacts): string[] {
+  const domains = postfix?.virtualDomains ?? [];
+  if (dovecot?.mailUid !== undefined || (domains.length === 0 && !hasVmail)) return [];
+  const folders = domains.map((domain) => `/var/mail/${domain}`).join(" ");
+  return [
+    ...(hasVmail
+      ? []
+      : ["make the mail's user: useradd --system --no-create-home --shell /usr/sbin/nologin vmail"]),
+    ...(folders === "" || dovecotMaildir(dovecot?.mailLocation) !== undefined
+      ? []
+      : [`make its folders: install -d -o vmail -g vmail ${folders}`]),
+  ];
 }
 
 function configText(facts: HostFacts, steps: string[]): string {
@@ -124,7 +139,8 @@ function mtaFiles({ postfix, exim }: HostFacts, steps: string[], sample: ReadSam
       `virtual_mailbox_domains = ${domains}`,
     );
     steps.push(
-      "put the lines of /etc/dewey-pop3/postfix-main.cf and -master.cf into /etc/postfix/main.cf and master.cf, then: postfix reload",
+      "put the lines into Postfix's main.cf: grep '^[a-z]' /etc/dewey-pop3/postfix-main.cf | xargs -d '\\n' postconf -e",
+      "put the services into its master.cf, in place of those of the same name: cat /etc/dewey-pop3/postfix-master.cf >>/etc/postfix/master.cf && postfix reload",
       "let systemd open Postfix's folder: install -D /usr/lib/dewey-pop3/etc/systemd/dewey-pop3-postfix.conf /etc/systemd/system/dewey-pop3.service.d/postfix.conf && systemctl daemon-reload",
     );
     return [
@@ -135,7 +151,7 @@ function mtaFiles({ postfix, exim }: HostFacts, steps: string[], sample: ReadSam
   if (exim === undefined) return [];
   const places = [
     ["macros", "main/00_dewey"],
-    ["router", "router/350_dewey"],
+    ["router", "router/250_dewey"],
     ["transport", "transport/30_dewey"],
     ["authenticators", "auth/30_dewey"],
   ] as const;

@@ -55,6 +55,16 @@ describe("propose", () => {
     ]);
   });
 
+  it("says how to make the user that has all mail, and the folders of the domains, where that is left to do", () => {
+    const user = "useradd --system --no-create-home --shell /usr/sbin/nologin vmail";
+    const folders = "install -d -o vmail -g vmail /var/mail/example.org";
+    expect(proposed({ postfix }).steps).toMatch(new RegExp(`${user}\n.*${folders}\n`));
+    expect(proposed({ postfix, hasVmail: true }).steps).not.toContain(user);
+    expect(proposed({}).steps).not.toContain("vmail");
+    const dovecot = dovecotFactsOf("mail_location = maildir:/srv/mail/%d/%n\nmail_uid = mail\n");
+    expect(proposed({ postfix, dovecot }).steps).not.toContain("vmail");
+  });
+
   it("stands beside Exim, in Debian's split configuration where that is there", () => {
     const split = proposed({ exim: { splitFolder: "/etc/exim4/conf.d" } });
     expect(split.config.mta.postfix_maps?.type).toBe("texthash");
