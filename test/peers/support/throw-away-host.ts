@@ -4,12 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { eventually } from "../../support/eventually.ts";
 import { runsAsRoot } from "../../support/mail-owner.ts";
-import {
-  type ProgramOptions,
-  type ProgramResult,
-  runProgram,
-  startProgram,
-} from "../../support/program.ts";
+import { type ProgramOptions, type ProgramResult, runProgram, startProgram } from "../../support/program.ts";
 
 const checkout = fileURLToPath(new URL("../../..", import.meta.url));
 const script = fileURLToPath(new URL("throw-away-host.sh", import.meta.url));
@@ -35,7 +30,8 @@ export interface HostCommandOptions {
 }
 
 export async function startThrowAwayHost(): Promise<ThrowAwayHost> {
-  if (!runsAsRoot()) throw new Error("a host of the test's own is made as root only: run these tests as root");
+  if (!runsAsRoot())
+    throw new Error("a host of the test's own is made as root only: run these tests as root");
   const namespaces = ["--mount", "--net", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child"];
   const program = await startProgram("unshare", [...namespaces, script, checkout]);
   const [pid] = await eventually("the host's first process", async () => {
