@@ -29,15 +29,13 @@ export async function measureMessages(context: MeasureContext): Promise<void> {
   const { list, settings, shouldStop } = context;
   const failures: { index: number; code: string }[] = [];
   const buffers: Buffer[] = [];
-  let turnBegan = performance.now();
-  await forEachParallel(uncountedIn(context), settings.parallel, async (index) => {
-    if (shouldStop()) return;
-    if (countNow(context, index)) {
-      if (performance.now() - turnBegan < TURN_MS) return;
-      await nextTurn();
-      turnBegan = performance.now();
+  const turns = new Turns();
+  await forEachParallel(notCountedNow(context, turns), settings.parallel, async (index) => {
+    if (index === TURN_OVER) {
+      await turns.next();
       return;
     }
+    if (shouldStop()) return;
     const buffer = buffers.pop() ?? takeBuffer();
     const code = await measureMessage(context, index, buffer);
     buffers.push(buffer);
@@ -60,6 +58,44 @@ function* uncountedIn({ list, countsTold }: MeasureContext): Generator<number> {
   }
 }
 
+/** Counts what can be counted at once, and yields the rest; in between, that others are to have a turn. */
+function* notCountedNow(context: MeasureContext, turns: Turns): Generator<number | typeof TURN_OVER> {
+  for (const index of uncountedIn(context)) {
+    while (turns.isAwaited) yield TURN_OVER;
+    if (context.shouldStop()) return;
+    if (!countNow(context, index)) yield index;
+    else if (turns.isOver) yield TURN_OVER;
+  }
+}
+
+const TURN_OVER = "turn over";
+
+/** How long counting may keep the process, ms; then everybody else has a turn. */
+const TURN_MS = 10;
+
+class Turns {
+  #endsMs = performance.now() + TURN_MS;
+  #next: Promise<void> | undefined;
+
+  get isOver(): boolean {
+    return performance.now() >= this.#endsMs;
+  }
+
+  /** Nothing is to be counted until the next one. */
+  get isAwaited(): boolean {
+    return this.#next !== undefined;
+  }
+
+  /** One for all that wait for it. */
+  next(): Promise<void> {
+    this.#next ??= nextTurn().then(() => {
+      this.#endsMs = performance.now() + TURN_MS;
+      this.#next = undefined;
+    });
+    return this.#next;
+  }
+}
+
 /** False leaves it to the thread pool, and whatever is unusual about the message, too. */
 function countNow({ list, settings, readNow, onCounted }: MeasureContext, index: number): boolean {
   const bytes = readNow(index, quickBuffer);
@@ -69,9 +105,6 @@ function countNow({ list, settings, readNow, onCounted }: MeasureContext, index:
   onCounted(counted.bytes);
   return true;
 }
-
-/** How long counting may keep the process, ms; then everybody else has a turn. */
-const TURN_MS = 10;
 
 /** Filled and counted without anything in between, so one serves every session of the process. */
 const quickBuffer = Buffer.allocUnsafeSlow(MAX_QUICK_BYTES);

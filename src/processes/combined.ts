@@ -4,6 +4,7 @@ import { runChild } from "./child.ts";
 import { handOverByCall } from "./hand-over.ts";
 import { LoginService } from "./login-service.ts";
 import { MailboxService } from "./mailbox-service.ts";
+import { practise } from "./practice.ts";
 import { tracing } from "./tracing.ts";
 
 runChild("combined", async (settings, { log, fellows, send }) => {
@@ -16,6 +17,7 @@ runChild("combined", async (settings, { log, fellows, send }) => {
     log,
   });
   await logins.ready;
+  void practise();
   return {
     accept: (socket, index) => logins.accept(socket, index),
     answers: [tracing.answers, mailboxes.answers, logins.answers],

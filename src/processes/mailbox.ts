@@ -7,6 +7,7 @@ import type { Log } from "../log/log.ts";
 import { endGently } from "../net/end-gently.ts";
 import { runChild } from "./child.ts";
 import { MailboxService } from "./mailbox-service.ts";
+import { practise } from "./practice.ts";
 import { parsePresented } from "./presented-ticket.ts";
 import type { MailOwner } from "./settings.ts";
 import { MAX_TICKET_OCTETS } from "./ticket.ts";
@@ -14,6 +15,8 @@ import { tracing } from "./tracing.ts";
 
 runChild("mailbox", async (settings, { log, fellows, send }) => {
   if (settings.owner !== undefined) holdTo(settings.owner);
+  // A process of one account serves too few sessions to be worth it.
+  else void practise();
   const service = new MailboxService(settings, log, { fellows, isRelayed: true });
   /** Connections that have not shown their ticket yet. */
   const arriving = new OpenSet<net.Socket>();

@@ -1,0 +1,56 @@
+// What opens a large maildrop, done a few times on one that does not exist: V8 compiles a loop only when it has run for a
+// while, and until then the first clients of a process that was just started would wait several times as long. Begun by
+// processes that serve many accounts, when they start; in steps, between which clients are served.
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { countWhole } from "../maildir/count-message.ts";
+import { CUR, type FolderStamp } from "../maildir/folders.ts";
+import { formatIndex, parseIndex } from "../maildir/index-format.ts";
+import { readShortFile } from "../maildir/message.ts";
+import { MessageList } from "../maildir/message-list.ts";
+import { MAX_QUICK_BYTES } from "../maildir/quick-reads.ts";
+
+/** Some 100 ms of CPU time in all. More compiles little more. */
+const ROUNDS = 6;
+const MESSAGES = 500;
+
+/** @returns octets of the messages that it opened */
+export async function practise(): Promise<number> {
+  const names = Array.from({ length: MESSAGES }, (_, index) => nameOf(index));
+  let octets = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    await nextTurn();
+    octets += openOnce(names);
+  }
+  return octets;
+}
+
+function openOnce(names: readonly string[]): number {
+  const listed = MessageList.fromListing(
+    names,
+    names.map(() => CUR),
+  );
+  listed.learnFromNames();
+  for (let index = 0; index < listed.count; index++) {
+    // Whatever stands in it: what is compiled is the way to it.
+    if (index % 4 === 0) readShortFile(OWN_FILE, buffer);
+    listed.setCounted(index, countWhole(MESSAGE, "downgraded"));
+  }
+  const parsed = parseIndex(Buffer.concat([...formatIndex(listed, [STAMP, STAMP])]));
+  if (parsed.kind !== "index") return 0;
+  const { list } = parsed;
+  list.learnFrom(listed);
+  let octets = 0;
+  for (let index = 0; index < list.count; index++) octets += list.octets(index);
+  return octets;
+}
+
+/** As Postfix gives them, in order of delivery. */
+function nameOf(index: number): string {
+  return `${1_276_533_073 + index}.Vfe00I${(index * 7919).toString(16)}M${(index * 618_033) % 1_000_000}.kurkku:2,S`;
+}
+
+const MESSAGE = Buffer.from("Subject: practice\n\nOne line.\n", "latin1");
+const STAMP: FolderStamp = { dev: 1n, ino: 1n, mtimeNs: 0n, ctimeNs: 0n, birthtimeNs: 0n };
+const OWN_FILE = fileURLToPath(import.meta.url);
+const buffer = Buffer.allocUnsafeSlow(MAX_QUICK_BYTES);
