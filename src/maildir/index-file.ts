@@ -81,6 +81,11 @@ export class IndexWriter {
     this.#isStale = true;
   }
 
+  /** No message is left: what is known of them is worth nothing any more. */
+  emptied(): void {
+    this.#isStale = false;
+  }
+
   /** A size was counted: every now and then all of them are written, so that a killed process has not counted in vain. */
   counted(): void {
     this.#isStale = true;

@@ -101,10 +101,7 @@ export class Maildrop {
     let lock: MaildropLock | undefined;
     // Known from the last session here, which is what makes it likely that the kernel remembers, too.
     const quickReads = settings.snapshots?.quickReadsOf(path);
-    const opening =
-      quickReads !== undefined && settings.files === systemFiles
-        ? { ...settings, files: promptFiles(quickReads) }
-        : settings;
+    const opening = quickReads === undefined ? settings : promptSettings(settings, quickReads);
     try {
       const acquired = await acquireLock(path, opening);
       if (acquired.kind === "locked") return acquired;
@@ -245,7 +242,7 @@ export class Maildrop {
     const context = {
       list: this.#list,
       places: this.#places,
-      settings: this.#settings,
+      settings: promptSettings(this.#settings, this.#quickReads),
       oldestKeptMs: this.#oldestKeptMs,
       onRemoved: () => {
         this.#isExact = false;
@@ -254,7 +251,10 @@ export class Maildrop {
         this.#oldestKeptMs = oldestKeptMs;
       },
     };
-    return updateMaildir(context, request);
+    const result = await updateMaildir(context, request);
+    const { removed, alreadyGone, expired } = result;
+    if (removed + alreadyGone + expired === this.count && !this.#list.hasInherited) this.#index.emptied();
+    return result;
   }
 
   /** Ends the session without UPDATE, or after it. Again is harmless. */
@@ -346,6 +346,11 @@ export class Maildrop {
     this.#isExact = false;
     this.#index.learned();
   }
+}
+
+/** Those of tests have files of their own. */
+function promptSettings(settings: MaildropSettings, quickReads: QuickReads): MaildropSettings {
+  return settings.files === systemFiles ? { ...settings, files: promptFiles(quickReads) } : settings;
 }
 
 /** Sessions of this process that are over but for their background work, by path. */

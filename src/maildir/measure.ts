@@ -1,6 +1,5 @@
 // Counts the sizes that nobody knows, a few messages at a time, each streamed. Called by Maildrop in the mailbox process
 // when the first command asks for sizes.
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { countFile, countWhole } from "./count-message.ts";
 import { failureOf } from "./failure.ts";
 import { sizesFromName } from "./filename.ts";
@@ -10,6 +9,7 @@ import { COUNTED, GUESSED, type MessageList, TOLD, UNKNOWN } from "./message-lis
 import { type MessagePlaces, pathOf, whereverItStands } from "./message-places.ts";
 import { forEachParallel } from "./parallel.ts";
 import { MAX_QUICK_BYTES } from "./quick-reads.ts";
+import { Turns } from "./turns.ts";
 
 export interface MeasureContext {
   readonly list: MessageList;
@@ -69,32 +69,6 @@ function* notCountedNow(context: MeasureContext, turns: Turns): Generator<number
 }
 
 const TURN_OVER = "turn over";
-
-/** How long counting may keep the process, ms; then everybody else has a turn. */
-const TURN_MS = 10;
-
-class Turns {
-  #endsMs = performance.now() + TURN_MS;
-  #next: Promise<void> | undefined;
-
-  get isOver(): boolean {
-    return performance.now() >= this.#endsMs;
-  }
-
-  /** Nothing is to be counted until the next one. */
-  get isAwaited(): boolean {
-    return this.#next !== undefined;
-  }
-
-  /** One for all that wait for it. */
-  next(): Promise<void> {
-    this.#next ??= nextTurn().then(() => {
-      this.#endsMs = performance.now() + TURN_MS;
-      this.#next = undefined;
-    });
-    return this.#next;
-  }
-}
 
 /** False leaves it to the thread pool, and whatever is unusual about the message, too. */
 function countNow({ list, settings, readNow, onCounted }: MeasureContext, index: number): boolean {

@@ -6,8 +6,11 @@ import { statfs } from "node:fs";
 /** Messages of this length and longer ones are read in chunks, by the thread pool. */
 export const MAX_QUICK_BYTES = 64 * 1024;
 
-/** A read that took this long, in ms, came from the disk. */
+/** A read that took this long, in ms, came from the disk, or on a busy host another process came in between. */
 const SLOW_MS = 2;
+
+/** Of the second it cannot be said so soon: from a disk that is cold one slow read follows the other. */
+const SOON_READS = 16;
 
 /** After a slow read the next messages are most likely cold, too. */
 const PAUSE_READS = 64;
@@ -28,6 +31,7 @@ const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
 export class QuickReads {
   #isLocal: boolean;
   #pauseReads = 0;
+  #sinceSlow = SOON_READS;
 
   /** @param isLocal whether the Maildir's file system answers at once, as `QuickReads.at` finds out */
   constructor(isLocal: boolean) {
@@ -53,6 +57,11 @@ export class QuickReads {
 
   /** @param durationMs what a read took, opening included */
   took(durationMs: number): void {
-    if (durationMs > SLOW_MS) this.#pauseReads = PAUSE_READS;
+    if (durationMs <= SLOW_MS) {
+      this.#sinceSlow++;
+      return;
+    }
+    if (this.#sinceSlow < SOON_READS) this.#pauseReads = PAUSE_READS;
+    this.#sinceSlow = 0;
   }
 }

@@ -24,9 +24,11 @@ export interface BenchArguments {
   readonly writeExpected: boolean;
 }
 
-export function readArguments(): BenchArguments {
+/** @returns what to print where nothing is to be run */
+export function readArguments(): BenchArguments | string {
   const { values } = parseArgs({
     options: {
+      help: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       only: { type: "string" },
       server: { type: "string", default: "" },
@@ -42,6 +44,7 @@ export function readArguments(): BenchArguments {
       "write-expected": { type: "boolean", default: false },
     },
   });
+  if (values.help) return help();
   return {
     chosen:
       values.only === undefined
@@ -60,6 +63,30 @@ export function readArguments(): BenchArguments {
     warn: values.warn,
     writeExpected: values["write-expected"],
   };
+}
+
+function help(): string {
+  const width = Math.max(...workloads.map(({ name }) => name.length));
+  const listed = workloads.map(
+    ({ name, title, quick }) => `${quick ? "*" : " "} ${name.padEnd(width)}  ${title}`,
+  );
+  return `npm run bench -- [options]: our server, Dovecot and Courier side by side (scripts/install-peers installs them)
+
+  --quick            the workloads with a star, two short rounds: some five minutes
+  --only TEXT,…      workloads of these names, or that have them in their names
+  --server TEXT      of ours and Courier, those whose name has it: separate, combined, courier; Dovecot always
+  --rounds N         measurements of each server and workload (5; quick: 2)
+  --seconds N        how long each takes (3; quick: 0.5)
+  --warm-up SECONDS  how long each server is driven before (10)
+  --folder DIR       where the Maildirs are laid out (${tmpdir()})
+  --json FILE, --svg FILE
+                     writes the report, and its chart
+  --from FILE        measures nothing: takes the report that --json wrote
+  --check [--warn]   compares the ratios with test/bench/expected.json; worse ones fail, or with --warn are told
+  --write-expected   writes them there
+
+Workloads:
+${listed.join("\n")}`;
 }
 
 /** The workload of this name, else those whose names have it in them. */

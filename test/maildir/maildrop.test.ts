@@ -450,11 +450,16 @@ describe("Maildrop.openMessage", () => {
     expect(await read(maildrop, 3)).toBe("x");
   });
 
-  it("reads nothing at once for a while after a read that took long", () => {
+  it("reads nothing at once for a while after two reads that took long, one soon after the other", () => {
     expect(new QuickReads(false).allows()).toBe(false);
     const local = new QuickReads(true);
     expect(local.allows()).toBe(true);
     local.took(1);
+    expect(local.allows()).toBe(true);
+    local.took(50);
+    expect(local.allows()).toBe(true);
+    for (let i = 0; i < 16; i++) local.took(1);
+    local.took(50);
     expect(local.allows()).toBe(true);
     local.took(50);
     for (let i = 0; i < 64; i++) expect(local.allows()).toBe(false);
@@ -475,6 +480,24 @@ describe("Maildrop.update", () => {
     expect(result).toMatchObject({ removed: 0, alreadyGone: 0, failed: [] });
     expect(maildir.names("new")).toEqual(["1.1.host"]);
     expect(maildir.names("cur")).toEqual(["2.2.host:2,F"]);
+  });
+
+  it("writes no index of an emptied maildrop, whose sizes nobody asks for again", async () => {
+    const maildir = ScratchMaildir.make();
+    for (const name of ["1.1.host", "2.2.host"]) maildir.write("new", name);
+    const emptied = await open(maildir);
+    await emptied.maildrop.measure();
+    await emptied.maildrop.update({ deleted: new Set([0, 1]), retrieved: new Set() });
+    emptied.maildrop.close();
+    await emptied.maildrop.closed;
+    expect(existsSync(maildir.file("dewey-pop3.index"))).toBe(false);
+    for (const name of ["3.3.host", "4.4.host"]) maildir.write("new", name);
+    const halved = await open(maildir);
+    await halved.maildrop.measure();
+    await halved.maildrop.update({ deleted: new Set([0]), retrieved: new Set() });
+    halved.maildrop.close();
+    await halved.maildrop.closed;
+    expect(existsSync(maildir.file("dewey-pop3.index"))).toBe(true);
   });
 
   it("removes marked messages and moves retrieved ones to cur as seen", async () => {
