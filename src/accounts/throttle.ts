@@ -221,14 +221,15 @@ export class Throttle {
   }
 
   /** Those that an attempt is counted by; the pair's own first. */
-  #countersOf({ account, network, isShared }: Attempt, isKnown: boolean): Counter[] {
+  #countersOf(attempt: Attempt, isKnown: boolean): Counter[] {
+    const { account, network } = attempt;
     const pair = pairOf({ account, network });
     const counters = [this.#counter(this.#byPair, pair, { account, network, free: FREE.pair })];
     if (isKnown) return counters;
     counters.push(
       this.#counter(this.#byAccount, account, { account, network: undefined, free: FREE.account }),
     );
-    if (network !== undefined && !isShared) {
+    if (network !== undefined && !attempt.isShared) {
       counters.push(
         this.#counter(this.#byNetwork, network, { account: undefined, network, free: FREE.network }),
       );
@@ -250,12 +251,8 @@ export class Throttle {
     return answerAtMs;
   }
 
-  #run(
-    { account, network, isShared }: Attempt,
-    isKnown: boolean,
-    counters: readonly Counter[],
-    startedMs: number,
-  ): RunningAttempt {
+  #run(attempt: Attempt, isKnown: boolean, counters: readonly Counter[], startedMs: number): RunningAttempt {
+    const { account, network } = attempt;
     let isOver = false;
     const end = (): boolean => {
       if (isOver) return false;
@@ -277,7 +274,7 @@ export class Throttle {
         if (!end()) return nowMs;
         // Not counted again, and held back as the first time.
         if (guess !== undefined && this.#isRepeated(account, guess)) return startedMs + this.#delayMs(0);
-        this.#onEvent({ kind: "failed", account, network, isShared, isKnown });
+        this.#onEvent({ kind: "failed", account, network, isShared: attempt.isShared, isKnown });
         return this.#countFailure(counters, nowMs, startedMs);
       },
       abandoned: () => void end(),

@@ -1,14 +1,14 @@
 // Passwords that were verified already, so that a client that polls every minute costs one argon2 and not one a minute.
 // Held in the auth process's memory, as keyed hashes: what is stored gives no password away, and no dictionary fits it
 // without the key. Dovecot has the same as auth_cache.
-import { createHmac, randomBytes } from "node:crypto";
+import { createHmac, createSecretKey, randomBytes } from "node:crypto";
 import { BoundedMap } from "./bounded-map.ts";
 
 /** Some 100 bytes each. */
 const MAX_ENTRIES = 50_000;
 
 export class VerifiedPasswords {
-  readonly #key = randomBytes(32);
+  readonly #key = createSecretKey(randomBytes(32));
   readonly #entries: BoundedMap<string, true>;
 
   constructor(maxEntries: number = MAX_ENTRIES) {

@@ -1,6 +1,6 @@
 // The client's end of Dovecot's auth-client protocol: one kept connection to the auth process, many exchanges on it.
 // Runs in the login processes. It outlives the auth process: when that is restarted it connects again.
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 import { LineSplitter } from "../octets/line-splitter.ts";
 import type { Retention } from "../pop3/capability.ts";
 import { decodeBase64 } from "../sasl/base64.ts";
@@ -13,6 +13,7 @@ import {
   parseServerReply,
   type ServerReply,
 } from "./codec.ts";
+import { GatheredWrites } from "./gathered-writes.ts";
 import { ServerGreeting } from "./server-greeting.ts";
 import { type StartTimer, startTimer } from "./timer.ts";
 
@@ -80,7 +81,7 @@ export class AuthClient {
   readonly #exchanges = new Map<number, OpenExchange>();
   #lastId = 0;
   /** New requests go there. */
-  #socket: Socket | undefined;
+  #output: GatheredWrites | undefined;
   #greeting = new ServerGreeting();
   #isConnected = false;
   #isClosed = false;
@@ -129,7 +130,7 @@ export class AuthClient {
     const exchange: OpenExchange = {
       handler,
       queued: line,
-      socket: undefined,
+      output: undefined,
       awaitsResponse: false,
       cancelTimer: () => {},
     };
@@ -152,9 +153,9 @@ export class AuthClient {
     this.#isClosed = true;
     this.#isConnected = false;
     this.#cancelReconnect();
-    this.#socket?.destroy();
-    for (const [id, { socket }] of [...this.#exchanges]) {
-      socket?.destroy();
+    this.#output?.socket.destroy();
+    for (const [id, { output }] of [...this.#exchanges]) {
+      output?.socket.destroy();
       this.#end(id)?.handler.failed(UNAVAILABLE);
     }
   }
@@ -162,8 +163,9 @@ export class AuthClient {
   #connect(): void {
     const socket = connect({ path: this.#options.path });
     const lines = new LineSplitter(MAX_LINE_OCTETS);
+    const output = new GatheredWrites(socket);
     let failure: Error | undefined;
-    this.#socket = socket;
+    this.#output = output;
     this.#greeting = new ServerGreeting();
     this.#renewed = new Map();
     socket.on("connect", () => {
@@ -174,7 +176,7 @@ export class AuthClient {
       for (const line of lines.push(chunk)) {
         if (socket.destroyed) return;
         const reply = line.kind === "line" ? parseServerReply(line.text) : line;
-        const fault = reply.kind === "malformed" ? reply.reason : this.#handle(reply, socket);
+        const fault = reply.kind === "malformed" ? reply.reason : this.#handle(reply, output);
         if (fault === undefined) continue;
         this.#options.onEvent({ kind: "malformed", reason: fault });
         socket.destroy();
@@ -184,14 +186,14 @@ export class AuthClient {
       failure = error;
     });
     socket.on("close", () => {
-      if (socket === this.#socket) this.#disconnected(failure);
-      else this.#failAll(socket);
+      if (output === this.#output) this.#disconnected(failure);
+      else this.#failAll(output);
     });
   }
 
   #disconnected(error: Error | undefined): void {
     if (this.#isClosed) return;
-    const pending = [...this.#exchanges.values()].filter(({ socket }) => socket === this.#socket);
+    const pending = [...this.#exchanges.values()].filter(({ output }) => output === this.#output);
     this.#options.onEvent(
       this.#isConnected
         ? { kind: "disconnected", pendingRequests: pending.length, error }
@@ -202,40 +204,41 @@ export class AuthClient {
     const delayMs = Math.min(maxReconnectDelayMs, firstReconnectDelayMs * 2 ** this.#failedAttempts);
     this.#failedAttempts++;
     this.#cancelReconnect = this.#options.startTimer(() => this.#connect(), delayMs);
-    this.#failAll(this.#socket);
+    this.#failAll(this.#output);
   }
 
   /** Those that were sent there and wait for an answer. */
-  #failAll(gone: Socket | undefined): void {
+  #failAll(gone: GatheredWrites | undefined): void {
     if (gone === undefined) return;
-    for (const [id, { socket }] of [...this.#exchanges])
-      if (socket === gone) this.#end(id)?.handler.failed(UNAVAILABLE);
+    for (const [id, { output }] of [...this.#exchanges])
+      if (output === gone) this.#end(id)?.handler.failed(UNAVAILABLE);
   }
 
   /** Another auth process takes the new requests; this one answers those that it has, and is left with the last. */
-  #moveOn(retiring: Socket): void {
+  #moveOn(retiring: GatheredWrites): void {
     this.#isConnected = false;
     this.#connect();
     this.#leaveIfDone(retiring);
   }
 
-  #leaveIfDone(socket: Socket | undefined): void {
-    if (socket === undefined || socket === this.#socket) return;
-    for (const exchange of this.#exchanges.values()) if (exchange.socket === socket) return;
-    socket.destroy();
+  #leaveIfDone(output: GatheredWrites | undefined): void {
+    if (output === undefined || output === this.#output) return;
+    for (const exchange of this.#exchanges.values()) if (exchange.output === output) return;
+    output.flush();
+    output.socket.destroy();
   }
 
   /** @returns what is wrong with the reply, if anything is */
-  #handle(reply: ServerReply | { readonly kind: "unknown" }, socket: Socket): string | undefined {
+  #handle(reply: ServerReply | { readonly kind: "unknown" }, output: GatheredWrites): string | undefined {
     if (reply.kind === "unknown") return undefined;
-    const isPresent = socket === this.#socket;
+    const isPresent = output === this.#output;
     if (isPresent && !this.#isConnected) {
       const fault = this.#greeting.take(reply);
       if (fault === undefined && reply.kind === "DONE") this.#connected();
       return fault;
     }
     if (reply.kind === "RETIRE") {
-      if (isPresent) this.#moveOn(socket);
+      if (isPresent) this.#moveOn(output);
       return undefined;
     }
     // What a process that retires offers is no news.
@@ -258,7 +261,7 @@ export class AuthClient {
       return `${reply.kind} after DONE`;
     const exchange = this.#exchanges.get(reply.id);
     // The answer to an exchange cancelled meanwhile.
-    if (exchange === undefined || exchange.socket !== socket) return undefined;
+    if (exchange === undefined || exchange.output !== output) return undefined;
     if (exchange.awaitsResponse && reply.kind !== "FAIL") return `${reply.kind} before the response`;
     switch (reply.kind) {
       case "OK":
@@ -290,7 +293,7 @@ export class AuthClient {
 
   #sendQueued(id: number, exchange: OpenExchange): void {
     if (exchange.queued === undefined) return;
-    exchange.socket = this.#socket;
+    exchange.output = this.#output;
     this.#send(id, exchange, exchange.queued);
     // It holds a password.
     exchange.queued = undefined;
@@ -304,14 +307,14 @@ export class AuthClient {
   }
 
   #cancel(id: number, exchange: OpenExchange): void {
-    exchange.socket?.write(formatClientCommand({ kind: "CANCEL", id }));
+    exchange.output?.write(formatClientCommand({ kind: "CANCEL", id }));
     this.#end(id);
   }
 
   #send(id: number, exchange: OpenExchange, line: string): void {
     exchange.cancelTimer();
     this.#startTimer(id, exchange, this.#options.answerTimeoutMs);
-    exchange.socket?.write(line);
+    exchange.output?.write(line);
   }
 
   #startTimer(id: number, exchange: OpenExchange, delayMs: number): void {
@@ -325,7 +328,7 @@ export class AuthClient {
     const exchange = this.#exchanges.get(id);
     exchange?.cancelTimer();
     this.#exchanges.delete(id);
-    this.#leaveIfDone(exchange?.socket);
+    this.#leaveIfDone(exchange?.output);
     return exchange;
   }
 
@@ -344,7 +347,7 @@ interface OpenExchange {
   /** The AUTH line while it waits for a connection. */
   queued: string | undefined;
   /** Where it was sent. */
-  socket: Socket | undefined;
+  output: GatheredWrites | undefined;
   awaitsResponse: boolean;
   cancelTimer: () => void;
 }

@@ -187,7 +187,7 @@ export function formatServerReply(reply: ServerReply): string {
       return formatLine(reply.kind);
     case "OK":
     case "FAIL":
-      return formatLine(reply.kind, reply.id, ...formatFields(reply.fields));
+      return ended(`${reply.kind}\t${reply.id}${formatFields(reply.fields)}`);
     case "CONT":
       return formatContinuation(reply);
     default:
@@ -309,38 +309,47 @@ function parseFields(fields: readonly string[]): ReadonlyMap<string, string> | u
 function formatAuth(id: number, parameters: AuthParameters, response: string | undefined): string {
   const { mechanism, service, secured, session, remoteAddress, localAddress } = parameters;
   const { channelBinding, clientCertificateUser, offered } = parameters;
-  const fields = new Map([["service", service]]);
-  if (session !== undefined) fields.set("session", session);
-  if (remoteAddress !== undefined) fields.set("rip", remoteAddress);
-  if (localAddress !== undefined) fields.set("lip", localAddress);
-  if (parameters.remotePort !== undefined) fields.set("rport", String(parameters.remotePort));
-  if (parameters.localPort !== undefined) fields.set("lport", String(parameters.localPort));
-  if (parameters.tls !== undefined) fields.set("tls", parameters.tls);
-  if (channelBinding !== undefined) {
-    fields.set("channel_binding", `${channelBinding.type}:${base64(channelBinding.data)}`);
-  }
-  if (clientCertificateUser !== undefined) fields.set("cert_username", clientCertificateUser);
-  if (offered?.length) fields.set("offered", offered.join(" "));
-  const flags = [
-    ...(secured ? ["secured"] : []),
-    ...(clientCertificateUser === undefined ? [] : ["valid-client-cert"]),
-  ];
-  const last = response === undefined ? [] : [`resp=${base64(response)}`];
-  return formatLine("AUTH", id, mechanism, ...formatFields(fields), ...flags, ...last);
+  const binding = channelBinding && `${channelBinding.type}:${base64(channelBinding.data)}`;
+  const line =
+    `AUTH\t${id}\t${mechanism}` +
+    formatField("service", service) +
+    formatField("session", session) +
+    formatField("rip", remoteAddress) +
+    formatField("lip", localAddress) +
+    formatField("rport", parameters.remotePort) +
+    formatField("lport", parameters.localPort) +
+    formatField("tls", parameters.tls) +
+    formatField("channel_binding", binding) +
+    formatField("cert_username", clientCertificateUser) +
+    formatField("offered", offered?.length ? offered.join(" ") : undefined) +
+    (secured ? "\tsecured" : "") +
+    (clientCertificateUser === undefined ? "" : "\tvalid-client-cert") +
+    (response === undefined ? "" : `\tresp=${base64(response)}`);
+  return ended(line);
 }
 
 function formatContinuation({ id, data }: Continuation): string {
   return formatLine("CONT", id, base64(data));
 }
 
-function formatFields(fields: ReadonlyMap<string, string>): string[] {
-  return Array.from(fields, ([key, value]) => `${key}=${escapeTabs(value)}`);
+function formatFields(fields: ReadonlyMap<string, string>): string {
+  let text = "";
+  for (const [key, value] of fields) text += formatField(key, value);
+  return text;
+}
+
+/** With the TAB before it; nothing where there is no value. */
+function formatField(key: string, value: string | number | undefined): string {
+  return value === undefined ? "" : `\t${key}=${typeof value === "string" ? escapeTabs(value) : value}`;
 }
 
 function formatLine(...fields: readonly (string | number)[]): string {
-  const line = `${fields.join("\t")}\n`;
-  if (Buffer.byteLength(line) > MAX_LINE_OCTETS) throw new RangeError("auth protocol: line too long");
-  return line;
+  return ended(fields.join("\t"));
+}
+
+function ended(line: string): string {
+  if (Buffer.byteLength(line) >= MAX_LINE_OCTETS) throw new RangeError("auth protocol: line too long");
+  return `${line}\n`;
 }
 
 function parseOnlyNumber(fields: readonly string[]): number | undefined {

@@ -15,11 +15,13 @@ import {
   parseClientCommand,
   type ServerReply,
 } from "./codec.ts";
+import { GatheredWrites } from "./gathered-writes.ts";
 import type { Credentials, ServerOptions, Verdict } from "./server.ts";
 
 export class ServerConnection {
   readonly #options: ServerOptions;
   readonly #socket: Socket;
+  readonly #output: GatheredWrites;
   readonly #connectionId: number;
   readonly #lines = new LineSplitter(MAX_LINE_OCTETS);
   readonly #requests = new Map<number, OpenRequest>();
@@ -32,6 +34,8 @@ export class ServerConnection {
   constructor(options: ServerOptions, socket: Socket, connectionId: number) {
     this.#options = options;
     this.#socket = socket;
+    // Who doesn't read the replies is not read any longer: output stays bounded.
+    this.#output = new GatheredWrites(socket, () => socket.pause());
     this.#connectionId = connectionId;
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("drain", () => socket.resume());
@@ -78,7 +82,9 @@ export class ServerConnection {
   }
 
   #endIfRetired(): void {
-    if (this.#isRetiring && this.#requests.size === 0) this.#socket.end();
+    if (!this.#isRetiring || this.#requests.size > 0) return;
+    this.#output.flush();
+    this.#socket.end();
   }
 
   #handle(command: ClientCommand): Outcome {
@@ -252,11 +258,11 @@ export class ServerConnection {
       case "drop": {
         const [connectionId, clientPid] = [this.#connectionId, this.#clientPid];
         this.#options.onEvent({ kind: "malformed", connectionId, clientPid, reason: outcome.reason });
-        this.#socket.destroy();
+        this.#destroy();
         break;
       }
       case "temporary-failure":
-        if (this.#options.temporaryFailure === "close") this.#socket.destroy();
+        if (this.#options.temporaryFailure === "close") this.#destroy();
         else this.#perform(fail(outcome.id, { code: "temp_fail" }));
         break;
       default: {
@@ -274,8 +280,13 @@ export class ServerConnection {
   }
 
   #write(text: string): void {
-    // Who doesn't read the replies is not read any longer: output stays bounded.
-    if (!this.#socket.destroyed && !this.#socket.write(text)) this.#socket.pause();
+    this.#output.write(text);
+  }
+
+  /** What was said before still arrives. */
+  #destroy(): void {
+    this.#output.flush();
+    this.#socket.destroy();
   }
 }
 

@@ -7,6 +7,7 @@ export function escapeTabs(value: string): string {
 
 /** @returns undefined when an escape is incomplete or unknown */
 export function unescapeTabs(value: string): string | undefined {
+  if (!value.includes("\x01")) return value;
   if (/\x01(?![10tnr])/.test(value)) return undefined;
   return value.replace(/\x01([10tnr])/g, (_, letter: string) => UNESCAPES.get(letter)!);
 }

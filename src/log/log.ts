@@ -1,7 +1,8 @@
-// The log: one line an event, on standard output, as JSON or as text. Every process makes its own; a line is one write, so
-// lines of several processes never mix.
+// The log: one line an event, on standard output, as JSON or as text. Every process makes its own; no line is spread over two
+// writes, so lines of several processes never mix.
 import { type DestinationStream, pino } from "pino";
 import type { LogFields } from "./fields.ts";
+import { LineWriter } from "./line-writer.ts";
 import { textLine } from "./text-line.ts";
 
 export type LogFormat = "json" | "text";
@@ -68,17 +69,24 @@ export function onLogLine(listener: (line: string) => void): () => void {
 }
 
 class Output implements DestinationStream {
-  readonly #destination = pino.destination({ fd: 1, sync: true });
+  readonly #writer: LineWriter;
   settings: LogSettings;
 
   constructor(settings: LogSettings) {
     this.settings = settings;
+    const destination = pino.destination({ fd: 1, sync: true });
+    this.#writer = new LineWriter((lines) => destination.write(lines));
   }
 
   write(line: string): void {
-    this.#destination.write(formatLine(line, this.settings));
+    this.#writer.add(formatLine(line, this.settings), !isPatient(line));
     for (const listener of listeners) listener(line);
   }
+}
+
+/** Whether a line may wait for others: nobody has to do anything about it. */
+function isPatient(json: string): boolean {
+  return json.startsWith('{"level":"info"') || json.startsWith('{"level":"debug"');
 }
 
 /** @param json as pino writes it, with its line feed */

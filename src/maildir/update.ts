@@ -56,6 +56,7 @@ export async function updateMaildir(
   const old = await expiredMessages(list, places, settings, deleted);
   const isPruneDue = settings.keepDeletedMs > 0 && isDue(context);
   const changesQuota = deleted.size > 0 || old.size > 0 || isPruneDue;
+  if (!changesQuota && retrieved.size === 0) return NOTHING_DONE;
   const quota = changesQuota ? await QuotaChange.open(files, maildir) : undefined;
   const marked = await removeAll(context, deleted, quota, changedFolders);
   const expired = await removeAll(context, old, quota, changedFolders);
@@ -78,6 +79,9 @@ export async function updateMaildir(
   });
   return { ...marked, expired: expired.removed };
 }
+
+/** What a client that only looked for new mail costs. */
+const NOTHING_DONE: UpdateResult = { removed: 0, alreadyGone: 0, failed: [], expired: 0 };
 
 /** Removes messages, or moves them to where they are kept for a while. */
 async function removeAll(

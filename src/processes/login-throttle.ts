@@ -84,10 +84,14 @@ export class LoginThrottle {
   }
 
   guess({ account, address, maxDelayMs, isAwaited }: GuessRequest): Guess {
+    const exempt = this.#exempt;
     const attempt: Attempt = {
       account,
       network: address === undefined ? undefined : networkOf(address),
-      isShared: address !== undefined && this.#exempt.has(address),
+      // Looked up where it counts: who has logged in from there before is not counted by address.
+      get isShared() {
+        return address !== undefined && exempt.has(address);
+      },
     };
     const arrivedMs = performance.now();
     return new Guess({

@@ -114,16 +114,17 @@ export class MailboxService {
     }
     const { ticket } = redemption;
     const { session, account, address, maildir } = ticket;
-    const log = this.#log.child({ session, account, address });
+    const who = { session, account, address };
+    const log = this.#log;
     const notOpened = (reason: string): void =>
       this.#history.add(account, { kind: "not-opened", atMs: this.#now(), address, reason });
     if (this.#sessionsOf(maildir) >= this.#settings.maxSessionsPerAccount) {
-      this.#limitLog.refused("limits.sessions_per_account", { session, account, address });
+      this.#limitLog.refused("limits.sessions_per_account", who);
       notOpened("too many sessions of this account at one time");
       return { kind: "refused", reply: err(texts.tooManySessions, "SYS/TEMP") };
     }
     this.#opening.set(maildir, (this.#opening.get(maildir) ?? 0) + 1);
-    const opened = await this.#openMaildrop(maildir, log, this.#mailOptions(ticket, choices)).finally(() => {
+    const opened = await this.#openMaildrop(maildir, who, this.#mailOptions(ticket, choices)).finally(() => {
       const others = (this.#opening.get(maildir) ?? 1) - 1;
       if (others === 0) this.#opening.delete(maildir);
       else this.#opening.set(maildir, others);
@@ -133,12 +134,15 @@ export class MailboxService {
         count("maildrops_opened", [opened.maildrop.measured ? "known" : "unknown"]);
         return { kind: "admitted", ticket, choices, maildrop: opened.maildrop };
       case "locked": {
-        log.info({ maildir, holder: opened.holder?.address }, "maildrop is locked by another session");
+        log.info(
+          { ...who, maildir, holder: opened.holder?.address },
+          "maildrop is locked by another session",
+        );
         notOpened(lockedText(opened.holder, english));
         return { kind: "refused", reply: err(lockedText(opened.holder, texts), "IN-USE") };
       }
       case "failed":
-        log.error({ maildir, code: opened.code, cause: opened.reason }, "cannot open maildrop");
+        log.error({ ...who, maildir, code: opened.code, cause: opened.reason }, "cannot open maildrop");
         notOpened(opened.reason);
         return {
           kind: "refused",
@@ -211,7 +215,7 @@ export class MailboxService {
    * Opens a maildrop; where another session has it, waits for its end, then takes over from one that is idle, in this
    * process or in a fellow. Another program's or host's lock can only be waited for.
    */
-  async #openMaildrop(maildir: string, log: Log, mailOptions: MaildropOptions): Promise<OpenedMaildrop> {
+  async #openMaildrop(maildir: string, who: Who, mailOptions: MaildropOptions): Promise<OpenedMaildrop> {
     const { lockWaitMs, takeoverIdleMs, lock, sharedStorage } = this.#settings;
     let deadlineMs = this.#now() + lockWaitMs;
     let hasTakenOver = false;
@@ -222,7 +226,7 @@ export class MailboxService {
         snapshots: this.#snapshots,
         lock,
         sharedStorage,
-        onEvent: (event) => logMaildropEvent(log, event),
+        onEvent: (event) => logMaildropEvent(this.#log.child(who), event),
       });
       if (opened.kind !== "locked" || this.#isDraining) {
         if (hasWaited) count("lock_waits", [hasTakenOver ? "taken-over" : "free"]);
@@ -245,8 +249,8 @@ export class MailboxService {
         return { ...opened, holder };
       }
       hasTakenOver = true;
-      log.info(
-        { holder: holder.address, idleMs: holder.idleMs },
+      this.#log.info(
+        { ...who, holder: holder.address, idleMs: holder.idleMs },
         "taking the maildrop over from an idle session",
       );
       session?.takeOver();
@@ -314,6 +318,9 @@ export class MailboxService {
     clearTimeout(timer);
   }
 }
+
+/** For the log. */
+type Who = Pick<Ticket, "session" | "account" | "address">;
 
 type OpenedMaildrop =
   | Exclude<OpenResult, { kind: "locked" }>

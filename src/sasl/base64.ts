@@ -7,9 +7,15 @@ export function isBase64(text: string): boolean {
 
 /** @returns undefined when the text is not base64 */
 export function decodeBase64(text: string): Uint8Array | undefined {
-  return isBase64(text) ? Uint8Array.from(atob(text), (character) => character.charCodeAt(0)) : undefined;
+  if (!isBase64(text)) return undefined;
+  const characters = atob(text);
+  const octets = new Uint8Array(characters.length);
+  for (let i = 0; i < octets.length; i++) octets[i] = characters.charCodeAt(i);
+  return octets;
 }
 
 export function encodeBase64(octets: Uint8Array): string {
-  return btoa(Array.from(octets, (octet) => String.fromCharCode(octet)).join(""));
+  let characters = "";
+  for (const octet of octets) characters += String.fromCharCode(octet);
+  return btoa(characters);
 }
