@@ -1,29 +1,50 @@
-// Stands where a server has its auth process: runs the SASL mechanisms that show a password, and asks the library's user.
-
+// Stands where a server has its auth process: runs the SASL mechanisms, and asks the library's user or the passwd file.
+import { randomBytes } from "node:crypto";
 import { saslprep } from "../accounts/saslprep.ts";
+import type { ScramProof } from "../accounts/verifier.ts";
 import type { AuthFailure, AuthHandler, AuthRequest, Exchange } from "../auth/client.ts";
-import { decodeBase64 } from "../sasl/base64.ts";
-import type { MechanismContext, ServerMechanism, Step } from "../sasl/mechanism.ts";
+import { hashing } from "../auth/hashing.ts";
+import { mechanismsToOffer } from "../processes/auth-mechanisms.ts";
+import { decodeBase64, encodeBase64 } from "../sasl/base64.ts";
+import type { MechanismContext, ScramHash, ScramVerifier, ServerMechanism, Step } from "../sasl/mechanism.ts";
 import { mechanisms } from "../sasl/mechanisms.ts";
 
-/** True: logged in; the maildrop is opened behind it. */
-export type CheckPassword = (user: string, password: string) => Promise<boolean>;
+/** Each rejects where nobody can tell. True: logged in; the maildrop is opened behind it. */
+export interface LoginChecks {
+  password(user: string, password: Buffer): Promise<boolean>;
+  /** What SCRAM needs, where there is any. */
+  readonly scram?: ScramChecks;
+}
 
-/** PLAIN stands for USER and PASS, too. */
-export const OFFERED: ReadonlyMap<string, readonly string[]> = new Map([
-  ["PLAIN", ["plaintext"]],
-  ["LOGIN", ["plaintext"]],
-]);
+export interface ScramChecks {
+  readonly hashes: ReadonlySet<ScramHash>;
+  /** Made up for who has none. */
+  verifier(user: string, hash: ScramHash): Promise<ScramVerifier>;
+  proof(user: string, proof: ScramProof): Promise<boolean>;
+}
+
+/** By name, with what restricts them. PLAIN stands for USER and PASS, too. */
+export function offeredBy({ scram }: LoginChecks): ReadonlyMap<string, readonly string[]> {
+  const offered = mechanismsToOffer(undefined, scram?.hashes ?? new Set(), "login");
+  return new Map(
+    [...offered]
+      // Whom a certificate means is the server's config to say.
+      .filter(([name]) => name !== "EXTERNAL")
+      .map(([name, { parameters }]) => [name, parameters]),
+  );
+}
 
 /** @param failureDelayMs a refused login is answered no sooner */
 export function exchange(
-  { mechanism, initialResponse }: AuthRequest,
+  { mechanism, initialResponse, channelBinding }: AuthRequest,
   handler: AuthHandler,
-  check: CheckPassword,
+  checks: LoginChecks,
   failureDelayMs: number,
 ): Exchange {
   const beganMs = performance.now();
   let isOver = false;
+  /** The last challenge is out, and the client is let in once it has answered by nothing. */
+  let letIn: (() => void) | undefined;
   const refused = (failure: Omit<AuthFailure, "reason">): void => {
     const waitMs = failure.temporary ? 0 : Math.max(0, failureDelayMs - (performance.now() - beganMs));
     setTimeout(() => {
@@ -32,39 +53,66 @@ export function exchange(
       handler.failed({ reason: undefined, ...failure });
     }, waitMs);
   };
+  const wrong = (): void => refused({ code: undefined, temporary: false });
+  const malformed = (): void => refused({ code: "malformed", temporary: false });
+  const unavailable = (): void => refused({ code: "temp_fail", temporary: true });
+  const challenge = (data: Uint8Array): void => handler.challenge(encodeBase64(data));
+  const accept = (user: string): void => {
+    isOver = true;
+    handler.ok(new Map([["user", user]]));
+  };
+  /** @param andThen for who is right */
+  const decide = (check: Promise<boolean>, andThen: () => void): void => {
+    check.then((isRight) => {
+      if (isOver) return;
+      if (isRight) andThen();
+      else wrong();
+    }, unavailable);
+  };
   const act = (step: Step): void => {
+    // Nobody logs in as somebody else.
+    if ("authenticationIdentity" in step && !isOneself(step)) {
+      wrong();
+      return;
+    }
     switch (step.kind) {
       case "challenge":
-        handler.challenge(Buffer.from(step.data).toString("base64"));
-        return;
+        challenge(step.data);
+        break;
       case "password": {
-        const { authenticationIdentity: user, authorizationIdentity, password } = step;
-        // Nobody logs in as somebody else.
-        if (authorizationIdentity !== "" && authorizationIdentity !== user) {
-          refused({ code: undefined, temporary: false });
-          return;
-        }
-        check(user, Buffer.from(password).toString()).then(
-          (isRight) => {
-            if (isOver) return;
-            if (!isRight) return refused({ code: undefined, temporary: false });
-            isOver = true;
-            handler.ok(new Map([["user", user]]));
-          },
-          () => refused({ code: "temp_fail", temporary: true }),
-        );
-        return;
+        const { authenticationIdentity: user, password } = step;
+        decide(checks.password(user, Buffer.from(password)), () => accept(user));
+        break;
       }
+      case "verifier":
+        checks.scram!.verifier(step.authenticationIdentity, step.hash).then((verifier) => {
+          if (!isOver) act(step.proceed(verifier));
+        }, unavailable);
+        break;
+      case "proof": {
+        const { authenticationIdentity: user, serverFinal } = step;
+        decide(checks.scram!.proof(user, step), () => {
+          letIn = () => accept(user);
+          challenge(serverFinal);
+        });
+        break;
+      }
+      case "certificate":
+      case "refused":
+        wrong();
+        break;
+      case "malformed":
+        malformed();
+        break;
       default:
-        refused({ code: "malformed", temporary: false });
+        step satisfies never;
     }
   };
-  const server = serverMechanism(mechanism);
+  const server = serverMechanism(mechanism, channelBinding?.data);
   const decoded = initialResponse === undefined ? undefined : decodeBase64(initialResponse);
   // A handler may be called only behind this function's return.
   setImmediate(() => {
-    if (server === undefined || (initialResponse !== undefined && decoded === undefined))
-      refused({ code: "malformed", temporary: false });
+    if (server === undefined || (initialResponse !== undefined && decoded === undefined)) malformed();
     else act(server.start(decoded));
   });
   return {
@@ -72,7 +120,9 @@ export function exchange(
       const response = decodeBase64(base64);
       if (server === undefined || response === undefined)
         refused({ code: "invalid_base64", temporary: false });
-      else act(server.next(response));
+      else if (letIn === undefined) act(server.next(response));
+      else if (response.length > 0) malformed();
+      else letIn();
     },
     cancel: () => {
       isOver = true;
@@ -80,15 +130,20 @@ export function exchange(
   };
 }
 
-function serverMechanism(name: string): ServerMechanism | undefined {
-  return OFFERED.has(name) ? mechanisms.get(name)?.create(PLAINTEXT_ALONE) : undefined;
+function isOneself({
+  authorizationIdentity,
+  authenticationIdentity,
+}: Readonly<Record<"authorizationIdentity" | "authenticationIdentity", string>>): boolean {
+  return authorizationIdentity === "" || authorizationIdentity === authenticationIdentity;
 }
 
-/** What PLAIN and LOGIN ask for: no more than names. */
-const PLAINTEXT_ALONE: MechanismContext = {
-  makeNonce: () => "",
-  prepareName: saslprep,
-  hashing: { hash: (_, octets) => octets, hmac: (_, key) => key },
-  channelBinding: undefined,
-  certificateUser: undefined,
-};
+function serverMechanism(name: string, channelBinding: string | undefined): ServerMechanism | undefined {
+  const context: MechanismContext = {
+    makeNonce: () => encodeBase64(randomBytes(18)),
+    prepareName: saslprep,
+    hashing,
+    channelBinding: channelBinding === undefined ? undefined : decodeBase64(channelBinding),
+    certificateUser: undefined,
+  };
+  return mechanisms.get(name)?.create(context);
+}

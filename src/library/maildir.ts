@@ -1,6 +1,7 @@
 // A Maildir as a maildrop, for the library's user: with one memory of known maildrops for the whole program.
 import { Maildrop } from "../maildir/maildrop.ts";
 import { SnapshotCache } from "../maildir/snapshot-cache.ts";
+import { FEW_TOLD } from "../processes/presentation-for.ts";
 import type { SessionMaildrop } from "../processes/session-maildrop.ts";
 
 export interface MaildirOptions {
@@ -21,7 +22,8 @@ export type OpenedMaildir =
 
 /** Locks and lists the Maildir at an absolute path, and makes it where it is missing. `close` frees it. */
 export function openMaildir(path: string, options: MaildirOptions = {}): Promise<OpenedMaildir> {
-  return Maildrop.open(path, { ...options, snapshots });
+  // How its messages are presented, the session says.
+  return Maildrop.open(path, { ...options, countedThoughTold: FEW_TOLD, snapshots });
 }
 
 const snapshots = new SnapshotCache();

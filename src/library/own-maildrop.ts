@@ -1,6 +1,6 @@
 // A maildrop in storage of one's own, as a session sees it. Used by the library's session.
 import { countWhole } from "../maildir/count-message.ts";
-import { AS_STORED, type Counted } from "../maildir/presentation.ts";
+import { AS_STORED, type Counted, type Presentation, presentedOctets } from "../maildir/presentation.ts";
 import type { UpdateRequest, UpdateResult } from "../maildir/update.ts";
 import type { SurrogateKind } from "../mime/surrogate.ts";
 import { MessageEncoder } from "../pop3/multi-line-response.ts";
@@ -11,16 +11,22 @@ export interface OwnMaildrop {
   /** In the order of their message numbers. A unique-id is 1 to 70 visible ASCII characters, and never given again (RFC 1939 §7). */
   readonly messages: readonly OwnMessage[];
   /** A message as it is stored, its lines ended by LF or CRLF; undefined: it is gone. @param index into `messages` */
-  read(index: number): Promise<Uint8Array | string | undefined> | Uint8Array | string | undefined;
+  read(index: number): Promise<Stored | undefined> | Stored | undefined;
   /** QUIT: removes these for good. @returns those that could not be removed: [] where all are gone */
   remove(indexes: readonly number[]): Promise<readonly number[]> | readonly number[];
   /** The session is over, whoever ended it: somebody else may have the maildrop. Called once. */
   close?(): Promise<void> | void;
 }
 
+/** A stream is read into memory, message by message. */
+export type Stored = Uint8Array | string | AsyncIterable<Uint8Array | string>;
+
 export interface OwnMessage {
   readonly uniqueId: string;
-  /** As sent, where each line ends in CRLF; a message without is read and counted when a client asks for sizes. */
+  /**
+   * As sent, where each line ends in CRLF (`octetsAsSent`). A message without is read and counted when a client asks for
+   * sizes: leave it out where headers may be in UTF-8 (SMTPUTF8), of which not every client gets the same.
+   */
   readonly octets?: number;
 }
 
@@ -29,10 +35,9 @@ export function sessionMaildropOf(own: OwnMaildrop): SessionMaildrop {
 }
 
 class AdaptedMaildrop implements SessionMaildrop {
-  /** Headers in UTF-8, too: what a client makes of them is for the storage to decide. */
-  readonly presentation = AS_STORED;
   readonly #own: OwnMaildrop;
-  readonly #octets: (number | undefined)[];
+  readonly #sizes: (Size | undefined)[];
+  #presentation: Presentation = AS_STORED;
   #settleClosed: () => void = () => {};
   #isClosed = false;
   readonly closed = new Promise<void>((resolve) => {
@@ -47,19 +52,30 @@ class AdaptedMaildrop implements SessionMaildrop {
         );
     }
     this.#own = own;
-    this.#octets = own.messages.map(({ octets }) => octets);
+    this.#sizes = own.messages.map(({ octets }) =>
+      octets === undefined ? undefined : { octets, traits: undefined },
+    );
   }
 
   get count(): number {
-    return this.#octets.length;
+    return this.#sizes.length;
   }
 
   get measured(): boolean {
-    return !this.#octets.includes(undefined);
+    return !this.#sizes.includes(undefined);
+  }
+
+  get presentation(): Presentation {
+    return this.#presentation;
+  }
+
+  present(presentation: Presentation): void {
+    this.#presentation = presentation;
   }
 
   octets(index: number): number {
-    return this.#octets[index] ?? 0;
+    const size = this.#sizes[index];
+    return size === undefined ? 0 : presentedOctets(size, this.#presentation);
   }
 
   uniqueId(index: number): string {
@@ -68,12 +84,12 @@ class AdaptedMaildrop implements SessionMaildrop {
 
   /** What cannot be read counts nothing: RETR will say so. */
   async measure(): Promise<void> {
-    for (const [index, octets] of this.#octets.entries()) {
-      if (octets !== undefined) continue;
+    for (const [index, size] of this.#sizes.entries()) {
+      if (size !== undefined) continue;
       if (this.#isClosed) return;
       const opened = await this.openMessage(index);
-      this.#octets[index] =
-        opened.kind === "message" ? (await opened.file.count(this.presentation.surrogate)).octets : 0;
+      this.#sizes[index] =
+        opened.kind === "message" ? await opened.file.count(this.#presentation.surrogate) : NOTHING;
     }
   }
 
@@ -85,7 +101,7 @@ class AdaptedMaildrop implements SessionMaildrop {
     try {
       const content = await this.#own.read(index);
       if (content === undefined) return { kind: "gone" };
-      return { kind: "message", file: new HeldMessage(Buffer.from(content)) };
+      return { kind: "message", file: new HeldMessage(await held(content)) };
     } catch (error) {
       const { code = "UNKNOWN" } = error as NodeJS.ErrnoException;
       return { kind: "failed", code, reason: String(error), permanent: false };
@@ -96,8 +112,8 @@ class AdaptedMaildrop implements SessionMaildrop {
     return undefined;
   }
 
-  correctOctets(index: number, { octets }: { readonly octets: number }): void {
-    this.#octets[index] = octets;
+  correctOctets(index: number, { octets, traits }: Size): void {
+    this.#sizes[index] = { octets, traits };
   }
 
   async update({ deleted }: UpdateRequest): Promise<UpdateResult> {
@@ -132,6 +148,18 @@ class AdaptedMaildrop implements SessionMaildrop {
     this.#settleClosed();
   }
 }
+
+async function held(content: Stored): Promise<Buffer> {
+  if (typeof content === "string" || content instanceof Uint8Array) return Buffer.from(content);
+  const pieces: Buffer[] = [];
+  for await (const piece of content) pieces.push(Buffer.from(piece));
+  return Buffer.concat(pieces);
+}
+
+/** Of the message itself, and what makes it another for some clients. */
+type Size = Pick<Counted, "octets" | "traits">;
+
+const NOTHING: Size = { octets: 0, traits: undefined };
 
 /** A message that is in memory. */
 class HeldMessage implements MessageContent {

@@ -34,7 +34,7 @@ export class Maildrop {
   readonly path: string;
   /** Settles when nothing of this maildrop runs any more and its lock is free. */
   readonly closed: Promise<void>;
-  readonly #settings: MaildropSettings;
+  #settings: MaildropSettings;
   readonly #lock: MaildropLock;
   readonly #list: MessageList;
   readonly #stamps: FolderStamps;
@@ -68,8 +68,7 @@ export class Maildrop {
     this.#settings = settings;
     this.#lock = lock;
     this.#list = list;
-    const { surrogate, utf8Headers } = settings.presentation;
-    if (utf8Headers === "surrogate") list.forgetOtherSurrogates(surrogate);
+    this.present(settings.presentation);
     this.#isToCountTold = list.toldCount > 0 && list.toldCount <= settings.countedThoughTold;
     this.#stamps = stamps;
     this.#isExact = isExact;
@@ -130,6 +129,13 @@ export class Maildrop {
 
   get presentation(): Presentation {
     return this.#settings.presentation;
+  }
+
+  /** For a client whose choices were not known when it was opened: before anything is asked of it. */
+  present(presentation: Presentation): void {
+    const { surrogate, utf8Headers } = presentation;
+    if (utf8Headers === "surrogate") this.#list.forgetOtherSurrogates(surrogate);
+    this.#settings = { ...this.#settings, presentation };
   }
 
   /** Octets as sent to this client; 0 while unknown. @param index from 0, in message number order */

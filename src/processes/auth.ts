@@ -2,7 +2,8 @@
 // our login processes on its first socket, where success brings a ticket for the mailbox process, and with the MTA's SASL
 // clients on others, where it never does; answers the MTA's lookups by socketmap, and by map files that it keeps current;
 // tells nginx's mail proxy which back end serves whom.
-import { createHmac, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
+import { decoySecret } from "../accounts/decoy-secret.ts";
 import { Devices } from "../accounts/devices.ts";
 import { PasswdFile } from "../accounts/passwd-file.ts";
 import { rehashReason, replaceHash } from "../accounts/rehash.ts";
@@ -13,7 +14,6 @@ import { AuthHttpServer } from "../auth/auth-http-server.ts";
 import { hashing } from "../auth/hashing.ts";
 import { AuthServer, type AuthServerEvent, type Verdict, type VerifyRequest } from "../auth/server.ts";
 import { SocketmapServer } from "../auth/socketmap-server.ts";
-import { readMachineId } from "../host/machine-id.ts";
 import type { Log } from "../log/log.ts";
 import type { ScramHash } from "../sasl/mechanism.ts";
 import { retentionOfAll } from "./account-mail-policy.ts";
@@ -235,11 +235,6 @@ function rehasherOf(
     replace: (account, password) => replaceHash(path, account, password, hashPolicy),
   });
 }
-
-/** Of this host, so that a restart changes nothing: see ScramAccounts. */
-const decoySecret = createHmac("sha256", readMachineId() ?? randomBytes(32))
-  .update("dewey-pop3: salts of those who have none")
-  .digest();
 
 function logOffered(
   log: Log,

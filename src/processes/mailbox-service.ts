@@ -2,14 +2,12 @@
 // and by a worker when `server.processes` is "combined".
 import type * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { surrogateKindOf, type Utf8Headers } from "../config/mail-policy.ts";
 import { count, measure } from "../control/counters.ts";
 import type { Handlers } from "../control/questions.ts";
 import { OpenSet, whenAllEmpty } from "../host/open-set.ts";
 import type { Log } from "../log/log.ts";
 import { Maildrop, type OpenResult } from "../maildir/maildrop.ts";
 import type { MaildropOptions } from "../maildir/maildrop-options.ts";
-import type { Presentation } from "../maildir/presentation.ts";
 import { SnapshotCache } from "../maildir/snapshot-cache.ts";
 import type { Choices } from "../pop3/choices.ts";
 import { speechOf } from "../pop3/language.ts";
@@ -21,6 +19,7 @@ import { History } from "./history.ts";
 import { LimitLog } from "./limit-log.ts";
 import { logMaildropEvent } from "./maildrop-log.ts";
 import { POP3_IMPLEMENTATION } from "./offered.ts";
+import { FEW_TOLD, presentationFor } from "./presentation-for.ts";
 import type { MailboxSettings } from "./settings.ts";
 import { type Ticket, TicketCounter, ticketKeyOf, type UsedTickets, usedTickets } from "./ticket.ts";
 import { TransactionSession } from "./transaction-session.ts";
@@ -259,15 +258,11 @@ export class MailboxService {
   }
 
   /** The account's own where its passwd line says so, else the config's. */
-  #mailOptions(ticket: Ticket, { utf8 }: Choices): MaildropOptions {
+  #mailOptions(ticket: Ticket, choices: Choices): MaildropOptions {
     const expireDays = this.#expireDays(ticket);
     const { utf8Headers, workarounds } = this.#settings;
     return {
-      presentation: {
-        surrogate: surrogateKindOf(utf8Headers),
-        utf8Headers: utf8 ? "as-stored" : PRESENTED_AS[utf8Headers],
-        workarounds: ticket.mail.workarounds ?? workarounds,
-      },
+      presentation: presentationFor(utf8Headers, ticket.mail.workarounds ?? workarounds, choices),
       countedThoughTold: utf8Headers === "as-stored" ? 0 : FEW_TOLD,
       expireMs: expireDays === null ? undefined : expireDays * DAY_MS,
       keepDeletedMs: ticket.mail.keepDeletedMs ?? this.#settings.keepDeletedMs,
@@ -337,20 +332,6 @@ function lockedText(holder: Holder | undefined, texts: Texts): string {
   const since = `${new Date(holder.startedAtMs).toISOString().slice(0, 19)}Z`;
   return texts.maildropLockedFrom(holder.address, since);
 }
-
-/** What `mail.utf8_headers` means for clients that have not said UTF8. */
-const PRESENTED_AS = {
-  downgrade: "surrogate",
-  wrap: "surrogate",
-  refuse: "refused",
-  "as-stored": "as-stored",
-} as const satisfies Record<Utf8Headers, Presentation["utf8Headers"]>;
-
-/**
- * As many reads as a login hardly notices; new messages are fetched next anyhow. More are believed, or the first login after
- * moving in would read the whole maildrop: `pop3-ctl warm` can do that before.
- */
-const FEW_TOLD = 100;
 
 const DAY_MS = 86_400_000;
 

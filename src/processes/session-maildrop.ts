@@ -15,6 +15,8 @@ export interface SessionMaildrop extends MaildropView {
   openMessage(index: number): Promise<OpenedMessage>;
   /** How the client is sent messages that not every client can take as they are stored. */
   readonly presentation: Presentation;
+  /** For a client whose choices were not known when it was opened: before anything is asked of it. */
+  present(presentation: Presentation): void;
   /** What is known for certain of the message that `readMessageNow` has just read. */
   counted(index: number): Counted | undefined;
   /** What was counted while RETR sent it. */

@@ -1,19 +1,16 @@
 // The built server, as separate processes, with mrose's Maildir laid out anew for each dialogue.
-import { once } from "node:events";
 import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect as connectTls } from "node:tls";
 import { makeCertificate } from "../../scripts/certificate.mjs";
-import { english } from "../../src/pop3/texts/english.ts";
-import { german } from "../../src/pop3/texts/german.ts";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
 import { scramField } from "../support/scram-client.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { type Messages, UTF8_NAME, UTF8_PASSWORD } from "./dialogue.ts";
 import type { Target, Wire } from "./run-dialogue.ts";
+import { SocketWire } from "./socket-wire.ts";
 
 export class ServerTarget implements Target {
   readonly #server: TestServer;
@@ -106,72 +103,5 @@ export class ServerTarget implements Target {
 
   #sessionsEnded(): number {
     return this.#server.log().filter(({ msg }) => msg === "session ended").length;
-  }
-}
-
-/** In the languages of the dialogues. */
-const LOGGED_IN = new Set([english, german].map(({ passAccepted }) => `+OK ${passAccepted}`));
-
-class SocketWire {
-  /** True once the server has accepted a password on this connection. */
-  isLoggedIn = false;
-  #socket: Socket;
-  readonly #closed: Promise<void>;
-  #received = "";
-  #isClosed = false;
-  #wake: () => void = () => {};
-
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.setNoDelay(true);
-    socket.on("data", this.#onData);
-    socket.on("error", () => this.#wake());
-    this.#closed = new Promise((resolve) => {
-      socket.on("close", () => {
-        this.#isClosed = true;
-        this.#wake();
-        resolve();
-      });
-    });
-  }
-
-  readonly #onData = (octets: Buffer): void => {
-    this.#received += octets.toString("latin1");
-    this.#wake();
-  };
-
-  async secure(authority: string): Promise<void> {
-    this.#socket.off("data", this.#onData);
-    const plain = this.#socket;
-    const secured = connectTls({ socket: plain, ca: authority, servername: "pop.example.org" });
-    await once(secured, "secureConnect");
-    secured.on("error", () => this.#wake());
-    secured.on("data", this.#onData);
-    this.#socket = secured;
-  }
-
-  send(octets: string): void {
-    this.#socket.write(octets, "latin1");
-  }
-
-  async line(): Promise<string | undefined> {
-    for (;;) {
-      const end = this.#received.indexOf("\r\n");
-      if (end !== -1) {
-        const line = this.#received.slice(0, end);
-        this.#received = this.#received.slice(end + 2);
-        if (LOGGED_IN.has(line)) this.isLoggedIn = true;
-        return line;
-      }
-      if (this.#isClosed) return undefined;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
-
-  close(): Promise<void> {
-    this.#socket.destroy();
-    return this.#closed;
   }
 }

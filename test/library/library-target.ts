@@ -1,7 +1,7 @@
 // The library's session over a stream in memory, for the dialogues of test/conversation.
 import { once } from "node:events";
 import { type Duplex, duplexPair } from "node:stream";
-import { type OwnMaildrop, type Pop3Options, servePop3 } from "../../src/index.ts";
+import { type OwnLogin, type OwnMaildrop, type SessionOptions, servePop3 } from "../../src/index.ts";
 import type { Messages } from "../conversation/dialogue.ts";
 import type { Target, Wire } from "../conversation/run-dialogue.ts";
 
@@ -32,7 +32,7 @@ export class LibraryTarget implements Target {
     };
   }
 
-  readonly options: Pop3Options = {
+  readonly options: SessionOptions & OwnLogin = {
     serverName: "dewey",
     plaintextWithoutTls: "always",
     failureDelayMs: 10,

@@ -2,18 +2,29 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { duplexPair, Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  deviceFilePath,
+  drawDevicePassword,
+  formatDeviceLine,
+  makeDevice,
+} from "../../src/accounts/device-lines.ts";
 import { hashPassword } from "../../src/accounts/password.ts";
-import { octetsAsSent, openMaildir, PasswdAccounts } from "../../src/index.ts";
+import { octetsAsSent, openMaildir, PasswdAccounts, servePop3 } from "../../src/index.ts";
+import { REFERENCES, readReference } from "../conversation/command-reference.ts";
 import { parseDialogue, readDialogues } from "../conversation/dialogue.ts";
 import { runDialogue } from "../conversation/run-dialogue.ts";
 import { LibraryTarget } from "./library-target.ts";
+import { SocketTarget } from "./socket-target.ts";
 
-/** Those that speak of TLS, SCRAM, other accounts or EXPIRE are the server's alone. */
+/** Those that speak of TLS, SCRAM, other accounts or EXPIRE need a passwd file and a certificate, as below. */
 const SHARED = [
   ...["authorization-state", "deleted-messages", "empty-maildrop", "long-lines", "message-numbers"],
   ...["not-removed", "nothing-but-quit-deletes", "octets", "pipelining", "pipelining-behind-a-refused-login"],
   ...["reference-session", "superfluous-arguments", "top", "wrong-password"],
+  "utf8-headers",
 ];
 
 const folder = mkdtempSync(join(tmpdir(), "dewey-library-"));
@@ -68,6 +79,49 @@ describe("servePop3 over one's own storage", () => {
     for (const answer of ["+OK User", "+OK Pass", "-ERR [SYS/TEMP]"])
       expect((await wire.line())?.startsWith(answer), answer).toBe(true);
     await wire.close();
+  });
+});
+
+describe("servePop3 over sockets, Maildirs and a passwd file", () => {
+  let target: SocketTarget;
+  beforeAll(async () => {
+    target = await SocketTarget.start();
+  });
+  afterAll(() => target.stop());
+  for (const dialogue of [...readDialogues(), ...REFERENCES.flatMap(readReference)])
+    it(dialogue.name, () => runDialogue(dialogue, target));
+
+  it("takes a device's own password, says which device that was, and no longer once it is revoked", async () => {
+    const password = drawDevicePassword();
+    const file = deviceFilePath(target.passwdFile);
+    const device = makeDevice("mrose", "phone", password, new Date());
+    writeFileSync(file, `${formatDeviceLine(device)}\n`, { mode: 0o600 });
+    const accounts = new PasswdAccounts(target.passwdFile);
+    expect(await accounts.authenticate("mrose", password)).toMatchObject({ user: "mrose", device: "phone" });
+    expect(await accounts.authenticate("mrose", "secret")).toMatchObject({ device: undefined });
+    await accounts.close();
+    rmSync(file);
+    expect(await accounts.authenticate("mrose", password)).toBeUndefined();
+  });
+
+  it("downgrades what a stream of one's own storage brings, as it does Maildirs' messages, and counts so", async () => {
+    const [client, server] = duplexPair();
+    const message = "Subject: Gr\u00fc\u00dfe\n\nein Gru\u00df\n";
+    servePop3(server, {
+      serverName: "dewey",
+      plaintextWithoutTls: "always",
+      logIn: async () => ({
+        messages: [{ uniqueId: "a" }],
+        read: () => Readable.from([message.slice(0, 12), Buffer.from(message.slice(12))]),
+        remove: () => [],
+      }),
+    });
+    client.end("USER mrose\r\nPASS secret\r\nLIST\r\nRETR 1\r\nQUIT\r\n");
+    const sent = "Subject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?=\r\n\r\nein Gru\u00df\r\n";
+    const octets = Buffer.byteLength(sent);
+    expect(await text(client)).toContain(
+      `+OK 1 messages (${octets} octets)\r\n1 ${octets}\r\n.\r\n+OK ${octets} octets\r\n${sent}.\r\n`,
+    );
   });
 });
 
