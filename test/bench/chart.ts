@@ -68,7 +68,7 @@ text { font: 12px system-ui, sans-serif; fill: #24292f; }
 .one { stroke: #8c959f; stroke-width: 1.5; }
 @media (prefers-color-scheme: dark) { text { fill: #e6edf3; } }
 </style>
-${text(10, 18, "Times Dovecot's better mode, in the same run (longer is better; logarithmic)", 'class="title"')}
+${text(10, 18, "Times Dovecot's better mode, in the same run (right of the line: ahead of Dovecot; logarithmic)", 'class="title"')}
 ${[...legend, ...lines, ...rows].join("\n")}
 </svg>
 `;
