@@ -163,6 +163,8 @@ class LibrarySession {
       },
       handOver: (client) => this.#handOver(client),
       log: this.#log,
+      // There is no other process.
+      onPassed: () => {},
       onOver: () => this.#settle(),
     });
   }

@@ -1,7 +1,9 @@
 // One client's commands, one at a time: reads lines, hands each to the session, gathers the replies. Reading stops
 // while a command works or the output is full, so a session's memory is bounded. Used by login and mailbox processes.
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Line, LineReader } from "../pop3/line-reader.ts";
+import { holdReading, readOn } from "./descriptor-of.ts";
 import { endGently } from "./end-gently.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 
@@ -117,10 +119,31 @@ export class Connection {
   /** Forgets everything that was read, also what the socket has not handed over yet. For a command that works. */
   dropInput(): void {
     this.#reader.clear();
+    this.#readAll();
+  }
+
+  /**
+   * Reads no more, so that the next octet stays in the kernel for another process, and gives what was read and not yet handled.
+   * For a command that works; `unread` and `readOn` take it back.
+   */
+  holdInput(): Uint8Array {
+    const read = Buffer.concat([this.#reader.takeRest(), ...this.#readAll()]);
+    holdReading(this.#socket as Socket);
+    return read;
+  }
+
+  readOn(): void {
+    readOn(this.#socket as Socket);
+  }
+
+  /** What the socket has not handed over yet. */
+  #readAll(): readonly Buffer[] {
+    const chunks: Buffer[] = [];
     this.#socket.off("data", this.#onData);
-    while (this.#socket.read() !== null);
+    for (let chunk = this.#socket.read(); chunk !== null; chunk = this.#socket.read()) chunks.push(chunk);
     this.#socket.on("data", this.#onData);
     this.#socket.pause();
+    return chunks;
   }
 
   /** Resolves once the kernel has everything that was written before, or the client is gone. */

@@ -35,6 +35,8 @@ export interface AuthorizationContext {
   readonly auth: Pick<AuthClient, "mechanisms" | "retention" | "start">;
   readonly handOver: HandOver;
   readonly log: Log;
+  /** Its TRANSACTION part has the client's own connection, which is about to be closed here. */
+  onPassed(): void;
   /** The client is gone, from this state or from the next one. */
   onOver(): void;
 }
@@ -299,9 +301,7 @@ export class AuthorizationSession {
     this.#phase = "handing-over";
     this.#trace?.isOf(fields.get("user") ?? "");
     try {
-      const result = await this.#context.handOver(this.#talk, { ticket, place }, () =>
-        this.#context.onOver(),
-      );
+      const result = await this.#context.handOver(this.#talk, { ticket, place }, this.#context);
       if (result.kind === "taken") {
         this.#phase = "handed-over";
         clearTimeout(this.#timer);

@@ -59,7 +59,7 @@ export function describeChildren({ users, sockets, supervision, config, tls }: C
     reservedUids: [users.auth, users.login, users.metrics].flatMap((user) => user?.uid ?? []),
     limits: () => userLimitsOf(config()),
     settings: (mailOwner) => mailboxSettingsOf(config(), ticketKey, mailOwner),
-    makeChild: make,
+    makeChild: (description) => make({ ...description, sums }),
     log: supervision.log,
   });
   const auth = make({
@@ -79,6 +79,7 @@ export function describeChildren({ users, sockets, supervision, config, tls }: C
       role: "mailbox",
       name: `mailbox ${index}`,
       sockets: [socket],
+      sums,
       user: sharedOwner,
       settings: () => mailboxSettingsOf(config(), ticketKey, index),
     }),

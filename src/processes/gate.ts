@@ -26,6 +26,8 @@ export class Gate {
   readonly #openFiles = maxOpenFiles();
   readonly #descriptorsPerSession: number;
   readonly #maxRefusing: number;
+  /** What is to be done when one that was let in is gone. */
+  readonly #leaving = new WeakMap<net.Socket, () => void>();
   #refusing = 0;
   #texts: Texts = english;
 
@@ -83,7 +85,7 @@ export class Gate {
     const limit = this.#limits.enter();
     if (limit !== undefined) return this.#turnedAway(socket, limit, address);
     const admittance = address === undefined ? "welcome" : this.admitFrom(socket, address);
-    if (admittance === "welcome") socket.once("close", () => this.#limits.leave());
+    if (admittance === "welcome") this.#whenGone(socket, () => this.#limits.leave());
     else this.#limits.leave();
     return admittance;
   }
@@ -91,8 +93,32 @@ export class Gate {
   admitFrom(socket: net.Socket, address: string): Admittance {
     const limit = this.#limits.enterFrom(address);
     if (limit !== undefined) return this.#turnedAway(socket, limit, address);
-    socket.once("close", () => this.#limits.leaveFrom(address));
+    this.#whenGone(socket, () => this.#limits.leaveFrom(address));
     return "welcome";
+  }
+
+  /** A client is served by another process on its own connection, which is closed here. @returns called when it is gone */
+  passedOn(socket: net.Socket): () => void {
+    const leave = this.#leaving.get(socket);
+    this.#leaving.delete(socket);
+    this.#limits.passedOn();
+    return () => {
+      leave?.();
+      this.#limits.passedIsOver();
+    };
+  }
+
+  #whenGone(socket: net.Socket, leave: () => void): void {
+    const before = this.#leaving.get(socket);
+    this.#leaving.set(socket, () => {
+      before?.();
+      leave();
+    });
+    if (before !== undefined) return;
+    socket.once("close", () => {
+      this.#leaving.get(socket)?.();
+      this.#leaving.delete(socket);
+    });
   }
 
   /** Tells a client that was not welcome why. @param socket the one that `admit` saw, or TLS above it */

@@ -23,12 +23,14 @@ export class LoginService {
   readonly #gate: Gate;
   /** On their way through PROXY header and handshake. */
   readonly #arriving = new OpenSet<net.Socket>();
-  /** Those that were handed over, too. */
+  /** Those that are relayed, too. */
   readonly #sessions = new OpenSet<AuthorizationSession>();
   /** Resolves once auth has told its mechanisms, since earlier clients would be offered none; or when it takes too long. */
   readonly ready: Promise<void>;
   #settings: LoginSettings;
   #arrivals: Arrivals;
+  /** Served by mailbox processes on their own connections. */
+  #passedOn = 0;
   #isDraining = false;
 
   constructor(
@@ -52,7 +54,9 @@ export class LoginService {
     this.#arrivals = arrivalsOf(settings);
     this.#handOver = handOver;
     this.#log = log;
-    measure("connections_open", () => [{ labels: [], value: this.#arriving.size + this.#sessions.size }]);
+    measure("connections_open", () => [
+      { labels: [], value: this.#arriving.size + this.#sessions.size + this.#passedOn },
+    ]);
     let connected = (): void => {};
     this.ready = new Promise((resolve) => {
       const timer = setTimeout(resolve, WAIT_FOR_AUTH_MS);
@@ -136,6 +140,7 @@ export class LoginService {
   }
 
   #serve(socket: net.Socket, client: Client, loginTimeMs: number): void {
+    let leave = (): void => {};
     const session = new AuthorizationSession(socket, client, {
       session: randomUUID().replaceAll("-", "").slice(0, 16),
       arrivals: this.#arrivals,
@@ -144,7 +149,20 @@ export class LoginService {
       auth: this.#auth,
       handOver: this.#handOver,
       log: this.#log,
-      onOver: () => this.#sessions.delete(session),
+      // From now on it lives and ends without this process.
+      onPassed: () => {
+        const left = this.#gate.passedOn(socket);
+        this.#passedOn++;
+        this.#sessions.delete(session);
+        leave = () => {
+          left();
+          this.#passedOn--;
+        };
+      },
+      onOver: () => {
+        this.#sessions.delete(session);
+        leave();
+      },
     });
     this.#sessions.add(session);
     if (this.#isDraining) session.drain();
@@ -167,12 +185,12 @@ export class LoginService {
     },
   };
 
-  /** Resolves when no client is left by itself, those in the TRANSACTION state included. */
+  /** Resolves when no client is left by itself, those that are relayed in the TRANSACTION state included. */
   whenIdle(): Promise<void> {
     return whenAllEmpty(this.#arriving, this.#sessions);
   }
 
-  /** Resolves when no client is left, those in the TRANSACTION state included. */
+  /** Resolves when no client is left, those that are relayed in the TRANSACTION state included. */
   async drain(): Promise<void> {
     this.#isDraining = true;
     for (const socket of this.#arriving) socket.destroy();

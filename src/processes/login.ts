@@ -1,15 +1,19 @@
-// A login process, run as `dewey-login`: accepts clients, AUTHORIZATION state, then relays octets to and from the
-// mailbox process. Its sockets are the listening ones.
+// A login process, run as `dewey-login`: accepts clients, AUTHORIZATION state, then passes them to the mailbox process, or
+// relays octets to and from it where TLS ends here. Its sockets are the listening ones.
 import { runChild } from "./child.ts";
-import { handOverByRelay } from "./hand-over.ts";
+import { handOverByPassing, handOverByRelay } from "./hand-over.ts";
 import { LoginService } from "./login-service.ts";
+import { MailboxLinks } from "./mailbox-links.ts";
 import { tracing } from "./tracing.ts";
 
 runChild("login", async (settings, { log, send }) => {
   let limits = settings;
   const service = new LoginService(settings, {
-    handOver: handOverByRelay(settings.runtimeDir, () => limits),
-    // The client's, and the one to the mailbox process.
+    handOver: handOverByPassing(
+      new MailboxLinks(settings.runtimeDir, log),
+      handOverByRelay(settings.runtimeDir, () => limits),
+    ),
+    // The client's, and the one to the mailbox process where it is relayed.
     descriptorsPerSession: 2,
     tellCounts: (counts) => send({ kind: "sessions-here", counts }),
     log,

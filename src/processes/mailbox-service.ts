@@ -38,7 +38,6 @@ export class MailboxService {
   readonly #log: Log;
   readonly #now: () => number;
   readonly #fellows: FellowWorkers | undefined;
-  readonly #isRelayed: boolean;
   readonly #limitLog: LimitLog;
   readonly #tickets: TicketCounter;
   readonly #sessions = new OpenSet<TransactionSession>();
@@ -57,24 +56,20 @@ export class MailboxService {
 
   /**
    * @param fellows other processes that serve the same accounts, if there are any
-   * @param isRelayed whether a login process stands between clients and this one
    */
   constructor(
     settings: MailboxSettings,
     log: Log,
     {
       fellows,
-      isRelayed = false,
       now = Date.now,
     }: {
       readonly fellows?: FellowWorkers;
-      readonly isRelayed?: boolean;
       readonly now?: () => number;
     } = {},
   ) {
     this.#settings = settings;
     this.#fellows = fellows;
-    this.#isRelayed = isRelayed;
     this.#limitLog = new LimitLog(log);
     if (fellows !== undefined) fellows.onAsked = (maildir) => this.#tellFellow(maildir);
     this.#log = log;
@@ -157,11 +152,17 @@ export class MailboxService {
     return (this.#opening.get(maildir) ?? 0) + (this.#holders.has(maildir) ? 1 : 0);
   }
 
-  /** Runs an admitted session on the client's connection. @param read what the client sent behind its login */
+  /**
+   * Runs an admitted session.
+   *
+   * @param read what the client sent behind its login
+   * @param isRelayed whether `socket` leads to a login process that stands between; else it is the client's own connection
+   */
   serve(
     socket: net.Socket,
     read: Uint8Array,
     { ticket, choices, maildrop }: Admission & { kind: "admitted" },
+    { isRelayed }: { readonly isRelayed: boolean },
   ): void {
     const session = new TransactionSession(socket, read, {
       ticket,
@@ -181,7 +182,7 @@ export class MailboxService {
       },
       idleTimeMs: this.#settings.idleTimeMs,
       stall: () => this.#settings,
-      isRelayed: this.#isRelayed,
+      isRelayed,
       log: this.#log,
       now: this.#now,
       onOver: (ended) => {

@@ -6,9 +6,12 @@ import { OpenSet } from "../host/open-set.ts";
 import type { Log } from "../log/log.ts";
 import { endGently } from "../net/end-gently.ts";
 import { runChild } from "./child.ts";
+import { OPENING } from "./link-frames.ts";
 import { MailboxService } from "./mailbox-service.ts";
+import { PassedClients } from "./passed-clients.ts";
 import { practise } from "./practice.ts";
 import { parsePresented } from "./presented-ticket.ts";
+import { SessionsHere } from "./session-limits.ts";
 import type { MailOwner } from "./settings.ts";
 import { MAX_TICKET_OCTETS } from "./ticket.ts";
 import { tracing } from "./tracing.ts";
@@ -17,7 +20,7 @@ runChild("mailbox", async (settings, { log, fellows, send }) => {
   if (settings.owner !== undefined) holdTo(settings.owner);
   // A process of one account serves too few sessions to be worth it.
   else void practise();
-  const service = new MailboxService(settings, log, { fellows, isRelayed: true });
+  const service = new MailboxService(settings, log, { fellows });
   /** Connections that have not shown their ticket yet. */
   const arriving = new OpenSet<net.Socket>();
   let admitting = 0;
@@ -27,25 +30,39 @@ runChild("mailbox", async (settings, { log, fellows, send }) => {
     send({ kind: "sessions", open: service.openSessions + admitting, presented });
   };
   service.onSessionOver = () => report(0);
+  const present = async (serve: () => Promise<void>): Promise<void> => {
+    admitting++;
+    report(1);
+    await serve();
+    admitting--;
+    report(0);
+  };
+  const orphans = new SessionsHere((counts) => send({ kind: "sessions-here", counts }));
+  const passed = new PassedClients({
+    service,
+    present,
+    onOrphaned: (address) => orphans.enter(address),
+    log,
+  });
   return {
     accept: (socket) => {
       arriving.add(socket);
       socket.once("close", () => arriving.delete(socket));
-      readTicket(socket, async (ticket, read) => {
-        admitting++;
-        report(1);
-        const admission = begin(service, log, socket, ticket, read);
+      readFirstLine(socket, (line, read) => {
+        const [, kind, name] = OPENING.exec(line) ?? [];
+        if (name !== undefined) passed.join(kind as "link" | "descriptors", name, socket, read);
+        else void present(() => begin(service, log, socket, line, read));
         arriving.delete(socket);
-        await admission;
-        admitting--;
-        report(0);
       });
     },
     answers: [tracing.answers, service.answers],
     configure: (changed) => service.configure(changed),
     // Login processes show tickets at once: when these are redeemed, no other one can be any more.
     retire: async () => {
-      await Promise.race([arriving.whenEmpty(), delay(TICKET_PATIENCE_MS)]);
+      await Promise.all([
+        Promise.race([arriving.whenEmpty(), delay(TICKET_PATIENCE_MS)]),
+        passed.retire(TICKET_PATIENCE_MS),
+      ]);
       for (const socket of arriving) socket.destroy();
       return service.usedTickets();
     },
@@ -84,15 +101,15 @@ async function begin(
       socket.write(admission.reply, "latin1");
       endGently(socket);
     } else if (socket.destroyed) admission.maildrop.close();
-    else service.serve(socket, read, admission);
+    else service.serve(socket, read, admission, { isRelayed: true });
   } catch (error) {
     log.error({ err: error }, "cannot admit session");
     socket.destroy();
   }
 }
 
-/** The first line is the ticket; what follows is the client's. The socket is paused when the ticket is complete. */
-function readTicket(socket: net.Socket, onTicket: (ticket: string, read: Uint8Array) => Promise<void>): void {
+/** A ticket, behind which the client's octets follow; or the opening of a link. The socket is paused when it is complete. */
+function readFirstLine(socket: net.Socket, onLine: (line: string, read: Uint8Array) => void): void {
   let received: Buffer = Buffer.alloc(0);
   const onData = (chunk: Buffer): void => {
     received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
@@ -105,7 +122,7 @@ function readTicket(socket: net.Socket, onTicket: (ticket: string, read: Uint8Ar
     socket.off("data", onData);
     socket.off("end", onEnd);
     socket.pause();
-    void onTicket(received.toString("latin1", 0, end), received.subarray(end + 1));
+    onLine(received.toString("latin1", 0, end), received.subarray(end + 1));
   };
   const onEnd = (): void => {
     socket.destroy();

@@ -27,7 +27,7 @@ export interface RunningChildOptions {
   readonly threads?: number;
   /** Settings as of now; asked again at each reload. */
   settings(): unknown;
-  /** Adds up the connections of login processes. */
+  /** Adds up the connections of processes that count them. */
   readonly sums?: SessionSums;
   /** Metrics: it may ask what all processes have counted, and nothing else. */
   readonly readsStats?: true;
@@ -181,6 +181,8 @@ export class RunningChild implements Respondent, Probed, CountingProcess, Fellow
   }
 
   hear(counts: Counts): void {
+    // Who lets nobody in only tells.
+    if (this.#options.role === "mailbox") return;
     this.send({ kind: "sessions-elsewhere", counts });
   }
 

@@ -1,5 +1,5 @@
-// Who may still come in: counts a login process's connections in all and by network, hears from master what the other
-// login processes have, and says no beyond the limits. No connection waits for a word from another process: for some
+// Who may still come in: counts a login process's connections in all and by network, those that it has passed on included,
+// hears from master what the other processes have, and says no beyond the limits. No connection waits for a word from another process: for some
 // hundredths of a second several processes may have let in more than the limit together, and each then ends its part.
 import { z } from "zod";
 import { networkOf } from "../host/networks.ts";
@@ -34,19 +34,61 @@ export interface Excess {
   readonly count: number;
 }
 
-/** In a login process or worker. */
-export class SessionLimits {
-  readonly #here = new Map<string, number>();
-  readonly #elsewhere = new Map<string, number>();
+/** Connections that a process has, which it tells master. In a mailbox process: those that no login process counts any more. */
+export class SessionsHere {
+  readonly #counts = new Map<string, number>();
   readonly #changed = new Set<string>();
   readonly #tell: ((counts: Counts) => void) | undefined;
-  #options: SessionLimitOptions;
   #timer: NodeJS.Timeout | undefined;
+
+  /** @param tell tells master; undefined where nobody else counts */
+  constructor(tell: ((counts: Counts) => void) | undefined) {
+    this.#tell = tell;
+  }
+
+  /** Counts one whole connection. @returns counts it no more */
+  enter(address: string): () => void {
+    const keys = [ALL, networkOf(address)].filter((key) => key !== undefined);
+    for (const key of keys) this.add(key, 1);
+    return () => {
+      for (const key of keys) this.add(key, -1);
+    };
+  }
+
+  of(key: string): number {
+    return this.#counts.get(key) ?? 0;
+  }
+
+  add(key: string, change: number): void {
+    const count = this.of(key) + change;
+    if (count === 0) this.#counts.delete(key);
+    else this.#counts.set(key, count);
+    if (this.#tell === undefined) return;
+    this.#changed.add(key);
+    this.#timer ??= setTimeout(() => this.#tellChanges(), TELL_MS);
+  }
+
+  #tellChanges(): void {
+    this.#timer = undefined;
+    const told = [...this.#changed].slice(0, MAX_KEYS);
+    for (const key of told) this.#changed.delete(key);
+    this.#tell?.(Object.fromEntries(told.map((key) => [key, this.of(key)])));
+    if (this.#changed.size > 0) this.#timer = setTimeout(() => this.#tellChanges(), TELL_MS);
+  }
+}
+
+/** In a login process or worker. */
+export class SessionLimits {
+  readonly #here: SessionsHere;
+  readonly #elsewhere = new Map<string, number>();
+  /** Of those that are counted here, how many have no descriptor here. */
+  #passedOn = 0;
+  #options: SessionLimitOptions;
 
   /** @param tell tells master; undefined where nobody else counts */
   constructor(options: SessionLimitOptions, tell?: (counts: Counts) => void) {
     this.#options = options;
-    this.#tell = tell;
+    this.#here = new SessionsHere(tell);
   }
 
   configure(options: SessionLimitOptions): void {
@@ -55,14 +97,23 @@ export class SessionLimits {
 
   /** Counts a connection; or says which limit it would exceed, and counts nothing. */
   enter(): SessionLimit | undefined {
-    if (this.#count(this.#here, ALL) >= this.#options.maxSessionsHere) return "open_files";
+    if (this.#here.of(ALL) - this.#passedOn >= this.#options.maxSessionsHere) return "open_files";
     if (this.#everywhere(ALL) >= this.#options.maxSessions) return "sessions";
-    this.#add(ALL, 1);
+    this.#here.add(ALL, 1);
     return undefined;
   }
 
   leave(): void {
-    this.#add(ALL, -1);
+    this.#here.add(ALL, -1);
+  }
+
+  /** Another process has a connection that is still counted here; or had it. */
+  passedOn(): void {
+    this.#passedOn++;
+  }
+
+  passedIsOver(): void {
+    this.#passedOn--;
   }
 
   /** The same for its address. One that is no address is not counted. */
@@ -70,13 +121,13 @@ export class SessionLimits {
     const network = networkOf(address);
     if (network === undefined) return undefined;
     if (this.#everywhere(network) >= this.#options.maxSessionsPerAddress) return "sessions_per_address";
-    this.#add(network, 1);
+    this.#here.add(network, 1);
     return undefined;
   }
 
   leaveFrom(address: string): void {
     const network = networkOf(address);
-    if (network !== undefined) this.#add(network, -1);
+    if (network !== undefined) this.#here.add(network, -1);
   }
 
   /** Master tells. @returns how many of ours are too many */
@@ -98,42 +149,21 @@ export class SessionLimits {
         ? (["sessions", maxSessions, undefined] as const)
         : (["sessions_per_address", maxSessionsPerAddress, key] as const);
     const all = this.#everywhere(key);
-    const count = all <= max ? 0 : Math.floor(((all - max) * this.#count(this.#here, key)) / all);
+    const count = all <= max ? 0 : Math.floor(((all - max) * this.#here.of(key)) / all);
     return { limit, network, count };
   }
 
   #everywhere(key: string): number {
-    return this.#count(this.#here, key) + this.#count(this.#elsewhere, key);
-  }
-
-  #count(map: ReadonlyMap<string, number>, key: string): number {
-    return map.get(key) ?? 0;
-  }
-
-  #add(key: string, change: number): void {
-    const count = this.#count(this.#here, key) + change;
-    if (count === 0) this.#here.delete(key);
-    else this.#here.set(key, count);
-    if (this.#tell === undefined) return;
-    this.#changed.add(key);
-    this.#timer ??= setTimeout(() => this.#tellChanges(), TELL_MS);
-  }
-
-  #tellChanges(): void {
-    this.#timer = undefined;
-    const told = [...this.#changed].slice(0, MAX_KEYS);
-    for (const key of told) this.#changed.delete(key);
-    this.#tell?.(Object.fromEntries(told.map((key) => [key, this.#count(this.#here, key)])));
-    if (this.#changed.size > 0) this.#timer = setTimeout(() => this.#tellChanges(), TELL_MS);
+    return this.#here.of(key) + (this.#elsewhere.get(key) ?? 0);
   }
 }
 
-/** A login process, as the adding up sees it. */
+/** A process that counts, as the adding up sees it. */
 export interface CountingProcess {
   hear(counts: Counts): void;
 }
 
-/** In master: adds up what the login processes tell, and tells each what the others have. */
+/** In master: adds up what the processes tell, and tells each what the others have. */
 export class SessionSums {
   readonly #told = new Map<CountingProcess, Map<string, number>>();
 

@@ -61,8 +61,8 @@ describe.each(["separate", "combined"] as const)("processes %s", (processes) => 
           now.length === before.length && now.some((child) => child.role === role && !pids.has(child.pid))
         );
       });
-      if (role === "auth") {
-        // Whoever is logged in does not need it.
+      if (role === "auth" || role === "login") {
+        // Whoever is logged in does not need it; login has passed the client's own connection on.
         expect(await session.command("STAT")).toMatchObject({ status: "+OK", text: "1 21" });
         session.drop();
       } else {

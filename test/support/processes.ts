@@ -1,5 +1,6 @@
 // Looks at the server's processes from outside, through /proc.
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { eventually } from "./eventually.ts";
 
 export interface ChildProcessInfo {
   readonly pid: number;
@@ -85,4 +86,16 @@ const TIMER_KEEPALIVE = "02";
 /** How many descriptors a process has open. */
 export function openDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** The same when the last session's end has closed what it had: as many as that, look after look. */
+export async function descriptorsAtRest(pid: number): Promise<number> {
+  let last = -1;
+  let looks = 0;
+  return await eventually(`process ${pid} opens and closes nothing`, () => {
+    const now = openDescriptors(pid);
+    looks = now === last ? looks + 1 : 0;
+    last = now;
+    return looks === 20 && now;
+  });
 }
