@@ -2,7 +2,6 @@
 // process as the mail's owner (in a worker, when `server.processes` is "combined").
 import type { Duplex } from "node:stream";
 import { countCommand } from "../control/command-times.ts";
-import { count } from "../control/counters.ts";
 import type { AnswerOf } from "../control/questions.ts";
 import type { Log } from "../log/log.ts";
 import { MAX_QUICK_BYTES } from "../maildir/quick-reads.ts";
@@ -18,20 +17,9 @@ import {
 } from "../pop3/transaction-state.ts";
 import { type SendOptions, type SentMessage, sendMessage, sendShortMessage } from "./message-sender.ts";
 import type { SessionMaildrop } from "./session-maildrop.ts";
+import { type EndedSession, type EndReason, SessionRecord } from "./session-record.ts";
 import type { Ticket } from "./ticket.ts";
 import { maskedLine, type SessionTrace, tracing } from "./tracing.ts";
-
-export type EndReason =
-  | "quit"
-  | "disconnected"
-  | "idle"
-  | "stalled"
-  | "taken-over"
-  | "kicked"
-  | "shutdown"
-  | "useless-commands"
-  | "read-failed"
-  | "fault";
 
 export interface SessionContext {
   readonly ticket: Pick<Ticket, "session" | "account" | "address" | "mechanism" | "secured" | "tls">;
@@ -47,8 +35,6 @@ export interface SessionContext {
   onOver(ended: EndedSession): void;
 }
 
-export type EndedSession = Extract<AnswerOf<"history">, { kind: "session" }>;
-
 export class TransactionSession {
   readonly #context: SessionContext;
   readonly #connection: Connection;
@@ -57,13 +43,7 @@ export class TransactionSession {
   // Not the socket's own: to that one, a client that sends an octet every nine minutes would never be idle.
   readonly #idleTimer: NodeJS.Timeout;
   readonly #trace: SessionTrace | undefined;
-  readonly #retrieved = new Set<number>();
-  readonly #startedAtMs: number;
-  #octetsSent = 0;
-  #messagesSent = 0;
-  #removed = 0;
-  #expired = 0;
-  #reason: EndReason | undefined;
+  readonly #record: SessionRecord;
   /** Set when no other command is to be handled. */
   #closing: { readonly reason: EndReason; readonly text: string } | undefined;
   #cutOff: NodeJS.Timeout | undefined;
@@ -78,8 +58,8 @@ export class TransactionSession {
   /** Says that the login succeeded, and handles what the client sent behind it. @param read octets read already */
   constructor(socket: Duplex, read: Uint8Array, context: SessionContext) {
     this.#context = context;
-    this.#startedAtMs = context.now();
-    this.#lastCommandAtMs = this.#startedAtMs;
+    this.#record = new SessionRecord(context.ticket, context.now());
+    this.#lastCommandAtMs = this.#record.startedAtMs;
     this.#trace = tracing.begin(context.ticket);
     this.#state = new TransactionState(context.maildrop, context.options);
     this.#connection = new Connection(socket, new LineReader(), {
@@ -91,13 +71,13 @@ export class TransactionSession {
       onReply: (text) => this.#trace?.line("S", text),
       onClose: (error) => this.#onClose(error),
       onFault: (error) => {
-        this.#end("fault");
-        context.log.error({ err: error, ...this.#identity() }, "session failed");
+        this.#record.end("fault");
+        context.log.error({ err: error, ...this.#record.identity }, "session failed");
       },
     });
     const { stall, isRelayed } = context;
     this.#watch = new StallWatch(socket, isRelayed ? () => relayedLimits(stall()) : stall, () => {
-      this.#end("stalled");
+      this.#record.end("stalled");
       this.#connection.destroy();
     });
     this.#idleTimer = setTimeout(() => this.#onIdle(), context.idleTimeMs);
@@ -123,13 +103,13 @@ export class TransactionSession {
   /** For pop3-ctl. */
   describe(): AnswerOf<"sessions"> {
     return {
-      ...this.#identity(),
+      ...this.#record.identity,
       secured: this.#context.ticket.secured,
       state: this.#updating === undefined ? "TRANSACTION" : "UPDATE",
-      startedAtMs: this.#startedAtMs,
+      startedAtMs: this.#record.startedAtMs,
       idleMs: Math.max(0, this.idleMs()),
-      messages: this.#messagesSent,
-      octets: this.#octetsSent,
+      messages: this.#record.messages,
+      octets: this.#record.octets,
     };
   }
 
@@ -138,7 +118,7 @@ export class TransactionSession {
   }
 
   get startedAtMs(): number {
-    return this.#startedAtMs;
+    return this.#record.startedAtMs;
   }
 
   /** How long the client has asked for nothing, ms; 0 while a command works. */
@@ -148,13 +128,13 @@ export class TransactionSession {
 
   /** Ends the session in favour of a newer one of the same account, without UPDATE. */
   takeOver(): void {
-    this.#end("taken-over");
+    this.#record.end("taken-over");
     this.#context.maildrop.close();
     this.#connection.end(err(this.#state.texts.takenOver, "SYS/TEMP"));
   }
 
   destroy(): void {
-    this.#end("shutdown");
+    this.#record.end("shutdown");
     this.#connection.destroy();
   }
 
@@ -197,7 +177,7 @@ export class TransactionSession {
         this.#updating = this.#update();
         return this.#updating;
       case "close":
-        this.#end("useless-commands");
+        this.#record.end("useless-commands");
         this.#connection.end(outcome.text);
         return undefined;
       default:
@@ -232,13 +212,10 @@ export class TransactionSession {
     if (sent.kind === "refused") return;
     const { maildrop } = this.#context;
     const { octets, counted } = sent;
-    this.#octetsSent += octets;
-    count("octets_sent", [], octets);
+    this.#record.sent(octets);
     this.#trace?.line("-", `${octets} octets of message ${index + 1}`);
     if (counted === undefined) return;
-    this.#messagesSent++;
-    count("messages_retrieved");
-    this.#retrieved.add(index);
+    this.#record.sentWhole(index);
     maildrop.correctOctets(index, counted);
   }
 
@@ -251,7 +228,12 @@ export class TransactionSession {
     }
     if (opened.kind === "failed") {
       log.warn(
-        { ...this.#identity(), uniqueId: maildrop.uniqueId(index), code: opened.code, cause: opened.reason },
+        {
+          ...this.#record.identity,
+          uniqueId: maildrop.uniqueId(index),
+          code: opened.code,
+          cause: opened.reason,
+        },
         "cannot open message",
       );
       this.#connection.reply(
@@ -270,7 +252,7 @@ export class TransactionSession {
           return;
         case "unreadable":
           log.warn(
-            { ...this.#identity(), uniqueId: maildrop.uniqueId(index), code: sent.code },
+            { ...this.#record.identity, uniqueId: maildrop.uniqueId(index), code: sent.code },
             "cannot read message",
           );
           if (!sent.begun) {
@@ -278,7 +260,7 @@ export class TransactionSession {
             return;
           }
           // Half of it is on the way: only a broken connection keeps the client from taking it for the whole.
-          this.#end("read-failed");
+          this.#record.end("read-failed");
           this.#connection.destroy();
           return;
         default:
@@ -291,18 +273,17 @@ export class TransactionSession {
 
   async #update(): Promise<void> {
     const { maildrop, log } = this.#context;
-    const result = await maildrop.update({ deleted: this.#state.deleted, retrieved: this.#retrieved });
-    this.#removed = result.removed;
-    this.#expired = result.expired;
+    const result = await maildrop.update({ deleted: this.#state.deleted, retrieved: this.#record.retrieved });
+    this.#record.updated(result);
     for (const failure of result.failed) {
       log.error(
-        { ...this.#identity(), uniqueId: maildrop.uniqueId(failure.index), code: failure.code },
+        { ...this.#record.identity, uniqueId: maildrop.uniqueId(failure.index), code: failure.code },
         "cannot remove message",
       );
     }
     // Before the reply: a client that comes back at once finds its maildrop free.
     maildrop.close();
-    this.#end("quit");
+    this.#record.end("quit");
     this.#connection.end(this.#state.signOff({ failed: result.failed.length, expired: result.expired }));
   }
 
@@ -312,7 +293,7 @@ export class TransactionSession {
       this.#idleTimer.refresh();
       return;
     }
-    this.#end("idle");
+    this.#record.end("idle");
     this.#connection.destroy();
   }
 
@@ -322,14 +303,9 @@ export class TransactionSession {
   }
 
   #close({ reason, text }: { readonly reason: EndReason; readonly text: string }): void {
-    if (this.#reason !== undefined) return;
-    this.#end(reason);
+    if (this.#record.hasEnded) return;
+    this.#record.end(reason);
     this.#connection.end(err(text, "SYS/TEMP"));
-  }
-
-  /** The first reason counts: what follows is its consequence. */
-  #end(reason: EndReason): void {
-    this.#reason ??= reason;
   }
 
   #onClose(error: Error | undefined): void {
@@ -337,59 +313,24 @@ export class TransactionSession {
     clearTimeout(this.#idleTimer);
     const stall = this.#context.stall();
     // The relay has cut it off, which knows better how much the client took.
-    if (this.#watch.waitingMs >= stall.stallTimeMs || this.#watch.hasTakenLess(stall)) this.#end("stalled");
+    if (this.#watch.waitingMs >= stall.stallTimeMs || this.#watch.hasTakenLess(stall))
+      this.#record.end("stalled");
     // One that was to be closed and was cut off first.
-    this.#end(this.#closing?.reason ?? "disconnected");
+    this.#record.end(this.#closing?.reason ?? "disconnected");
     void this.#finish(error);
   }
 
   async #finish(error: Error | undefined): Promise<void> {
-    const { maildrop, log, ticket, now } = this.#context;
-    const durationMs = now() - this.#startedAtMs;
+    const { maildrop, log, now } = this.#context;
+    const endedAtMs = now();
     // A client that leaves during UPDATE has said QUIT: it is done to its end, under the lock.
     await this.#updating?.catch(() => {});
     maildrop.close();
     await maildrop.closed;
-    const { mechanism, address, secured } = ticket;
-    const reason = this.#reason ?? "disconnected";
-    const did = {
-      mechanism,
-      messages: maildrop.count,
-      retrieved: this.#messagesSent,
-      deleted: this.#removed,
-      octets: this.#octetsSent,
-      durationMs,
-      reason,
-    };
-    this.#trace?.end(reason);
-    count("sessions", [reason]);
-    const limit = LIMITS.get(reason);
-    if (limit !== undefined) count("limits_reached", [limit]);
-    count("messages_deleted", [], this.#removed + this.#expired);
-    log.info(
-      {
-        ...this.#identity(),
-        tls: ticket.tls,
-        ...did,
-        ...(this.#expired > 0 ? { expired: this.#expired } : {}),
-        ...(reason === "disconnected" && error !== undefined ? { cause: error.message } : {}),
-      },
-      "session ended",
-    );
+    const ended = this.#record.close({ messages: maildrop.count, endedAtMs, error, log });
+    this.#trace?.end(ended.reason);
     this.#settleOver();
-    this.#context.onOver({
-      kind: "session",
-      atMs: now(),
-      address,
-      secured,
-      ...did,
-      durationMs: Math.max(0, durationMs),
-    });
-  }
-
-  #identity(): { session: string; account: string; address: string } {
-    const { session, account, address } = this.#context.ticket;
-    return { session, account, address };
+    this.#context.onOver(ended);
   }
 }
 
@@ -397,13 +338,6 @@ function countOutcome(line: Line, outcome: TransactionOutcome, ms: number): void
   const isRefused = outcome.kind === "close" || (outcome.kind === "reply" && !outcome.text.startsWith("+OK"));
   countCommand((line.kind === "line" ? knownKeyword(line.text) : undefined) ?? "unknown", isRefused, ms);
 }
-
-/** What a reason is called in the config. */
-const LIMITS: ReadonlyMap<EndReason, string> = new Map([
-  ["idle", "limits.idle_time"],
-  ["stalled", "limits.stall_time"],
-  ["useless-commands", "limits.useless_commands"],
-]);
 
 /**
  * What lies between us and the client takes octets in large steps, minutes apart for a slow one: this is for a relay that
