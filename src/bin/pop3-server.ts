@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 // pop3-server: the daemon, in the foreground.
+// Exit status: 0 sound or stopped, 1 faulty or failed, 2 usage.
+import { CommanderError } from "commander";
 import { formatFault, loadConfig } from "../config/load.ts";
 import { createLog } from "../log/log.ts";
 import { startMaster } from "../processes/master.ts";
@@ -8,7 +10,12 @@ import { logSettingsOf } from "../processes/settings.ts";
 import { formatTlsFault, tlsFaults } from "../processes/tls-files.ts";
 import { type ServerOptions, serverProgram } from "./server/program.ts";
 
-await serverProgram(run).parseAsync();
+try {
+  await serverProgram(run).parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : 2;
+}
 
 async function run({ config: file, check }: ServerOptions): Promise<void> {
   const loaded = loadConfig(file);

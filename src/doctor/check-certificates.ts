@@ -5,14 +5,18 @@ import { readFileSync } from "node:fs";
 import { rootCertificates } from "node:tls";
 import type { Config } from "../config/schema.ts";
 import { coversName, examineKeyPair } from "../net/key-pair.ts";
-import { formatTlsFault, tlsFaults } from "../processes/tls-files.ts";
+import { examineRevocationLists } from "../net/revocation-list.ts";
+import { formatTlsFault, type TlsConfig, tlsFaults } from "../processes/tls-files.ts";
 import { type Finding, reporter } from "./finding.ts";
 
 const report = reporter("certificate");
 
-const DAY_MS = 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 /** Whoever renews by a timer does so a month before. */
 const WARN_DAYS = 14;
+/** Lists are fetched by the hour or by the day. */
+const WARN_HOURS = 12;
 
 export function checkCertificates({ tls, server }: Config, nowMs: number): readonly Finding[] {
   if (tls === undefined) {
@@ -26,6 +30,10 @@ export function checkCertificates({ tls, server }: Config, nowMs: number): reado
   }
   const faults = tlsFaults(tls, nowMs);
   if (faults.length > 0) return faults.map((fault) => report("error", formatTlsFault(fault)));
+  return [...checkServersOwn(tls, server, nowMs), ...checkClientsAuthorities(tls, nowMs)];
+}
+
+function checkServersOwn(tls: TlsConfig, server: Config["server"], nowMs: number): readonly Finding[] {
   return tls.certificate.flatMap((file, index) => {
     const certificate = readFileSync(file, "latin1");
     const privateKey = readFileSync(tls.private_key[index]!, "latin1");
@@ -53,6 +61,37 @@ export function checkCertificates({ tls, server }: Config, nowMs: number): reado
     }
     return findings;
   });
+}
+
+/** What makes clients' certificates count; a file that cannot be used is a fault that was told before. */
+function checkClientsAuthorities({ client_ca, client_crl }: TlsConfig, nowMs: number): readonly Finding[] {
+  return [
+    ...client_ca.map((file) => {
+      const { validTo } = new X509Certificate(readFileSync(file));
+      const daysLeft = Math.floor((Date.parse(validTo) - nowMs) / DAY_MS);
+      return daysLeft < WARN_DAYS
+        ? report(
+            "warning",
+            `clients' authority ${file} holds for ${daysLeft} more days`,
+            "renew it, and the clients' certificates",
+          )
+        : report("ok", `clients' authority ${file} holds for ${daysLeft} more days`);
+    }),
+    ...client_crl.map((file) => {
+      const lists = examineRevocationLists(readFileSync(file, "latin1"));
+      if (lists.kind === "faulty") return report("error", `${file} ${lists.reason}`);
+      if (lists.nextUpdateMs === undefined)
+        return report("ok", `revocation list ${file} does not say until when it holds`);
+      const hoursLeft = Math.floor((lists.nextUpdateMs - nowMs) / HOUR_MS);
+      return hoursLeft < WARN_HOURS
+        ? report(
+            "warning",
+            `revocation list ${file} holds for ${hoursLeft} more hours: then no client's certificate counts`,
+            "have your timer fetch it; it is read anew as it changes",
+          )
+        : report("ok", `revocation list ${file} holds for ${hoursLeft} more hours`);
+    }),
+  ];
 }
 
 /** Each certificate of the file by the next one, and the last one by an authority that Node, and so most clients, know. */

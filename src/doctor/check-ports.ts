@@ -107,7 +107,7 @@ export function reachable(host: string): string {
 }
 
 /** By ss(8), which tells the process to root only. */
-function holderOf(port: number): Promise<string> {
+export function holderOf(port: number): Promise<string> {
   return new Promise((resolve) => {
     execFile("ss", ["-Hltnp", `sport = :${port}`], (error, stdout) => {
       const [, program, pid] = error === null ? (/\(\("([^"]+)",pid=([0-9]+)/.exec(stdout) ?? []) : [];

@@ -7,13 +7,16 @@ import type { Printer, Style } from "../control/printer.ts";
 import { Refusal } from "../control/refusal.ts";
 import { escapeControls } from "../log/safe-text.ts";
 import { checkCertificates } from "./check-certificates.ts";
+import { checkCluster } from "./check-cluster.ts";
 import { checkConfig } from "./check-config.ts";
 import { checkClock, checkOpenFiles } from "./check-host.ts";
 import { checkLogin } from "./check-login.ts";
 import { checkMaildirs } from "./check-maildirs.ts";
+import { checkMetrics } from "./check-metrics.ts";
 import { checkMta, runHostProgram } from "./check-mta.ts";
 import { checkPasswdFile } from "./check-passwd-file.ts";
 import { checkPorts } from "./check-ports.ts";
+import { checkStorage } from "./check-storage.ts";
 import { exitStatus, type Finding, type Level, reporter, worst } from "./finding.ts";
 
 export interface DoctorOptions {
@@ -61,8 +64,11 @@ export async function examine(
           "systemctl start dewey-pop3; journalctl -u dewey-pop3 tells why not",
         ),
     ...(await checkPorts(config, isRunning)),
+    ...(await checkMetrics(config, isRunning)),
+    ...(await checkCluster(config, isRunning)),
     ...checkCertificates(config, nowMs),
     ...accounts.findings,
+    ...checkStorage(config, accounts.accounts),
     ...(await checkMaildirs(config, accounts.accounts, nowMs)),
     ...(await checkMta(config, isRunning, runHostProgram)),
     ...(await checkClock(nowMs, runHostProgram)),

@@ -6,6 +6,7 @@ import {
   type CertificateRequest,
   type MadeCertificate,
   makeCertificate,
+  makeRevocationList,
 } from "../../scripts/certificate.mjs";
 import { parseConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/schema.ts";
@@ -18,11 +19,15 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function configOf(name: string, pair: Pick<MadeCertificate, "certificate" | "privateKey">): Config {
+function configOf(
+  name: string,
+  pair: Pick<MadeCertificate, "certificate" | "privateKey">,
+  more = "",
+): Config {
   const files = { certificate: join(folder, "fullchain.pem"), privateKey: join(folder, "privkey.pem") };
   writeFileSync(files.certificate, pair.certificate);
   writeFileSync(files.privateKey, pair.privateKey);
-  const text = `server.name = "${name}"\n[tls]\ncertificate = "${files.certificate}"\nprivate_key = "${files.privateKey}"\n`;
+  const text = `server.name = "${name}"\n[tls]\ncertificate = "${files.certificate}"\nprivate_key = "${files.privateKey}"\n${more}`;
   const parsed = parseConfig(text, "config.toml");
   if (parsed.kind === "faulty") throw new Error(parsed.faults[0]?.message);
   return parsed.config;
@@ -63,6 +68,35 @@ describe("checkCertificates", () => {
     expect(messages(config)).toEqual([
       expect.stringMatching(/^error: tls.private_key: .* does not belong to the certificate/),
     ]);
+  });
+
+  it("looks at the files that make clients' certificates count, and until when they hold", async () => {
+    const issuer = await makeCertificate({
+      subject: "CN=Clients",
+      isAuthority: true,
+      notAfter: new Date(Date.now() + 20.5 * DAY_MS),
+    });
+    const [ca, crl] = [join(folder, "clients.pem"), join(folder, "revoked.pem")];
+    writeFileSync(ca, issuer.certificate);
+    const nextUpdate = new Date(Date.now() + 36.5 * 3_600_000);
+    writeFileSync(crl, await makeRevocationList({ issuer, nextUpdate }));
+    const config = configOf("pop.example.org", await pop(), `client_ca = "${ca}"\nclient_crl = "${crl}"\n`);
+    const own = (nowMs?: number) =>
+      messages(config, nowMs).filter((line) => /clients.pem|revoked.pem/.test(line));
+    expect(own()).toEqual([
+      `ok: clients' authority ${ca} holds for 20 more days`,
+      `ok: revocation list ${crl} holds for 36 more hours`,
+    ]);
+    expect(own(Date.now() + 1.25 * DAY_MS)[1]).toBe(
+      `warning: revocation list ${crl} holds for 6 more hours: then no client's certificate counts`,
+    );
+    expect(own(Date.now() + 2 * DAY_MS)).toEqual([
+      expect.stringMatching(/^error: tls\.client_crl: .*revoked\.pem /),
+    ]);
+    writeFileSync(ca, "no PEM text");
+    expect(own()).toEqual([expect.stringMatching(/^error: tls\.client_ca: .*clients\.pem /)]);
+    rmSync(crl);
+    expect(own()[1]).toMatch(/^error: tls\.client_crl: .*revoked\.pem .*ENOENT/);
   });
 
   it("notes that there is no TLS", () => {

@@ -1,12 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { parseConfig } from "../../src/config/load.ts";
 import { checkMta, type RunProgram } from "../../src/doctor/check-mta.ts";
+import { configOf } from "./config-of.ts";
 
-function configOf(text: string) {
-  const parsed = parseConfig(text, "config.toml");
-  if (parsed.kind === "faulty") throw new Error(parsed.faults[0]?.message);
-  return parsed.config;
-}
 const host =
   (programs: Readonly<Record<string, string>>): RunProgram =>
   async (program) =>

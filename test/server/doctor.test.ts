@@ -15,17 +15,26 @@ const { path: program, env } = runnableProgram("pop3-ctl");
 const message = Buffer.from("Subject: one\n\n1\n");
 let home: string;
 let maildir: string;
+let metrics: string;
+let nginx: string;
 let server: TestServer;
 
 beforeAll(async () => {
   const owner = mailOwner();
   home = mkdtempSync(join(tmpdir(), "dewey-doctor-"));
   chmodSync(home, 0o755);
+  metrics = join(home, "metrics.sock");
+  nginx = join(home, "nginx.sock");
   maildir = layOutMaildir(home, owner, new Map([["new/1.one", message]]));
   server = await startServer({
     accounts: [{ user: "mrose", password: "secret", uid: owner.uid, gid: owner.gid, home }],
     owner,
     certificates: [await makeCertificate()],
+    settings: {
+      server: runsAsRoot() ? { metrics_user: "sync" } : {},
+      metrics: { listen: [metrics] },
+      cluster: { auth_http: { path: nginx, group: `${process.getgid!()}` } },
+    },
   });
 });
 afterAll(async () => {
@@ -49,6 +58,11 @@ describe("pop3-ctl doctor", () => {
       { level: "ok", message: `127.0.0.1:${server.port} (server.listen) greets` },
       { level: "ok", message: `127.0.0.1:${server.tlsPort} (server.listen_tls) greets over TLSv1.3` },
     ]);
+    expect(found.of("metrics")).toMatchObject([
+      { level: "ok", message: `${metrics} tells what was counted` },
+    ]);
+    expect(found.of("cluster")).toMatchObject([{ level: "ok", message: `${nginx} answers nginx` }]);
+    expect(found.of("storage")).toHaveLength(1);
     expect(found.of("maildirs")).toMatchObject([{ level: "ok", message: "1 Maildirs are sound" }]);
     expect(found.of("open-files")[0]?.message).toMatch(/process \d+ may open/);
     expect(found.of("login")).toMatchObject([

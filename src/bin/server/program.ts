@@ -20,5 +20,6 @@ Examples:
   pop3-server                            serve until SIGTERM; SIGHUP reads the config again
   pop3-server --config ./config.toml     with another config`,
     )
+    .exitOverride()
     .action(run);
 }
