@@ -37,6 +37,11 @@ export class BoundedMap<K, V> {
     }
   }
 
+  /** Those used the longest ago first, as `values`. */
+  keys(): IterableIterator<K> {
+    return this.#entries.keys();
+  }
+
   values(): IterableIterator<V> {
     return this.#entries.values();
   }

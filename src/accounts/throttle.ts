@@ -5,6 +5,16 @@
 // waits again, and whoever doesn't gains nothing. It is `firstDelayMs`, and doubles with each failure beyond the free ones.
 import { createHmac, randomBytes } from "node:crypto";
 import { BoundedMap } from "./bounded-map.ts";
+import {
+  type CountedFailures,
+  type Counter,
+  forgive,
+  MAX_BEYOND_FREE,
+  pairOf,
+  reset,
+  ThrottleCounters,
+  type ThrottleEntry,
+} from "./throttle-counters.ts";
 import type { ThrottleEvent } from "./throttle-events.ts";
 
 export interface ThrottleOptions {
@@ -42,34 +52,16 @@ export interface RunningAttempt {
   abandoned(): void;
 }
 
-export interface ThrottleEntry {
-  readonly account: string | undefined;
-  readonly network: string | undefined;
-  readonly failures: number;
-  /** The next attempt may begin then; in the past, at once. */
-  readonly nextAtMs: number;
-}
-
-type CounterKind = "network" | "account" | "pair";
-
-/** Without clocks, so that another process understands it. */
-export interface CountedFailures {
-  readonly kind: CounterKind;
-  /** "" for a network's. */
-  readonly account: string;
-  readonly network?: string | undefined;
-  readonly failures: number;
-  /** Since the last one. */
-  readonly agoMs: number;
-  /** Until the next attempt may begin. */
-  readonly waitMs: number;
+/** What one throttle leaves another, without clocks. */
+export interface Inheritance {
+  readonly counted: readonly CountedFailures[];
+  /** Pairs that have logged in, as pairOf() writes them; those longest ago first. */
+  readonly known: readonly string[];
 }
 
 export class Throttle {
   #options: ThrottleOptions;
-  readonly #byNetwork: BoundedMap<string, Counter>;
-  readonly #byAccount: BoundedMap<string, Counter>;
-  readonly #byPair: BoundedMap<string, Counter>;
+  readonly #counters: ThrottleCounters;
   /** Pairs that have logged in. */
   readonly #known = new BoundedMap<string, true>(MAX_KNOWN);
   /** Digests of account and wrong password. */
@@ -81,14 +73,12 @@ export class Throttle {
   /** @param onEvent told what the throttles of other hosts should count, too */
   constructor(
     options: ThrottleOptions,
-    maxCounters: number = MAX_COUNTERS,
+    maxCounters?: number,
     onEvent: (event: ThrottleEvent) => void = () => {},
   ) {
     this.#options = options;
     this.#onEvent = onEvent;
-    this.#byNetwork = new BoundedMap(maxCounters, isIdle);
-    this.#byAccount = new BoundedMap(maxCounters, isIdle);
-    this.#byPair = new BoundedMap(maxCounters, isIdle);
+    this.#counters = new ThrottleCounters(maxCounters);
   }
 
   /** After a reload: what was counted stays. */
@@ -132,12 +122,11 @@ export class Throttle {
       case "succeeded": {
         const pair = pairOf({ account: event.account, network: event.network });
         this.#known.set(pair, true);
-        const counter = this.#byPair.get(pair);
-        if (counter !== undefined) reset(counter);
+        this.#counters.reset("pair", pair);
         return;
       }
       case "cleared":
-        this.#clear(event);
+        this.#counters.clear(event);
         return;
       default:
         event satisfies never;
@@ -146,94 +135,39 @@ export class Throttle {
 
   /** Who is counted at the moment, those that were forgiven left out. */
   list(nowMs: number): ThrottleEntry[] {
-    return this.#maps()
-      .flatMap(([, map]) => [...map.values()])
-      .filter((counter) => {
-        forgive(counter, nowMs);
-        return counter.failures > 0;
-      })
-      .map(({ account, network, failures, nextAtMs }) => ({ account, network, failures, nextAtMs }));
+    return this.#counters.list(nowMs);
   }
 
   /** How many of each kind have to wait for their next attempt. */
-  delayed(nowMs: number): Readonly<Record<"address" | "account" | "account-and-address", number>> {
-    const delayedIn = (map: BoundedMap<string, Counter>): number =>
-      [...map.values()].filter(({ nextAtMs }) => nextAtMs > nowMs).length;
-    return {
-      address: delayedIn(this.#byNetwork),
-      account: delayedIn(this.#byAccount),
-      "account-and-address": delayedIn(this.#byPair),
-    };
+  delayed(nowMs: number): ReturnType<ThrottleCounters["delayed"]> {
+    return this.#counters.delayed(nowMs);
   }
 
-  /** The most failures first, so many at most: for another process that goes on counting. */
-  export(nowMs: number, most: number): CountedFailures[] {
-    return this.#maps()
-      .flatMap(([kind, map]) => [...map.values()].map((counter) => ({ kind, counter })))
-      .filter(({ counter }) => {
-        forgive(counter, nowMs);
-        return counter.failures > 0;
-      })
-      .sort((a, b) => b.counter.failures - a.counter.failures)
-      .slice(0, most)
-      .map(({ kind, counter: { account = "", network, failures, lastFailureMs, nextAtMs } }) => ({
-        kind,
-        account,
-        network,
-        failures,
-        agoMs: Math.max(0, Math.round(nowMs - lastFailureMs)),
-        waitMs: Math.max(0, Math.ceil(nextAtMs - nowMs)),
-      }));
+  /** For another process that goes on counting: the most failures first, then who has logged in from where. */
+  export(nowMs: number): Inheritance {
+    return { counted: this.#counters.export(nowMs), known: [...this.#known.keys()] };
   }
 
-  import(counted: readonly CountedFailures[], nowMs: number): void {
-    const maps = new Map(this.#maps());
-    for (const { kind, account, network, failures, agoMs, waitMs } of counted) {
-      const key = { network: network ?? "", account, pair: pairOf({ account, network }) }[kind];
-      const about = {
-        account: kind === "network" ? undefined : account,
-        network: kind === "account" ? undefined : network,
-      };
-      const counter = this.#counter(maps.get(kind)!, key, { ...about, free: FREE[kind] });
-      counter.failures = Math.min(failures, counter.free + MAX_BEYOND_FREE);
-      counter.lastFailureMs = nowMs - agoMs;
-      counter.nextAtMs = nowMs + waitMs;
-    }
+  /** Of guesses that are repeated there nothing is known: each is counted once more. */
+  import({ counted, known }: Inheritance, nowMs: number): void {
+    this.#counters.import(counted, nowMs);
+    for (const pair of known) this.#known.set(pair, true);
   }
 
   /** Forgives everybody, or an account, or a network. @returns how many were counted */
   clear(only: { readonly account?: string; readonly network?: string } = {}): number {
     this.#onEvent({ kind: "cleared", ...only });
-    return this.#clear(only);
-  }
-
-  #clear(only: { readonly account?: string | undefined; readonly network?: string | undefined }): number {
-    let cleared = 0;
-    for (const [, map] of this.#maps()) {
-      for (const counter of map.values()) {
-        if (only.account !== undefined && counter.account !== only.account) continue;
-        if (only.network !== undefined && counter.network !== only.network) continue;
-        if (counter.failures > 0) cleared++;
-        reset(counter);
-      }
-    }
-    return cleared;
+    return this.#counters.clear(only);
   }
 
   /** Those that an attempt is counted by; the pair's own first. */
   #countersOf(attempt: Attempt, isKnown: boolean): Counter[] {
     const { account, network } = attempt;
-    const pair = pairOf({ account, network });
-    const counters = [this.#counter(this.#byPair, pair, { account, network, free: FREE.pair })];
+    const counters = [this.#counters.of("pair", { account, network })];
     if (isKnown) return counters;
-    counters.push(
-      this.#counter(this.#byAccount, account, { account, network: undefined, free: FREE.account }),
-    );
-    if (network !== undefined && !attempt.isShared) {
-      counters.push(
-        this.#counter(this.#byNetwork, network, { account: undefined, network, free: FREE.network }),
-      );
-    }
+    counters.push(this.#counters.of("account", { account, network: undefined }));
+    if (network !== undefined && !attempt.isShared)
+      counters.push(this.#counters.of("network", { account: undefined, network }));
     return counters;
   }
 
@@ -292,44 +226,7 @@ export class Throttle {
     this.#guesses.set(digest, true);
     return isRepeated;
   }
-
-  #maps(): readonly (readonly [CounterKind, BoundedMap<string, Counter>])[] {
-    return [
-      ["network", this.#byNetwork],
-      ["account", this.#byAccount],
-      ["pair", this.#byPair],
-    ];
-  }
-
-  #counter(
-    map: BoundedMap<string, Counter>,
-    key: string,
-    about: Pick<Counter, "account" | "network" | "free">,
-  ): Counter {
-    const found = map.get(key);
-    if (found !== undefined) return found;
-    const counter = { ...about, failures: 0, running: 0, waiting: 0, nextAtMs: 0, lastFailureMs: 0 };
-    map.set(key, counter);
-    return counter;
-  }
 }
-
-interface Counter extends WaitingQueue {
-  readonly account: string | undefined;
-  readonly network: string | undefined;
-  readonly free: number;
-  failures: number;
-  lastFailureMs: number;
-  nextAtMs: number;
-  /** Under way, without a verdict so far. */
-  running: number;
-}
-
-/**
- * Failures without a longer delay. Someone who tries all the passwords that might be it; a household, or a password that
- * was changed and is still in three devices; an office behind one address.
- */
-const FREE = { pair: 5, account: 10, network: 20 } as const;
 
 /**
  * Each one that waits holds a request and its password: who guesses must not pile them up. Many right passwords at once, as
@@ -338,34 +235,5 @@ const FREE = { pair: 5, account: 10, network: 20 } as const;
 const MAX_WAITING = 20;
 const MAX_WAITING_WITHOUT_FAILURES = 500;
 
-/** One failure is forgotten after each of these, so that a quiet hour or two forgives all. */
-const FORGIVE_MS = 5 * 60_000;
-
-/** Beyond this many doublings nothing grows, and nobody waits for days to be forgiven. */
-const MAX_BEYOND_FREE = 10;
-
-/** Some 200 bytes each, of three kinds. Whoever fills one kind forgets the oldest of that kind, and pushes no other out. */
-const MAX_COUNTERS = 50_000;
 const MAX_KNOWN = 200_000;
 const MAX_GUESSES = 50_000;
-
-function pairOf({ account, network }: Pick<Attempt, "account" | "network">): string {
-  // An account's name has no space, and a network neither.
-  return `${network ?? ""} ${account}`;
-}
-
-function isIdle(counter: Counter): boolean {
-  return counter.running === 0;
-}
-
-function forgive(counter: Counter, nowMs: number): void {
-  const forgiven = Math.floor((nowMs - counter.lastFailureMs) / FORGIVE_MS);
-  if (forgiven <= 0 || counter.failures === 0) return;
-  counter.failures = Math.max(0, counter.failures - forgiven);
-  counter.lastFailureMs += forgiven * FORGIVE_MS;
-}
-
-function reset(counter: Counter): void {
-  counter.failures = 0;
-  counter.nextAtMs = 0;
-}

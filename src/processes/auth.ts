@@ -24,7 +24,7 @@ import { BackEnds } from "./back-ends.ts";
 import { runChild } from "./child.ts";
 import { History } from "./history.ts";
 import { LoginRehasher } from "./login-rehasher.ts";
-import { LoginThrottle } from "./login-throttle.ts";
+import { LoginThrottle, THAT_WAS_ALL } from "./login-throttle.ts";
 import { type LoginClient, reachVerdict } from "./login-verdict.ts";
 import { MtaLookups } from "./mta-lookups.ts";
 import { PlaceRequests } from "./place-requests.ts";
@@ -165,11 +165,12 @@ runChild("auth", async (given, { log, send }) => {
       forMta.retire("close");
       forMaps.retire();
       await keeper.close();
-      return throttle.handOver();
+      return THAT_WAS_ALL;
     },
+    handOn: () => throttle.handOver(),
     succeed: (handed) => {
       if (!throttle.succeed(handed))
-        log.warn("the process before this one left no failures, counting begins anew");
+        log.warn("the process before this one has not left all failures, the others are forgotten");
     },
     whenIdle: async () => {
       await Promise.all([forLogin, forMta, forMaps, forNginx].map((server) => server.whenIdle()));

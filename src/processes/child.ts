@@ -44,9 +44,11 @@ export interface ChildService<Settings> {
    * @returns what its successor has to know, as JSON
    */
   retire?(): Promise<unknown>;
+  /** What its successor has to know before that and does not fit one message: each part comes to `succeed`. */
+  handOn?(): readonly unknown[];
   /** Resolves when nothing is under way any more. */
   whenIdle(): Promise<void>;
-  /** What the one before it has left; undefined if it could not say. Before the first connection is accepted. */
+  /** What the one before it has left; undefined if it could not say all. Before the first connection is accepted. */
   succeed?(handed: unknown): void;
   /** In a login process: what the others have. */
   heardCounts?(counts: Counts): void;
@@ -150,12 +152,22 @@ export function runChild<R extends Role>(
     await listen(running);
   };
 
+  /** One part at a time: master keeps none, and its channel to a slow successor is not to overflow. */
+  let partTaken = (): void => {};
   const retire = async (): Promise<void> => {
     const running = await service;
     if (running === undefined || isRetiring || isDraining) return;
     isRetiring = true;
     stopListening();
-    send({ kind: "retired", handed: await running.retire?.() });
+    const handed = await running.retire?.();
+    for (const part of running.handOn?.() ?? []) {
+      const taken = new Promise<void>((resolve) => {
+        partTaken = resolve;
+      });
+      send({ kind: "hand-on", part });
+      await taken;
+    }
+    send({ kind: "retired", handed });
     await Promise.race([running.whenIdle(), delay(own.retireTimeMs)]);
     drain();
   };
@@ -193,6 +205,15 @@ export function runChild<R extends Role>(
     }
     if (message.data.kind === "take-over") {
       takeOver(message.data.handed).catch((error: unknown) => fail(error, "cannot take over"));
+      return;
+    }
+    if (message.data.kind === "part-taken") return partTaken();
+    if (message.data.kind === "take-part") {
+      const { part } = message.data;
+      void service?.then(({ succeed }) => {
+        succeed?.(part);
+        send({ kind: "part-taken" });
+      });
       return;
     }
     if (message.data.kind === "ping") return send({ kind: "pong" });

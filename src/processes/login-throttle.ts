@@ -125,21 +125,26 @@ export class LoginThrottle {
       }));
   }
 
-  /** For the auth process that takes over. */
-  handOver(): Handed {
-    const all = this.#throttle.export(performance.now(), 2 * MAX_HANDED);
-    return all.filter(({ account }) => account.length <= MAX_ACCOUNT).slice(0, MAX_HANDED);
+  /** For the auth process that takes over, in messages of which THAT_WAS_ALL is the last. */
+  handOver(): HandedPart[] {
+    const { counted, known } = this.#throttle.export(performance.now());
+    return [
+      ...chunks(counted.filter(({ account }) => account.length <= MAX_ACCOUNT)).map((counted) => ({
+        counted,
+      })),
+      ...chunks(known).map((known) => ({ known })),
+    ];
   }
 
-  /** @returns false when what the process before left cannot be read */
+  /** @returns false when it is no part of what the process before left, or when that could not say all of it */
   succeed(left: unknown): boolean {
-    const counted = handed.safeParse(left);
-    if (counted.success) {
-      this.#throttle.import(counted.data, performance.now());
-      // It had heard of those.
-      this.#store?.ignoreBefore(performance.now());
-    }
-    return counted.success;
+    const part = handed.safeParse(left);
+    if (!part.success) return false;
+    const { counted = [], known = [] } = part.data;
+    this.#throttle.import({ counted, known }, performance.now());
+    // It had heard of those.
+    this.#store?.ignoreBefore(performance.now());
+    return true;
   }
 
   /** @param whom an account, or an address; everybody if undefined. @returns how many were counted */
@@ -193,21 +198,37 @@ const milliseconds = z.int().nonnegative();
 /** No account's name is longer; what guessers come up with may be. */
 const MAX_ACCOUNT = 255;
 
-const handed = z.array(
-  z.strictObject({
-    kind: z.enum(["network", "account", "pair"]),
-    account: z.string().max(MAX_ACCOUNT),
-    network: z.string().max(64).optional(),
-    failures: z.int().positive(),
-    agoMs: milliseconds,
-    waitMs: milliseconds,
-  }),
-);
+const counted = z.strictObject({
+  kind: z.enum(["network", "account", "pair"]),
+  account: z.string().max(MAX_ACCOUNT),
+  network: z.string().max(64).optional(),
+  failures: z.int().positive(),
+  agoMs: milliseconds,
+  waitMs: milliseconds,
+});
 
-type Handed = z.infer<typeof handed>;
-
-/** The worst; all of them fit into one message. */
+/** As many as fit into one message. */
 const MAX_HANDED = 1_000;
+
+const handed = z.strictObject({
+  counted: z.array(counted).max(MAX_HANDED).optional(),
+  /** A network, a space, an account. */
+  known: z
+    .array(z.string().max(64 + 1 + MAX_ACCOUNT))
+    .max(MAX_HANDED)
+    .optional(),
+});
+
+type HandedPart = z.infer<typeof handed>;
+
+/** Said last by the process before: everything has come. */
+export const THAT_WAS_ALL: HandedPart = {};
+
+function chunks<T>(all: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(all.length / MAX_HANDED) }, (_, index) =>
+    all.slice(index * MAX_HANDED, (index + 1) * MAX_HANDED),
+  );
+}
 
 /** Nobody reads more. */
 const MAX_LISTED = 1_000;

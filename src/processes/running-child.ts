@@ -40,6 +40,10 @@ export interface ChildReports {
   /** It serves; a successor: it will, as soon as it is told to take over. */
   onReady(): void;
   onOverMemory(rssBytes: number): void;
+  /** Retiring, it has part of what its successor has to know. */
+  onHandOn(part: unknown): void;
+  /** As a successor, it has the last part. */
+  onPartTaken(): void;
   /** It takes nothing new any more. @param handed what its successor has to know */
   onRetired(handed: unknown): void;
   /** @param presented tickets that it was shown since it last told */
@@ -186,6 +190,16 @@ export class RunningChild implements Respondent, Probed, CountingProcess, Fellow
     this.send({ kind: "sessions-elsewhere", counts });
   }
 
+  /** To a successor, before `takeOver`. */
+  takePart(part: unknown): void {
+    this.send({ kind: "take-part", part });
+  }
+
+  /** To one that retires: it may go on handing on. */
+  partTaken(): void {
+    this.send({ kind: "part-taken" });
+  }
+
   /** To a successor that is ready. @param handed what the one before it has left */
   takeOver(handed: unknown): void {
     this.send({ kind: "take-over", handed });
@@ -268,6 +282,12 @@ export class RunningChild implements Respondent, Probed, CountingProcess, Fellow
         return;
       case "over-memory":
         this.#reports.onOverMemory(said.rssBytes);
+        return;
+      case "hand-on":
+        this.#reports.onHandOn(said.part);
+        return;
+      case "part-taken":
+        this.#reports.onPartTaken();
         return;
       case "retired":
         this.#reports.onRetired(said.handed);

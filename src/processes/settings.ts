@@ -193,6 +193,10 @@ export const toChild = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("drain") }),
   /** Another process takes over: nothing new, and the end with the last session. */
   z.strictObject({ kind: z.literal("retire") }),
+  /** To that one: its successor has the part that it handed on last. */
+  z.strictObject({ kind: z.literal("part-taken") }),
+  /** To a successor, before `take-over`: part of what the one before it has left. */
+  z.strictObject({ kind: z.literal("take-part"), part: z.unknown() }),
   /** What that one has left for its successor, if it could still say. */
   z.strictObject({ kind: z.literal("take-over"), handed: z.unknown().optional() }),
   askHolder,
@@ -233,6 +237,10 @@ export const toMaster = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("ask-stats") }),
   /** Said again as long as it is true. */
   z.strictObject({ kind: z.literal("over-memory"), rssBytes: z.int().positive() }),
+  /** It accepts nothing any more, and has more to leave than fits `retired`: the next part follows when this one is taken. */
+  z.strictObject({ kind: z.literal("hand-on"), part: z.unknown() }),
+  /** From a successor. */
+  z.strictObject({ kind: z.literal("part-taken") }),
   /** It accepts nothing any more. Its successor checks what it left; master only passes it on. */
   z.strictObject({ kind: z.literal("retired"), handed: z.unknown().optional() }),
   /** From auth: the mailbox process for this owner is about to be needed. */

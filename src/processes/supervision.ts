@@ -112,6 +112,14 @@ export class SupervisedChild implements Probed {
       {
         onReady: () => this.#onReady(child),
         onOverMemory: (rssBytes) => this.#onOverMemory(child, rssBytes),
+        // What comes too late to count is not waited for either.
+        onHandOn: (part) => {
+          if (child !== this.#retiring || this.#handOver === undefined) child.partTaken();
+          else this.#current?.takePart(part);
+        },
+        onPartTaken: () => {
+          if (child === this.#current) this.#retiring?.partTaken();
+        },
         onRetired: (handed) => {
           if (child === this.#retiring) this.#takeOver(handed);
         },
@@ -177,6 +185,8 @@ export class SupervisedChild implements Probed {
     if (this.#handOver === undefined) return;
     clearTimeout(this.#handOver);
     this.#handOver = undefined;
+    // In case it waits for that yet.
+    this.#retiring?.partTaken();
     this.#current?.takeOver(handed);
     this.#log.info(
       { childPid: this.#current?.pid, retiringPid: this.#retiring?.pid },
@@ -212,6 +222,7 @@ export class SupervisedChild implements Probed {
     this.#current = undefined;
     clearTimeout(this.#handOver);
     this.#handOver = undefined;
+    this.#retiring?.partTaken();
     if (this.#isDraining) {
       this.#settleStart({ kind: "failed", message: "the server is shutting down" });
       return;

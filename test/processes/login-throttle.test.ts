@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type Guess, LoginThrottle } from "../../src/processes/login-throttle.ts";
+import { MAX_MESSAGE_OCTETS } from "../../src/processes/channel.ts";
+import { type Guess, LoginThrottle, THAT_WAS_ALL } from "../../src/processes/login-throttle.ts";
 
 const settings = { failureDelayMs: 1, maxFailureDelayMs: 1, throttleExemptNets: ["127.0.0.0/8"] };
 /** So long that no test sees its end. */
@@ -96,6 +97,37 @@ describe("LoginThrottle", () => {
     await failFiveTimes(throttle);
     throttle.configure({ ...slow, throttleExemptNets: [] });
     expect(await guessOf(throttle).admit()).toBe(false);
+  });
+
+  it("leaves all of it to the process that takes over, in parts that each fit a message", async () => {
+    const throttle = new LoginThrottle(slow);
+    for (let i = 0; i < 1_500; i++) {
+      const guess = guessOf(throttle, { account: `user${i}`, address: "127.0.0.1" });
+      await guess.admit();
+      await guess.wrong(Buffer.from(`wrong ${i}`));
+    }
+    await failFiveTimes(throttle);
+    const known = guessOf(throttle, { account: "known", address: "198.51.100.1" });
+    await known.admit();
+    known.right();
+    const successor = new LoginThrottle(slow);
+    const parts = throttle.handOver();
+    for (const part of [...parts, THAT_WAS_ALL]) {
+      const text = JSON.stringify(part);
+      expect(text.length).toBeLessThan(MAX_MESSAGE_OCTETS / 2);
+      expect(successor.succeed(JSON.parse(text))).toBe(true);
+    }
+    expect(parts).toHaveLength(5);
+    expect(parts.flatMap(({ counted = [] }) => counted)).toHaveLength(3_003);
+    expect(await guessOf(successor).admit()).toBe(false);
+    for (let i = 0; i < 10; i++) {
+      const stranger = guessOf(successor, { account: "known", address: `203.0.113.${i}` });
+      await stranger.admit();
+      await stranger.wrong(Buffer.from(`wrong ${i}`));
+    }
+    expect(await guessOf(successor, { account: "known", address: "203.0.113.99" }).admit()).toBe(false);
+    expect(await guessOf(successor, { account: "known", address: "198.51.100.1" }).admit()).toBe(true);
+    for (const none of [undefined, [], { counted: [{}] }]) expect(successor.succeed(none)).toBe(false);
   });
 
   it("clears by account, by address, by the network as it is listed, or all", async () => {

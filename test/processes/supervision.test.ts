@@ -37,6 +37,14 @@ class FakeProcess {
     this.said.push({ retire: patienceMs });
   }
 
+  takePart(part: unknown): void {
+    this.said.push({ takePart: part });
+  }
+
+  partTaken(): void {
+    this.said.push("part taken");
+  }
+
   takeOver(handed: unknown): void {
     this.said.push({ takeOver: handed });
   }
@@ -110,8 +118,13 @@ describe("SupervisedChild", () => {
     expect(first.said).toEqual([{ retire: RETIRE_MS }]);
     // Between the two nobody accepts: who comes waits in the backlog.
     expect(successor.said).toEqual([]);
+    first.reports.onHandOn("part 1");
+    expect(successor.said).toEqual([{ takePart: "part 1" }]);
+    expect(first.said).toHaveLength(1);
+    successor.reports.onPartTaken();
+    expect(first.said.at(-1)).toBe("part taken");
     first.reports.onRetired({ used: [] });
-    expect(successor.said).toEqual([{ takeOver: { used: [] } }]);
+    expect(successor.said.at(-1)).toEqual({ takeOver: { used: [] } });
     expect(running(child)).toEqual([1001, 1000]);
     child.reload();
     for (const each of processes) expect(each.said.at(-1)).toBe("reload");
@@ -126,6 +139,8 @@ describe("SupervisedChild", () => {
     processes[1]!.reports.onReady();
     vi.advanceTimersByTime(5_000);
     expect(processes[1]!.said).toEqual([{ takeOver: undefined }]);
+    processes[0]!.reports.onHandOn("late");
+    expect(processes[0]!.said.at(-1)).toBe("part taken");
     processes[0]!.reports.onRetired("late");
     expect(processes[1]!.said).toHaveLength(1);
   });

@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -423,6 +424,47 @@ describe.runIf(runsAsRoot())("system users' processes", () => {
     expect((await again.command("STAT")).text).toMatch(/^1 /);
     expect(mailboxes(server)).toHaveLength(2);
     for (const session of [again, bobs]) await session.command("QUIT");
+  });
+
+  it("that grow too large are replaced, each by one of its own user; sessions go on, and a ticket counts once in both", async () => {
+    server = await start([account(alice), account(bob)], {
+      server: { login_processes: 1 },
+      limits: { lock_wait: "100ms", takeover_idle: "1h" },
+    });
+    const run = join(server.folder, "run");
+    const sessions = { alice: await login(server, "alice"), bob: await login(server, "bob") };
+    const used = await logInAtAuth(run, "alice", "secret");
+    expect(await showTicket(run, used.place, used.ticket)).toMatch(/^-ERR \[IN-USE\] /);
+    const before = new Set(mailboxes(server));
+    const configFile = join(server.folder, "config.toml");
+    const config = readFileSync(configFile, "utf8");
+    writeFileSync(configFile, config.replace("[limits]\n", '[limits]\nprocess_memory = "32MiB"\n'));
+    await askServer(server, "reload");
+    await eventually("both are replaced", () => {
+      const lines = server.log().filter(({ msg }) => msg.startsWith("successor has taken over"));
+      return [alicePlace, "mailbox-20002-20012"].every((place) => lines.some(({ child }) => child === place));
+    });
+    for (const { uid, gid } of [alice, bob]) {
+      const owned = mailboxes(server).filter((pid) => statusOf(pid, "Uid").startsWith(`${uid}\t`));
+      // The one that has the session, and its successor.
+      expect(owned).toHaveLength(2);
+      for (const pid of owned) {
+        expect(statusOf(pid, "Gid")).toBe(Array(4).fill(gid).join("\t"));
+        expect(statusOf(pid, "Groups")).toBe("");
+      }
+    }
+    expect(await showTicket(run, used.place, used.ticket)).toMatch(/^-ERR \[SYS\/TEMP\] login is not/);
+    // The new one hears from the old one whose session has the maildrop.
+    expect(await refusal(server, "alice")).toMatch(/^-ERR \[IN-USE\] .* from 127\.0\.0\.1 since /);
+    expect((await sessions.alice.command("QUIT")).status).toBe("+OK");
+    const next = await eventually("alice again", () => login(server, "alice").catch(() => undefined));
+    const { body } = await sessions.bob.multiLine("RETR 1");
+    expect(body?.toString()).toBe("Subject: for bob\r\n\r\nbob\r\n");
+    for (const session of [next, sessions.bob]) expect((await session.command("QUIT")).status).toBe("+OK");
+    await eventually("the end of those before", () => mailboxes(server).every((pid) => !before.has(pid)));
+    expect(server.log().filter(({ level, msg }) => level === "error" && msg !== "ticket refused")).toEqual(
+      [],
+    );
   });
 
   it("end with the server, with sessions or without", async () => {

@@ -10,6 +10,7 @@ import { Pop3Connection } from "../peers/support/pop3.ts";
 import { runnableProgram } from "../support/checkout.ts";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
+import { askServer } from "../support/pop3-ctl.ts";
 import { runProgram } from "../support/program.ts";
 import { type Settings, startServer, type TestServer } from "../support/server.ts";
 
@@ -77,6 +78,33 @@ function askAsMta(
 }
 
 describe("guessing passwords", () => {
+  it("is not forgotten when auth is replaced, however many have guessed", async () => {
+    await start({ failure_delay: "1ms", max_failure_delay: "1h", verification_memory: "20MiB" });
+    const mta = connect(join(folder, "sasl"));
+    connections.push({ drop: () => mta.destroy() });
+    let said = "";
+    mta.on("data", (octets) => {
+      said += octets.toString();
+    });
+    // Each counts three times: for its account, its address and both.
+    const guesses = Array.from({ length: 700 }, (_, i) => {
+      const response = Buffer.from(`\0user${i}\0wrong`).toString("base64");
+      const address = `198.51.${100 + (i >> 8)}.${i & 255}`;
+      return `AUTH\t${i + 1}\tPLAIN\tservice=smtp\trip=${address}\tresp=${response}\n`;
+    });
+    mta.write(`VERSION\t1\t0\nCPID\t1\n${guesses.join("")}`);
+    await eventually("all are refused", () => said.match(/^FAIL\t/gm)?.length === guesses.length);
+    const configFile = join(server.folder, "config.toml");
+    writeFileSync(configFile, `${readFileSync(configFile, "utf8")}\n[limits]\nprocess_memory = "32MiB"\n`);
+    await askServer(server, "reload");
+    await eventually("auth is replaced", () =>
+      server
+        .log()
+        .some((line) => line.msg.startsWith("successor has taken over") && line["child"] === "auth"),
+    );
+    expect(await askServer(server, "throttle", "clear")).toEqual({ cleared: 3 * guesses.length });
+  });
+
   it("gets no more than the free failures checked at a time, on however many connections, reload or not", async () => {
     await start({ failure_delay: "1h", max_failure_delay: "1h" });
     await logIn(home);
