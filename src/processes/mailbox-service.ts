@@ -14,7 +14,7 @@ import { speechOf } from "../pop3/language.ts";
 import { err } from "../pop3/reply.ts";
 import { english } from "../pop3/texts/english.ts";
 import type { Texts } from "../pop3/texts/texts.ts";
-import type { FellowWorkers, Holder } from "./fellow-workers.ts";
+import type { Counting, FellowWorkers, Holder } from "./fellow-workers.ts";
 import { History } from "./history.ts";
 import { LimitLog } from "./limit-log.ts";
 import { logMaildropEvent } from "./maildrop-log.ts";
@@ -47,8 +47,8 @@ export class MailboxService {
   readonly #snapshots = new SnapshotCache();
   /** Maildir → the session that has it locked. */
   readonly #holders = new Map<string, TransactionSession>();
-  /** Maildir → logins that open it, or wait for its lock. */
-  readonly #opening = new Map<string, number>();
+  /** Maildir → when the logins came that open it, or wait for its lock. */
+  readonly #opening = new Map<string, number[]>();
   #settings: MailboxSettings;
   #isDraining = false;
   /** Told after each session's end. */
@@ -71,7 +71,10 @@ export class MailboxService {
     this.#settings = settings;
     this.#fellows = fellows;
     this.#limitLog = new LimitLog(log);
-    if (fellows !== undefined) fellows.onAsked = (maildir) => this.#tellFellow(maildir);
+    if (fellows !== undefined) {
+      fellows.onAsked = (maildir) => this.#tellFellow(maildir);
+      fellows.onCounted = (maildir, beforeMs) => this.#sessionsOf(maildir, beforeMs);
+    }
     this.#log = log;
     this.#now = now;
     measure("sessions_open", () => [{ labels: [], value: this.#sessions.size }]);
@@ -112,21 +115,15 @@ export class MailboxService {
     const log = this.#log;
     const notOpened = (reason: string): void =>
       this.#history.add(account, { kind: "not-opened", atMs: this.#now(), address, reason });
-    if (this.#sessionsOf(maildir) >= this.#settings.maxSessionsPerAccount) {
-      this.#limitLog.refused("limits.sessions_per_account", who);
-      notOpened("too many sessions of this account at one time");
-      return { kind: "refused", reply: err(texts.tooManySessions, "SYS/TEMP") };
-    }
-    this.#opening.set(maildir, (this.#opening.get(maildir) ?? 0) + 1);
-    const opened = await this.#openMaildrop(maildir, who, this.#mailOptions(ticket, choices)).finally(() => {
-      const others = (this.#opening.get(maildir) ?? 1) - 1;
-      if (others === 0) this.#opening.delete(maildir);
-      else this.#opening.set(maildir, others);
-    });
+    const opened = await this.#openMaildrop(maildir, who, this.#mailOptions(ticket, choices));
     switch (opened.kind) {
       case "open":
         count("maildrops_opened", [opened.maildrop.measured ? "known" : "unknown"]);
         return { kind: "admitted", ticket, choices, maildrop: opened.maildrop };
+      case "crowded":
+        this.#limitLog.refused("limits.sessions_per_account", who);
+        notOpened("too many sessions of this account at one time");
+        return { kind: "refused", reply: err(texts.tooManySessions, "SYS/TEMP") };
       case "locked": {
         log.info(
           { ...who, maildir, holder: opened.holder?.address },
@@ -147,9 +144,10 @@ export class MailboxService {
     }
   }
 
-  /** The one that has it, and those that wait for it. */
-  #sessionsOf(maildir: string): number {
-    return (this.#opening.get(maildir) ?? 0) + (this.#holders.has(maildir) ? 1 : 0);
+  /** The one that has it, and those that came for it before then. */
+  #sessionsOf(maildir: string, beforeMs: number): number {
+    const waiting = (this.#opening.get(maildir) ?? []).filter((cameMs) => cameMs < beforeMs);
+    return waiting.length + (this.#holders.has(maildir) ? 1 : 0);
   }
 
   /**
@@ -211,11 +209,40 @@ export class MailboxService {
     },
   };
 
+  /** Opens it if the account may have one more session. */
+  async #openMaildrop(maildir: string, who: Who, mailOptions: MaildropOptions): Promise<OpenedMaildrop> {
+    // Of this host's processes together: finer than a millisecond, so that of two that come at once one is before the other.
+    const cameMs = performance.timeOrigin + performance.now();
+    const more = this.#settings.maxSessionsPerAccount - this.#sessionsOf(maildir, Number.POSITIVE_INFINITY);
+    if (more <= 0) return { kind: "crowded" };
+    const opening = this.#opening.get(maildir) ?? [];
+    this.#opening.set(maildir, opening);
+    opening.push(cameMs);
+    // Asked by those only that have to wait, while they do.
+    let counting: Counting | undefined;
+    const onWait = (): Counting | undefined => {
+      counting ??= this.#fellows?.count(maildir, cameMs, more);
+      return counting;
+    };
+    try {
+      return await this.#openOrWait(maildir, who, mailOptions, onWait);
+    } finally {
+      counting?.end();
+      opening.splice(opening.indexOf(cameMs), 1);
+      if (opening.length === 0) this.#opening.delete(maildir);
+    }
+  }
+
   /**
    * Opens a maildrop; where another session has it, waits for its end, then takes over from one that is idle, in this
    * process or in a fellow. Another program's or host's lock can only be waited for.
    */
-  async #openMaildrop(maildir: string, who: Who, mailOptions: MaildropOptions): Promise<OpenedMaildrop> {
+  async #openOrWait(
+    maildir: string,
+    who: Who,
+    mailOptions: MaildropOptions,
+    onWait: () => Counting | undefined,
+  ): Promise<OpenedMaildrop> {
     const { lockWaitMs, takeoverIdleMs, lock, sharedStorage } = this.#settings;
     let deadlineMs = this.#now() + lockWaitMs;
     let hasTakenOver = false;
@@ -233,11 +260,15 @@ export class MailboxService {
         return opened;
       }
       hasWaited = true;
+      const counting = onWait();
       const session = this.#holders.get(maildir);
       const patienceMs = deadlineMs - this.#now();
       if (patienceMs > 0) {
-        await Promise.race([session?.over ?? delay(LOCK_RETRY_MS), delay(patienceMs)]);
-        continue;
+        const waits: Promise<unknown>[] = [session?.over ?? delay(LOCK_RETRY_MS), delay(patienceMs)];
+        if ((await Promise.race([...waits, ...(counting === undefined ? [] : [counting.isMany])])) !== "many")
+          continue;
+        count("lock_waits", ["refused"]);
+        return { kind: "crowded" };
       }
       const holder = session === undefined ? await this.#fellows?.ask(maildir) : describe(session);
       const isToStay =
@@ -320,7 +351,9 @@ type Who = Pick<Ticket, "session" | "account" | "address">;
 
 type OpenedMaildrop =
   | Exclude<OpenResult, { kind: "locked" }>
-  | { readonly kind: "locked"; readonly holder?: Holder | undefined };
+  | { readonly kind: "locked"; readonly holder?: Holder | undefined }
+  /** By limits.sessions_per_account. */
+  | { readonly kind: "crowded" };
 
 function describe(session: TransactionSession): Holder {
   const { address, startedAtMs } = session;

@@ -275,6 +275,8 @@ export class RunningChild implements Respondent, Probed, CountingProcess, Fellow
         return;
       case "ask-holder":
       case "tell-holder":
+      case "ask-sessions":
+      case "tell-sessions":
         this.#reports.onFellowMessage(said);
         return;
       case "sessions-here":

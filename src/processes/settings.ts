@@ -12,7 +12,7 @@ import { writesToJournal } from "../host/systemd.ts";
 import { WORKAROUNDS } from "../mime/workarounds.ts";
 import type { ListenAddress } from "../net/address.ts";
 import type { TlsSettings } from "../net/tls-endpoint.ts";
-import { askHolder, tellHolder } from "./fellow-workers.ts";
+import { askHolder, askSessions, tellHolder, tellSessions } from "./fellow-workers.ts";
 import { nthPlace, PLACE, placeOf } from "./placement.ts";
 import { sessionsElsewhere, sessionsHere } from "./session-limits.ts";
 
@@ -201,6 +201,8 @@ export const toChild = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("take-over"), handed: z.unknown().optional() }),
   askHolder,
   tellHolder,
+  askSessions,
+  tellSessions,
   sessionsElsewhere,
   z.strictObject({ kind: z.literal("ask"), id, question }),
   /** Nobody waits for the answers any more. */
@@ -226,6 +228,8 @@ export const toMaster = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("ready") }),
   askHolder,
   tellHolder,
+  askSessions,
+  tellSessions,
   sessionsHere,
   /** One of any number of answers; pop3-ctl checks it, master only passes it on. */
   z.strictObject({ kind: z.literal("answer"), id, answer: z.unknown() }),

@@ -143,10 +143,25 @@ describe.each(["separate", "combined"] as const)(
     const memoryKib = (): number =>
       childrenOf(server.pid).reduce((sum, { pid }) => sum + proportionalKib(pid), 0);
 
+    /**
+     * What is free is collected while sessions come and go, not while nobody does anything: so before and after alike, the least
+     * that is taken between some of them.
+     */
+    async function memoryAtRestKib(): Promise<number> {
+      let least = Number.POSITIVE_INFINITY;
+      for (let turn = 0; turn < 5; turn++) {
+        const next = await Pop3Connection.login(server.port, "mrose", "secret");
+        for (let i = 0; i < 50; i++) await next.multiLine("RETR 3");
+        await next.command("QUIT");
+        least = Math.min(least, memoryKib());
+      }
+      return least;
+    }
+
     it("are answered line by line, and leave server, mail and memory as they were", async () => {
       // Code is compiled and buffers are pooled once: the same kind of traffic before counts for that.
       await round(seed + 1_000_000, Math.max(WARM_UP_LINES, lines / 2));
-      const before = memoryKib();
+      const before = await memoryAtRestKib();
       const children = childrenOf(server.pid).map(({ pid }) => pid);
       await round(seed, lines);
 
@@ -165,22 +180,16 @@ describe.each(["separate", "combined"] as const)(
         .log()
         .filter(({ level, msg }) => ["error", "fatal"].includes(level) || msg === "session failed");
       expect(faults).toEqual([]);
-      // What is free is collected while sessions come and go, not while nobody does anything.
-      await eventually(
+      const after = await eventually(
         `memory is back within 20 % of ${before} KiB`,
         async () => {
-          const next = await Pop3Connection.login(server.port, "mrose", "secret");
-          for (let i = 0; i < 50; i++) await next.multiLine("RETR 3");
-          await next.command("QUIT");
-          const kib = memoryKib();
-          if (kib <= before * 1.2) return true;
+          const kib = await memoryAtRestKib();
+          if (kib <= before * 1.2) return kib;
           throw new Error(`it is ${kib} KiB`);
         },
         60_000,
       );
-      console.log(
-        `hostile octets, ${processes}: ${before} KiB before, ${memoryKib()} KiB after ${lines} lines`,
-      );
+      console.log(`hostile octets, ${processes}: ${before} KiB before, ${after} KiB after ${lines} lines`);
     });
   },
 );

@@ -1,6 +1,6 @@
 // How many may come in: in all, from one address, for one account, and with few descriptors. At each limit a client is
 // told so, the log has one line, and everybody else is served.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { Pop3Connection } from "../peers/support/pop3.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
 import { mailOwner } from "../support/mail-owner.ts";
-import { countedBy } from "../support/pop3-ctl.ts";
+import { askServer, countedBy } from "../support/pop3-ctl.ts";
 import { childrenOf } from "../support/processes.ts";
 import { type ServerOptions, type Settings, startServer, type TestServer } from "../support/server.ts";
 
@@ -240,6 +240,59 @@ class Flood {
     });
   }
 }
+
+describe("sessions_per_account, where several processes serve the account", () => {
+  it("counts the sessions of all workers", async () => {
+    await start({
+      server: { processes: "combined", login_processes: 3 },
+      limits: { sessions_per_account: 3, lock_wait: "40s" },
+    });
+    const holder = await Pop3Connection.login(server.port, "mrose", "secret");
+    connections.push(holder);
+    const replies: string[] = [];
+    for (let i = 0; i < 12; i++) {
+      const { connection } = await Pop3Connection.open(server.port);
+      connections.push(connection);
+      await connection.command("USER mrose");
+      connection.send("PASS secret\r\n");
+      connection.reply().then(
+        ({ text }) => replies.push(text),
+        () => {},
+      );
+    }
+    const refused = "[SYS/TEMP] too many sessions of this account at one time";
+    await eventually("all but two are refused", () => replies.length === 10);
+    expect(new Set(replies)).toEqual(new Set([refused]));
+    expect((await holder.command("QUIT")).status).toBe("+OK");
+    await eventually("one of the two has the maildrop", () => replies.at(-1) === "Pass accepted");
+    expect(replies).toHaveLength(11);
+  });
+
+  it("counts the sessions of a mailbox process that is replaced, too", async () => {
+    await start({
+      server: { login_processes: 1, mailbox_processes: 1 },
+      limits: { sessions_per_account: 1, lock_wait: "40s" },
+    });
+    const holder = await Pop3Connection.login(server.port, "mrose", "secret");
+    connections.push(holder);
+    const configFile = join(server.folder, "config.toml");
+    const config = readFileSync(configFile, "utf8");
+    writeFileSync(configFile, config.replace("[limits]\n", '[limits]\nprocess_memory = "32MiB"\n'));
+    await askServer(server, "reload");
+    await eventually("the successor", () =>
+      server
+        .log()
+        .some((line) => line.msg.startsWith("successor has taken over") && line["child"] === "mailbox 0"),
+    );
+    const { connection } = await Pop3Connection.open(server.port);
+    connections.push(connection);
+    await connection.command("USER mrose");
+    expect((await connection.command("PASS secret")).text).toBe(
+      "[SYS/TEMP] too many sessions of this account at one time",
+    );
+    expect((await holder.command("QUIT")).status).toBe("+OK");
+  });
+});
 
 describe("limits of sessions behind TLS and proxies", () => {
   it("POP3S: the refusal comes under TLS", async () => {

@@ -93,7 +93,8 @@ export const limits = z
     }),
     retire_time: duration("30m").meta({
       description:
-        "How long a process that was replaced may go on with its sessions. They are then closed as at SIGTERM: nothing is deleted.",
+        "How long a process that was replaced may go on with its sessions. They are then closed as at SIGTERM: nothing is deleted. " +
+        "Where it is a login process that passes their octets on, they are closed without a reply: it cannot tell where one may stand.",
       reason: "Nearly every session is over by then.",
     }),
     drain_time: duration("10s").meta({
