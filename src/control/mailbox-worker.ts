@@ -8,7 +8,7 @@ import { exportUniqueIds } from "../maildir/export-unique-ids.ts";
 import { importUniqueIds } from "../maildir/import-unique-ids.ts";
 import { Maildrop } from "../maildir/maildrop.ts";
 import type { MaildropOptions } from "../maildir/maildrop-options.ts";
-import { AS_STORED } from "../maildir/presentation.ts";
+import { AS_STORED, type Presentation } from "../maildir/presentation.ts";
 import { undelete } from "../maildir/undelete.ts";
 import { warmIndex } from "../maildir/warm.ts";
 import { messageHeader, readMessage } from "./mail-headers.ts";
@@ -175,7 +175,8 @@ async function warm({
   setPriority(constants.priority.PRIORITY_LOW);
   let saidAtMs = 0;
   // Also what another server has told: it knew nothing of headers in UTF-8.
-  const options = { presentation: { ...AS_STORED, surrogate }, countedThoughTold: Number.POSITIVE_INFINITY };
+  const presentation: Presentation = { ...AS_STORED, surrogate, utf8Headers: "surrogate" };
+  const options = { presentation, toldCheckMs: Number.POSITIVE_INFINITY };
   const result = await warmIndex(maildir, { ...storage, ...options, signal: stop.signal }, (progress) => {
     const nowMs = performance.now();
     if (nowMs - saidAtMs < PROGRESS_MS) return;

@@ -1,7 +1,7 @@
 // A Maildir as a maildrop, for the library's user: with one memory of known maildrops for the whole program.
 import { Maildrop } from "../maildir/maildrop.ts";
 import { SnapshotCache } from "../maildir/snapshot-cache.ts";
-import { FEW_TOLD } from "../processes/presentation-for.ts";
+import { TOLD_CHECK_MS } from "../processes/presentation-for.ts";
 import type { SessionMaildrop } from "../processes/session-maildrop.ts";
 
 export interface MaildirOptions {
@@ -23,7 +23,7 @@ export type OpenedMaildir =
 /** Locks and lists the Maildir at an absolute path, and makes it where it is missing. `close` frees it. */
 export function openMaildir(path: string, options: MaildirOptions = {}): Promise<OpenedMaildir> {
   // How its messages are presented, the session says.
-  return Maildrop.open(path, { ...options, countedThoughTold: FEW_TOLD, snapshots });
+  return Maildrop.open(path, { ...options, toldCheckMs: TOLD_CHECK_MS, snapshots });
 }
 
 const snapshots = new SnapshotCache();

@@ -4,7 +4,15 @@ import { crc32 } from "node:zlib";
 import type { SurrogateKind } from "../mime/surrogate.ts";
 import { isPlausible } from "./filename.ts";
 import { CUR, type FolderStamp, type FolderStamps, NEW } from "./folders.ts";
-import { COUNTED, type InheritedStamp, type Knowledge, MessageList, TOLD, UNKNOWN } from "./message-list.ts";
+import {
+  COUNTED,
+  type InheritedStamp,
+  type Knowledge,
+  MessageList,
+  TOLD,
+  TOLD_FOR_ALL,
+  UNKNOWN,
+} from "./message-list.ts";
 import type { Traits } from "./presentation.ts";
 import { isUniqueId } from "./unique-id.ts";
 
@@ -18,9 +26,10 @@ import { isUniqueId } from "./unique-id.ts";
 // that is in them; "sizes" alone, when they are not. An entry: octets as sent, bytes as stored (0 when not known), how that is
 // known, n(ew) or c(ur), name; in order of delivery. The last line has the number of entries and the CRC-32 of all before it.
 //
-// Known: t(old by a name or another server's list), u(nknown), or counted by us and k(nown to be the same for every client);
-// d or w, with headers in UTF-8: then follow the octets of what other clients get, which is d(owngraded) or w(rapped). K, D and
-// W: no empty line ends the headers. c: counted by a version that did not look at headers, which is worth as much as told.
+// Known: t(old by a name or another server's list), a (told, and since its headers were looked at, for a(ll) clients), u(nknown),
+// or counted by us and k(nown to be the same for every client); d or w, with headers in UTF-8: then follow the octets of what
+// other clients get, which is d(owngraded) or w(rapped). K, D and W: no empty line ends the headers. c: counted by a version
+// that did not look at headers, which is worth as much as told.
 //
 // 2481 2433 d 2533 n 1276533073.M242911P3632.kurkku,S=2433
 //
@@ -63,13 +72,14 @@ export function* formatIndex(list: MessageList, stamps?: FolderStamps): Generato
       yield piece;
     }
     const counted = list.counted(index);
-    const isTold = list.knowledge(index) === TOLD;
+    const knowledge = list.knowledge(index);
+    const isTold = knowledge === TOLD || knowledge === TOLD_FOR_ALL;
     const isInherited = index < inheritedCount;
     if (counted === undefined && !isTold && !isListing && !isInherited) continue;
     const name = list.name(index);
     if (name.includes("\n")) continue;
     const sizes = counted !== undefined || isTold ? `${list.octets(index)} ${list.bytes(index)}` : "0 0";
-    const kind = counted !== undefined ? formatTraits(counted.traits) : isTold ? "t" : "u";
+    const kind = counted !== undefined ? formatTraits(counted.traits) : (TOLD_LETTERS.get(knowledge) ?? "u");
     const id = !hasInherited ? "" : `:${isInherited ? list.uniqueId(index) : ""} `;
     text += `${sizes} ${kind} ${list.folder(index) === NEW ? "n" : "c"} ${id}${name}\n`;
     count++;
@@ -247,6 +257,8 @@ function knowledgeOf(octet: number): Knowledge | undefined {
     case C:
     case T:
       return TOLD;
+    case A:
+      return TOLD_FOR_ALL;
     case U:
       return UNKNOWN;
     default:
@@ -265,6 +277,11 @@ function surrogateKindOf(letter: number): SurrogateKind | undefined {
   }
 }
 
+const TOLD_LETTERS: ReadonlyMap<Knowledge, string> = new Map([
+  [TOLD, "t"],
+  [TOLD_FOR_ALL, "a"],
+]);
+
 /** That of no file. */
 const NO_STAMP: InheritedStamp = { mtimeNs: 0n, bytes: 0 };
 const PIECE_OCTETS = 128 * 1024;
@@ -277,6 +294,7 @@ const ZERO = 48;
 const COLON = 58;
 /** What a small letter has more than a capital one. */
 const LOWER_CASE = 32;
+const A = 97;
 const C = 99;
 const D = 100;
 const K = 107;

@@ -25,10 +25,10 @@ export interface MaildropOptions {
   /** How the client is sent messages that not every client can take as they are. */
   readonly presentation?: Presentation;
   /**
-   * So many sizes are counted though others have told them, since they know nothing of headers in UTF-8. Where there are more,
-   * as after moving in from another server, all are believed until RETR finds out.
+   * How long `measure` looks at messages whose size others have told, since those know nothing of headers in UTF-8. What is
+   * not looked at by then is believed until RETR, and the next session goes on there. 0: all are believed.
    */
-  readonly countedThoughTold?: number;
+  readonly toldCheckMs?: number;
   /** Moves retrieved messages to cur/ with flag S at UPDATE. */
   readonly markSeen?: boolean;
   /** Removed messages are kept for so long; 0: they are removed at once. */
@@ -59,7 +59,7 @@ const DEFAULTS: MaildropSettings = {
   readOnly: false,
   snapshots: undefined,
   presentation: AS_STORED,
-  countedThoughTold: 0,
+  toldCheckMs: 0,
   markSeen: true,
   keepDeletedMs: 0,
   expireMs: undefined,

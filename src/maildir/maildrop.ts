@@ -12,7 +12,7 @@ import { type MeasureContext, measureMessages } from "./measure.ts";
 import { MessageFile, openRegularFile, readShortFile } from "./message.ts";
 import { COUNTED, type MessageList, UNKNOWN } from "./message-list.ts";
 import { type MessagePlaces, pathOf, whereverItStands } from "./message-places.ts";
-import { type Counted, type Presentation, presentedOctets } from "./presentation.ts";
+import { type Counted, changesSizes, type Presentation, presentedOctets } from "./presentation.ts";
 import { promptFiles } from "./prompt-files.ts";
 import type { QuickReads } from "./quick-reads.ts";
 import { CLEAN_EVERY_MS, cleanTmp } from "./tmp-files.ts";
@@ -50,7 +50,8 @@ export class Maildrop {
   /** Sizes as stored of messages that were opened, for `correctOctets`. */
   readonly #openedBytes = new Map<number, number>();
   readonly #quickReads: QuickReads;
-  #isToCountTold: boolean;
+  /** 0 once told sizes are looked at, or believed. */
+  #toldCheckMs: number;
   #refinding: Promise<void> | undefined;
   #measuring: Promise<void> | undefined;
   #onCounted: ((bytes: number) => void) | undefined;
@@ -69,7 +70,7 @@ export class Maildrop {
     this.#lock = lock;
     this.#list = list;
     this.present(settings.presentation);
-    this.#isToCountTold = list.toldCount > 0 && list.toldCount <= settings.countedThoughTold;
+    this.#toldCheckMs = settings.toldCheckMs;
     this.#stamps = stamps;
     this.#isExact = isExact;
     this.#oldestKeptMs = oldestKeptMs;
@@ -124,7 +125,7 @@ export class Maildrop {
 
   /** False while sizes are unknown: `measure` counts them. */
   get measured(): boolean {
-    return this.#list.unknownCount === 0 && !this.#isToCountTold;
+    return this.uncountedCount === 0;
   }
 
   get presentation(): Presentation {
@@ -155,9 +156,10 @@ export class Maildrop {
     return this.#list.uniqueId(index);
   }
 
-  /** Messages that `measure` would count. */
+  /** Messages that `measure` would count or look at. */
   get uncountedCount(): number {
-    return this.#list.unknownCount + (this.#isToCountTold ? this.#list.toldCount : 0);
+    const isToldChecked = this.#toldCheckMs > 0 && changesSizes(this.presentation);
+    return this.#list.unknownCount + (isToldChecked ? this.#list.toldCount : 0);
   }
 
   /**
@@ -170,7 +172,7 @@ export class Maildrop {
     if (this.measured || this.#isClosed) return Promise.resolve();
     this.#measuring ??= measureMessages(this.#measureContext()).finally(() => {
       this.#measuring = undefined;
-      if (!this.#isClosed) this.#isToCountTold = false;
+      if (!this.#isClosed) this.#toldCheckMs = 0;
     });
     return this.#measuring;
   }
@@ -325,7 +327,7 @@ export class Maildrop {
       list: this.#list,
       places: this.#places,
       settings: this.#settings,
-      countsTold: this.#isToCountTold,
+      toldCheckMs: changesSizes(this.presentation) ? this.#toldCheckMs : 0,
       readNow: (index, buffer) => this.#readNow(index, buffer),
       shouldStop: () => this.#isClosed,
       onCounted: (bytes) => {

@@ -2,10 +2,11 @@
 // when the first command asks for sizes.
 import { countFile, countWhole } from "./count-message.ts";
 import { failureOf } from "./failure.ts";
-import { sizesFromName } from "./filename.ts";
+import { isPlausible, sizesFromName } from "./filename.ts";
+import { isSameForAll, LOOK_BYTES } from "./look-at-header.ts";
 import type { MaildropSettings } from "./maildrop-options.ts";
 import { COUNT_BUFFER_BYTES, openRegularFile } from "./message.ts";
-import { COUNTED, GUESSED, type MessageList, TOLD, UNKNOWN } from "./message-list.ts";
+import { COUNTED, GUESSED, type MessageList, TOLD, TOLD_FOR_ALL, UNKNOWN } from "./message-list.ts";
 import { type MessagePlaces, pathOf, whereverItStands } from "./message-places.ts";
 import { forEachParallel } from "./parallel.ts";
 import { MAX_QUICK_BYTES } from "./quick-reads.ts";
@@ -15,8 +16,8 @@ export interface MeasureContext {
   readonly list: MessageList;
   readonly places: MessagePlaces;
   readonly settings: MaildropSettings;
-  /** Counts those that somebody has told, too. */
-  readonly countsTold: boolean;
+  /** How long to look at the headers of messages whose size somebody has told; 0: what is told is believed. */
+  readonly toldCheckMs: number;
   /** A short message's bytes at once, where that keeps nobody waiting (see `QuickReads`). */
   readNow(index: number, buffer: Uint8Array): Uint8Array | undefined;
   /** Asked between reads. */
@@ -51,10 +52,15 @@ export async function measureMessages(context: MeasureContext): Promise<void> {
   settings.onEvent({ kind: "not-measured", count: failures.length, uniqueId, code, cause: reason });
 }
 
-function* uncountedIn({ list, countsTold }: MeasureContext): Generator<number> {
+/** The newest told ones first: a client fetches them next. */
+function* uncountedIn({ list, toldCheckMs }: MeasureContext): Generator<number> {
   for (let index = 0; index < list.count; index++) {
-    const knowledge = list.knowledge(index);
-    if (knowledge === UNKNOWN || (countsTold && knowledge === TOLD)) yield index;
+    if (list.knowledge(index) === UNKNOWN) yield index;
+  }
+  const endMs = performance.now() + toldCheckMs;
+  for (let index = list.count - 1; index >= 0; index--) {
+    if (list.toldCount === 0 || performance.now() >= endMs) return;
+    if (list.knowledge(index) === TOLD) yield index;
   }
 }
 
@@ -95,6 +101,16 @@ async function measureMessage(
     if (opened.kind === "not-a-file") throw Object.assign(new Error("not a file"), { code: "EFTYPE" });
     try {
       const file = { fd: opened.fd, buffer, expectedBytes: opened.bytes };
+      if (
+        list.knowledge(index) === TOLD &&
+        opened.bytes > LOOK_BYTES &&
+        isPlausible(list.octets(index), opened.bytes) &&
+        isSameForAll(buffer.subarray(0, await files.read(opened.fd, buffer, 0, LOOK_BYTES, 0)))
+      ) {
+        if (list.knowledge(index) === TOLD) list.setOctets(index, TOLD_FOR_ALL, list.octets(index));
+        onCounted(opened.bytes);
+        return;
+      }
       const counted = await countFile(files, file, settings.presentation.surrogate, shouldStop);
       if (counted !== undefined && list.knowledge(index) !== COUNTED) {
         list.setCounted(index, counted);

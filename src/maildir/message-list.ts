@@ -13,9 +13,11 @@ export const UNKNOWN = 0;
 export const GUESSED = 1;
 /** Told by a name's `,W=` or another server's list. */
 export const TOLD = 2;
+/** Told, and the same for every client: its headers were looked at. */
+export const TOLD_FOR_ALL = 3;
 /** Counted by us in a file of the size that `bytes` says. */
-export const COUNTED = 3;
-export type Knowledge = typeof UNKNOWN | typeof GUESSED | typeof TOLD | typeof COUNTED;
+export const COUNTED = 4;
+export type Knowledge = typeof UNKNOWN | typeof GUESSED | typeof TOLD | typeof TOLD_FOR_ALL | typeof COUNTED;
 
 /** A second file with the base name of a message; it is not served. */
 export interface Duplicate {
@@ -168,7 +170,7 @@ export class MessageList {
     return this.#unknownCount;
   }
 
-  /** Messages whose size nobody has counted, and somebody has told. */
+  /** Messages whose size somebody has told, and whose headers nobody has looked at. */
   get toldCount(): number {
     return this.#toldCount;
   }

@@ -43,4 +43,9 @@ export function presentedOctets(
   return (surrogate?.octets ?? octets) + (isEnded ? CRLF_OCTETS : 0);
 }
 
+/** Whether a message may have another size for this client than as stored. */
+export function changesSizes({ utf8Headers, workarounds }: Presentation): boolean {
+  return utf8Headers === "surrogate" || workarounds.includes("missing-end-of-headers");
+}
+
 const CRLF_OCTETS = 2;

@@ -19,7 +19,7 @@ import { History } from "./history.ts";
 import { LimitLog } from "./limit-log.ts";
 import { logMaildropEvent } from "./maildrop-log.ts";
 import { POP3_IMPLEMENTATION } from "./offered.ts";
-import { FEW_TOLD, presentationFor } from "./presentation-for.ts";
+import { presentationFor, TOLD_CHECK_MS } from "./presentation-for.ts";
 import type { MailboxSettings } from "./settings.ts";
 import { type Ticket, TicketCounter, ticketKeyOf, type UsedTickets, usedTickets } from "./ticket.ts";
 import { TransactionSession } from "./transaction-session.ts";
@@ -295,7 +295,7 @@ export class MailboxService {
     const { utf8Headers, workarounds } = this.#settings;
     return {
       presentation: presentationFor(utf8Headers, ticket.mail.workarounds ?? workarounds, choices),
-      countedThoughTold: utf8Headers === "as-stored" ? 0 : FEW_TOLD,
+      toldCheckMs: TOLD_CHECK_MS,
       expireMs: expireDays === null ? undefined : expireDays * DAY_MS,
       keepDeletedMs: ticket.mail.keepDeletedMs ?? this.#settings.keepDeletedMs,
       markSeen: ticket.mail.markSeen ?? this.#settings.markSeen,

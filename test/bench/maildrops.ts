@@ -20,6 +20,8 @@ export interface Maildrop {
   readonly argon2Kib?: number;
   /** All names are those of one file: only names and sizes count. */
   readonly linked?: true;
+  /** Names tell the octets as sent, as those do that Dovecot delivered. */
+  readonly told?: true;
 }
 
 function plain(name: string, messages: number, bytesEach: number): Maildrop {
@@ -31,6 +33,12 @@ export const hundred = plain("hundred", 100, 5_000);
 export const thousand = plain("thousand", 1_000, 5_000);
 export const tenThousand = plain("ten-thousand", 10_000, 1_000);
 export const hundredThousand = plain("hundred-thousand", 100_000, 1_000);
+export const tenThousandTold: Maildrop = { ...tenThousand, name: "ten-thousand-told", told: true };
+export const hundredThousandTold: Maildrop = {
+  ...hundredThousand,
+  name: "hundred-thousand-told",
+  told: true,
+};
 export const large = plain("large", 8, 5_000_000);
 /** 19 MiB: what `pop3-passwd` writes unless told otherwise. */
 export const remembered: Maildrop = { ...hundred, name: "remembered", argon2Kib: 19 * 1024 };
@@ -75,10 +83,15 @@ export function userName(maildrop: Maildrop, client: number): string {
  * A name as Postfix gives it: seconds, device and inode, microseconds, host. Inodes and microseconds jump about as
  * they do in life: names that differ in a counter alone collide in Dovecot's hash table and slow it down thirtyfold.
  */
-function pathOf({ folder }: Maildrop, serial: number): string {
+function pathOf({ folder, told, message }: Maildrop, serial: number): string {
   const scattered = (factor: number, range: number): number => (serial * factor) % range;
   const inode = (0x20_0000 + scattered(7919, 1_000_003)).toString(16);
   const microseconds = scattered(618_033, 1_000_000);
-  const baseName = `${1_700_000_000 + serial * 61}.Vfe00I${inode}M${microseconds}.mx.bench.test`;
+  let baseName = `${1_700_000_000 + serial * 61}.Vfe00I${inode}M${microseconds}.mx.bench.test`;
+  if (told) {
+    const bytes = message(serial);
+    const octets = bytes.length + bytes.toString("latin1").split("\n").length - 1;
+    baseName += `,S=${bytes.length},W=${octets}`;
+  }
   return folder === "new" ? `new/${baseName}` : `cur/${baseName}:2,S`;
 }

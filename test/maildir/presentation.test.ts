@@ -1,8 +1,10 @@
 // Sizes of messages that not every client is sent as they are stored: counted, kept in the index, told to each client its own.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { crc32 } from "node:zlib";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { systemFiles } from "../../src/maildir/files.ts";
 import { AS_STORED, type Presentation } from "../../src/maildir/presentation.ts";
 import { SnapshotCache } from "../../src/maildir/snapshot-cache.ts";
 import { ScratchMaildir } from "./scratch-maildir.ts";
@@ -11,6 +13,7 @@ import { session } from "./session.ts";
 const UTF8 = Buffer.from("Subject: Grüße\n\nü\n");
 const asStored = AS_STORED;
 const downgraded: Presentation = { ...AS_STORED, utf8Headers: "surrogate" };
+const toldCheckMs = Number.POSITIVE_INFINITY;
 const wrapped: Presentation = { ...downgraded, surrogate: "wrapped" };
 
 function three(): ScratchMaildir {
@@ -61,18 +64,18 @@ it("another kind of surrogate is counted anew, and nothing else", async () => {
   expect((await session(maildir, { presentation: downgraded, snapshots })).octets["1.a.host"]).toBe(44);
 });
 
-it("an index of a version that did not look at headers is read; a few of its sizes are counted again, many are believed", async () => {
+it("an index of a version that did not look at headers is read; its sizes are looked at, or believed where there is no time", async () => {
   const maildir = three();
   const body = "dewey-pop3.index 1\nsizes\n24 21 c n 1.a.host\n18 15 c n 2.b.host\n12 11 c n 3.c.host\n";
   const index = `${body}end 3 ${crc32(Buffer.from(body)).toString(16).padStart(8, "0")}\n`;
   const write = (): void => writeFileSync(join(maildir.path, "dewey-pop3.index"), index);
   write();
-  const believed = await session(maildir, { presentation: downgraded, countedThoughTold: 2 });
+  const believed = await session(maildir, { presentation: downgraded, toldCheckMs: 0 });
   expect(believed).toMatchObject({ octets: { "1.a.host": 24 }, opened: 0, events: [] });
   write();
-  const counted = await session(maildir, { presentation: downgraded, countedThoughTold: 3 });
+  const counted = await session(maildir, { presentation: downgraded, toldCheckMs });
   expect(counted).toMatchObject({ octets: { "1.a.host": 44 }, opened: 3, events: [] });
-  expect((await session(maildir, { presentation: downgraded, countedThoughTold: 3 })).opened).toBe(0);
+  expect((await session(maildir, { presentation: downgraded, toldCheckMs })).opened).toBe(0);
 });
 
 it.each([
@@ -103,4 +106,89 @@ it("a message larger than one read is counted in both forms", async () => {
   const difference = "filename*0*=utf-8''%C3%BC".length - "filename=ü".length - 1;
   expect(shown.octets["1.a.host"]).toBe(stored.octets["1.a.host"]! + difference);
   expect(shown.opened).toBe(0);
+});
+
+describe("a size that another server has told", () => {
+  const PADDING = "a line of text\n".repeat(8_000);
+  /** Its name tells the octets of the stored form, as Dovecot's do. */
+  function write(maildir: ScratchMaildir, serial: number, text: string): void {
+    const bytes = Buffer.from(text);
+    const octets = bytes.length + text.split("\n").length - 1;
+    maildir.write("new", `${serial}.a.host,S=${bytes.length},W=${octets}`, bytes);
+  }
+  const mixed = (field: string): string =>
+    `MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n${field}\n\na\n--b--\n`;
+  const kinds: readonly (readonly [string, string])[] = [
+    ["an ASCII header", `Subject: a\n\nü\n${PADDING}`],
+    ["a UTF-8 header", `Subject: ü\n\na\n${PADDING}`],
+    ["a UTF-8 header behind what one look shows", `${"X-A: a\n".repeat(3_000)}Subject: ü\n\na\n${PADDING}`],
+    ["parts in ASCII", mixed(`Content-Description: a\n\n${PADDING}`)],
+    ["a part's header in UTF-8", mixed(`Content-Disposition: attachment; filename=ü\n\n${PADDING}`)],
+    ["a part's header in UTF-8 far down", mixed(`X: a\n\n${PADDING}--b\nContent-Description: ü`)],
+    ["a message within, its header in UTF-8", `Content-Type: message/rfc822\n\nSubject: ü\n\n${PADDING}`],
+    ["no body", `Subject: ${"a\n b".repeat(9_000)}`],
+  ];
+  const short = kinds.map(([name, text]) => [`short, ${name}`, text.replaceAll(PADDING, "")] as const);
+
+  it.each([...kinds, ...short])("is that of what is sent: %s", async (_, text) => {
+    const maildir = ScratchMaildir.make();
+    write(maildir, 1, text);
+    const other = ScratchMaildir.make();
+    other.write("new", "1.a.host", Buffer.from(text));
+    for (const presentation of [downgraded, wrapped]) {
+      const told = await session(maildir, { presentation, toldCheckMs });
+      const counted = await session(other, { presentation });
+      expect(Object.values(told.octets)).toEqual(Object.values(counted.octets));
+    }
+  });
+
+  it("is looked at once, and the index keeps that the headers are those of all clients", async () => {
+    const maildir = ScratchMaildir.make();
+    kinds.forEach(([, text], index) => {
+      write(maildir, index + 1, text);
+    });
+    expect((await session(maildir, { presentation: downgraded, toldCheckMs })).opened).toBe(kinds.length);
+    expect(indexText(maildir)).toMatch(/\n[0-9]+ 0 a n 1\.a\.host,.*\n[0-9]+ [0-9]+ d [0-9]+ n 2\.a\.host,/);
+    expect((await session(maildir, { presentation: downgraded, toldCheckMs })).opened).toBe(0);
+    expect((await session(maildir, { presentation: wrapped, toldCheckMs })).opened).toBe(5);
+  });
+
+  it("is counted anew where it cannot be that of the file", async () => {
+    const maildir = ScratchMaildir.make();
+    maildir.write("new", "1.a.host,W=12", Buffer.from(kinds[0]![1]));
+    const { octets } = await session(maildir, { presentation: downgraded, toldCheckMs });
+    expect(Object.values(octets)).toEqual([Buffer.byteLength(kinds[0]![1].replaceAll("\n", "\r\n"))]);
+  });
+
+  it("is believed for the session when time is up, the newest looked at first; the next session goes on", async () => {
+    const maildir = ScratchMaildir.make();
+    for (let serial = 1; serial <= 40; serial++) write(maildir, serial, kinds[1]![1]);
+    const options = { presentation: downgraded, toldCheckMs: 0.000_1 };
+    expect((await session(maildir, options)).opened).toBe(0);
+    // The clock moves while the first reads are waited for.
+    const slow = {
+      ...systemFiles,
+      read: async (...read: Parameters<typeof systemFiles.read>) => {
+        await setTimeout(30);
+        return await systemFiles.read(...read);
+      },
+    };
+    const first = await session(maildir, {
+      presentation: downgraded,
+      toldCheckMs: 20,
+      files: slow,
+      parallel: 2,
+    });
+    expect(first.opened).toBe(2);
+    expect(
+      indexText(maildir)
+        .match(/ [a-z] (?:[0-9]+ )?n [0-9]+\.a\.host/g)
+        ?.slice(-3),
+    ).toEqual([
+      expect.stringMatching(/^ t n 38\./),
+      expect.stringMatching(/^ d [0-9]+ n 39\./),
+      expect.stringMatching(/^ d [0-9]+ n 40\./),
+    ]);
+    expect((await session(maildir, { presentation: downgraded, toldCheckMs })).opened).toBe(38);
+  });
 });
