@@ -35,6 +35,18 @@ export function parseWorkarounds(text: string): readonly Workaround[] | undefine
   return names.every((name) => known.some((workaround) => workaround === name)) ? known : undefined;
 }
 
-export const WORKAROUNDS_FORM = `expected some of ${WORKAROUNDS.join(",")}, or "none"`;
+/** Of names that are none: what was expected, and what those that people know from elsewhere mean here. */
+export function workaroundsForm(text: string): string {
+  const known = text.split(",").flatMap((name) => WORKAROUNDS_ELSEWHERE.get(name) ?? []);
+  return [`expected some of ${WORKAROUNDS.join(",")}, or "none"`, ...known].join("; ");
+}
+
+/** Dovecot's `pop3_client_workarounds`, and the one that nobody needs. */
+const WORKAROUNDS_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ["outlook-no-nuls", '"outlook-no-nuls" is "nul" here'],
+  ["oe-ns-eoh", '"oe-ns-eoh" is "missing-end-of-headers" here'],
+  ["bare-lf", "a bare LF is sent as CRLF to every client"],
+]);
+
 export const EXPIRE_FORM = 'expected whole days such as "30d", or "never"';
 export const KEEP_DELETED_FORM = 'expected a duration such as "7d", or "off"';

@@ -10,7 +10,7 @@ import { LOCK_FILE, type MaildropLock } from "./lock.ts";
 import { type MaildropOptions, type MaildropSettings, maildropSettings } from "./maildrop-options.ts";
 import { type MeasureContext, measureMessages } from "./measure.ts";
 import { MessageFile, openRegularFile, readShortFile } from "./message.ts";
-import { COUNTED, type MessageList, UNKNOWN } from "./message-list.ts";
+import { type MessageList, UNKNOWN } from "./message-list.ts";
 import { type MessagePlaces, pathOf, whereverItStands } from "./message-places.ts";
 import { type Counted, changesSizes, type Presentation, presentedOctets } from "./presentation.ts";
 import { promptFiles } from "./prompt-files.ts";
@@ -222,17 +222,18 @@ export class Maildrop {
 
   /** What was counted while the message was sent. Call it after each RETR: a size that was only told becomes a counted one. */
   correctOctets(index: number, counted: Omit<Counted, "bytes">): void {
-    const { octets, traits } = counted;
-    const knowledge = this.#list.knowledge(index);
-    const told = this.#list.octets(index);
     const bytes = this.#openedBytes.get(index);
     if (bytes === undefined) return;
-    if (knowledge === COUNTED && told === octets && this.#list.bytes(index) === bytes) return;
-    if (knowledge !== UNKNOWN && told !== octets) {
+    const before = this.#list.counted(index);
+    const told = this.octets(index);
+    const isUnknown = this.#list.knowledge(index) === UNKNOWN;
+    this.#list.setCounted(index, { ...counted, bytes });
+    const octets = this.octets(index);
+    if (before?.bytes === bytes && before.octets === counted.octets && told === octets) return;
+    if (!isUnknown && told !== octets) {
       const uniqueId = this.uniqueId(index);
       this.#settings.onEvent({ kind: "size-corrected", uniqueId, toldOctets: told, octets });
     }
-    this.#list.setCounted(index, { octets, bytes, traits });
     this.#index.learned();
   }
 

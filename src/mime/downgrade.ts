@@ -16,7 +16,7 @@ export class Downgrade implements Surrogate {
   #fieldBytes = 0;
   /** The present field is longer than what is held: it is sent as it comes. */
   #isOverlong = false;
-  #rewritten = 0;
+  #rewrittenBytes = 0;
   #entity: Entity = newEntity("text/plain");
   /** Boundaries of the multiparts that are open, the outermost first. */
   readonly #open: Multipart[] = [];
@@ -59,7 +59,9 @@ export class Downgrade implements Surrogate {
   #header(bytes: Uint8Array, begin: number): number | undefined {
     const end = bytes.indexOf(LF, begin) + 1;
     if (end === 0) {
-      if (bytes.length - begin + this.#fieldBytes <= MAX_FIELD_BYTES) return undefined;
+      const isNewField = this.#isLineBegin && !this.#isContinuation(bytes[begin]);
+      if (bytes.length - begin + (isNewField ? 0 : this.#fieldBytes) <= MAX_FIELD_BYTES) return undefined;
+      if (isNewField) this.#endField();
       this.#overlong(bytes.subarray(begin));
       return bytes.length;
     }
@@ -71,7 +73,7 @@ export class Downgrade implements Surrogate {
     const isBegin = this.#isLineBegin;
     this.#isLineBegin = line[line.length - 1] === LF;
     const first = line[0];
-    if (!isBegin || ((first === SPACE || first === TAB) && (this.#fieldBytes > 0 || this.#isOverlong))) {
+    if (!isBegin || this.#isContinuation(first)) {
       if (this.#isOverlong || this.#fieldBytes + line.length > MAX_FIELD_BYTES) this.#overlong(line);
       else this.#hold(line);
       return;
@@ -87,6 +89,10 @@ export class Downgrade implements Surrogate {
     if (first === DASH && this.#meetsBoundary(line)) return;
     if (line.length > MAX_FIELD_BYTES) this.#overlong(line);
     else this.#hold(line);
+  }
+
+  #isContinuation(first: number | undefined): boolean {
+    return (first === SPACE || first === TAB) && (this.#fieldBytes > 0 || this.#isOverlong);
   }
 
   #hold(line: Uint8Array): void {
@@ -118,7 +124,7 @@ export class Downgrade implements Surrogate {
     this.#fieldBytes = 0;
     const field = headerField(bytes);
     this.#learn(field);
-    if (this.#rewritten >= MAX_REWRITTEN) {
+    if (this.#rewrittenBytes + bytes.length > MAX_REWRITTEN_BYTES) {
       this.#emitField(this.#inQuestionMarks(bytes));
       return;
     }
@@ -128,7 +134,7 @@ export class Downgrade implements Surrogate {
       return;
     }
     this.hasChanged = true;
-    this.#rewritten++;
+    this.#rewrittenBytes += bytes.length;
     this.#emitField(Buffer.from(downgraded, "latin1"));
   }
 
@@ -272,8 +278,8 @@ const MESSAGE_GLOBAL = "message/global";
 const IDENTITY_ENCODINGS: ReadonlySet<string> = new Set(["", "7bit", "8bit", "binary"]);
 /** A field that is rewritten is held in memory, and costs time by its length. */
 const MAX_FIELD_BYTES = 32 * 1024;
-/** Of one message: more are an attack on the process's time. */
-const MAX_REWRITTEN = 500;
+/** Of one message: more is an attack on the process's time. All headers of real ones are shorter by far. */
+const MAX_REWRITTEN_BYTES = 128 * 1024;
 const MAX_DEPTH = 50;
 /** RFC 2046 §5.1.1 allows boundaries of 70 characters; some send longer ones. */
 const MAX_DELIMITER_BYTES = 300;

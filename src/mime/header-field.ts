@@ -1,6 +1,7 @@
 // One header field with raw UTF-8 (RFC 6532) in a form that every client takes, as RFC 6858 §2 says: encoded words, addresses
-// replaced, MIME parameters by RFC 2231 where RFC 6858 would drop them; what cannot be told so is left out. Pure but for the
-// libraries. Used by downgrade.ts in the mailbox process.
+// replaced, MIME parameters by RFC 2231 where §2.2 would drop them; what cannot be told so is left out (§2.4), signatures in
+// ASCII stay (§5). No Downgraded-… field: those are RFC 6857's, the other algorithm's, and §2 wants none that programs might act
+// upon. Pure but for the libraries. Used by downgrade.ts in the mailbox process.
 import { libraries } from "./libraries.ts";
 
 /** A field as stored: a line, its continuations, and their line ends. */

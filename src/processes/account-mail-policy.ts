@@ -7,7 +7,7 @@ import {
   parseExpireDays,
   parseKeepDeleted,
   parseWorkarounds,
-  WORKAROUNDS_FORM,
+  workaroundsForm,
 } from "../config/mail-policy.ts";
 import type { Workaround } from "../mime/workarounds.ts";
 import type { Retention } from "../pop3/capability.ts";
@@ -50,7 +50,8 @@ export function accountMailPolicy({ extra }: Pick<Account, "extra">): ReadPolicy
   const workarounds = extra.get("pop3_workarounds");
   if (workarounds !== undefined) {
     const names = workarounds === true ? undefined : parseWorkarounds(workarounds);
-    if (names === undefined) return unusable("pop3_workarounds", workarounds, WORKAROUNDS_FORM);
+    if (names === undefined)
+      return unusable("pop3_workarounds", workarounds, workaroundsForm(String(workarounds)));
     policy.workarounds = [...names];
   }
   return { kind: "policy", policy };

@@ -51,7 +51,8 @@ export async function sendMessage(
       return sendShortMessage(connection, chunks[0].subarray(0, bytes), file.counted, options);
     const { bodyLines, presentation, texts } = options;
     const counted =
-      file.counted ?? (needsCount(options) ? await file.count(presentation.surrogate) : undefined);
+      reliable(file.counted, options) ??
+      (needsCount(options) ? await file.count(presentation.surrogate) : undefined);
     if (isRefused(counted, presentation)) return refuse(connection, options);
     const limiter = bodyLines === undefined ? undefined : new TopLimiter(bodyLines);
     const isAnnounced = limiter === undefined && counted !== undefined;
@@ -113,7 +114,8 @@ export function sendShortMessage(
   options: SendOptions,
 ): SentMessage {
   const { bodyLines, presentation } = options;
-  const counted = known ?? (needsCount(options) ? countWhole(bytes, presentation.surrogate) : undefined);
+  const counted =
+    reliable(known, options) ?? (needsCount(options) ? countWhole(bytes, presentation.surrogate) : undefined);
   if (isRefused(counted, presentation)) return refuse(connection, options);
   const presenter = Presenter.for(counted?.traits, presentation);
   if (presenter !== undefined) {
@@ -198,6 +200,18 @@ function finish({ output }: Connection, encoder: MessageEncoder): void {
 /** TOP announces nothing: it has to know what a message is only where that decides what is sent. */
 function needsCount({ bodyLines, presentation: { utf8Headers, workarounds } }: SendOptions): boolean {
   return bodyLines === undefined || utf8Headers !== "as-stored" || workarounds.length > 0;
+}
+
+/**
+ * What takes a message's place is as long as this version and its libraries make it, which another may have counted: RETR counts
+ * it anew, and what LIST tells is put right.
+ */
+function reliable(
+  known: Counted | undefined,
+  { bodyLines, presentation: { utf8Headers } }: SendOptions,
+): Counted | undefined {
+  const isMade = utf8Headers === "surrogate" && known?.traits?.surrogate !== undefined;
+  return isMade && bodyLines === undefined ? undefined : known;
 }
 
 function isRefused(counted: Counted | undefined, { utf8Headers }: Presentation): boolean {

@@ -5,6 +5,8 @@ import { setTimeout } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { systemFiles } from "../../src/maildir/files.ts";
+import { Maildrop } from "../../src/maildir/maildrop.ts";
+import type { MaildropEvent } from "../../src/maildir/maildrop-event.ts";
 import { AS_STORED, type Presentation } from "../../src/maildir/presentation.ts";
 import { SnapshotCache } from "../../src/maildir/snapshot-cache.ts";
 import { ScratchMaildir } from "./scratch-maildir.ts";
@@ -78,11 +80,39 @@ it("an index of a version that did not look at headers is read; its sizes are lo
   expect((await session(maildir, { presentation: downgraded, toldCheckMs })).opened).toBe(0);
 });
 
+it("what RETR found of a surrogate is what LIST tells from then on", async () => {
+  const maildir = three();
+  const body = "dewey-pop3.index 1\nsizes\n24 21 d 999 n 1.a.host\n18 15 k n 2.b.host\n12 11 k n 3.c.host\n";
+  const index = `${body}end 3 ${crc32(Buffer.from(body)).toString(16).padStart(8, "0")}\n`;
+  writeFileSync(join(maildir.path, "dewey-pop3.index"), index);
+  const events: MaildropEvent[] = [];
+  const opened = await Maildrop.open(maildir.path, {
+    presentation: downgraded,
+    onEvent: (event) => events.push(event),
+  });
+  if (opened.kind !== "open") throw new Error(opened.kind);
+  const { maildrop } = opened;
+  expect(maildrop.octets(0)).toBe(999);
+  const found = await maildrop.openMessage(0);
+  if (found.kind !== "message") throw new Error(found.kind);
+  const counted = await found.file.count("downgraded");
+  found.file.close();
+  maildrop.correctOctets(0, counted);
+  expect(maildrop.octets(0)).toBe(44);
+  maildrop.close();
+  await maildrop.closed;
+  expect(events).toEqual([
+    { kind: "size-corrected", uniqueId: maildrop.uniqueId(0), toldOctets: 999, octets: 44 },
+  ]);
+  expect((await session(maildir, { presentation: downgraded })).octets["1.a.host"]).toBe(44);
+});
+
 it.each([
   "24 21 d n 1.a.host",
   "24 21 d x n 1.a.host",
   "24 21 d 1234567890123456 n 1.a.host",
   "24 21 x n 1.a.host",
+  "24 21 A n 1.a.host",
 ])("an index with %j is made anew", async (entry) => {
   const maildir = three();
   const body = `dewey-pop3.index 1\nsizes\n${entry}\n`;

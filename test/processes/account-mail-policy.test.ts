@@ -30,6 +30,11 @@ describe("an account's extra fields", () => {
       'pop3_workarounds=nul,nuls: expected some of nul,missing-end-of-headers,bare-cr, or "none"',
     ],
     [
+      "pop3_workarounds=oe-ns-eoh,bare-lf",
+      'pop3_workarounds=oe-ns-eoh,bare-lf: expected some of nul,missing-end-of-headers,bare-cr, or "none"; ' +
+        '"oe-ns-eoh" is "missing-end-of-headers" here; a bare LF is sent as CRLF to every client',
+    ],
+    [
       "pop3_expire=1d pop3_keep_deleted=7d pop3_mark_seen=yes",
       { expireDays: 1, keepDeletedMs: 604_800_000, markSeen: true },
     ],

@@ -98,6 +98,27 @@ describe("sendMessage", () => {
     expect(writes[0]?.startsWith(`+OK ${3 * CHUNK_BYTES} octets\r\n`)).toBe(true);
   });
 
+  it.each([10, 2 * CHUNK_BYTES])(
+    "announces what takes the message's place now, not what another version counted (%i bytes)",
+    async (bytes) => {
+      const content = Buffer.concat([Buffer.from("Subject: ü\n\n"), Buffer.alloc(bytes, "a\n")]);
+      const path = join(folder, "message");
+      writeFileSync(path, content);
+      const octets = content.length + 2 + bytes / 2;
+      const surrogate = { kind: "downgraded", octets: 7 } as const;
+      const known = { octets, bytes: content.length, traits: { surrogate, isHeaderOpen: false } };
+      const presentation: Presentation = { ...AS_STORED, utf8Headers: "surrogate" };
+      const file = new MessageFile(systemFiles, openSync(path, "r"), content.length, known);
+      const { writes, result } = await send(file, undefined, presentation);
+      const sent = octets + "=?UTF-8?B?w7w=?=".length - "ü".length - 1;
+      expect(writes[0]?.startsWith(`+OK ${sent} octets\r\nSubject: =?UTF-8?B?w7w=?=\r\n`)).toBe(true);
+      expect(result).toMatchObject({
+        octets: sent,
+        counted: { octets, traits: { surrogate: { octets: sent } } },
+      });
+    },
+  );
+
   it("TOP stops reading where the lines end", async () => {
     const head = `A: 1\n\n${"line\n".repeat(3)}`;
     const file = open(Buffer.concat([Buffer.from(head), Buffer.alloc(50 * CHUNK_BYTES, "x\n")]));

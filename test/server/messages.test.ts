@@ -1,5 +1,13 @@
 // Octets through the real server: every kind of file, messages of any size, clients that don't read.
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -156,8 +164,15 @@ describe.each(["separate", "combined"] as const)("messages, processes %s", (proc
     session.drop();
   });
 
-  it("of 1 GB need no more memory than small ones", async () => {
-    const bytes = 1_000_000_000;
+  it.each([
+    ["of 1 GB need no more memory than small ones", "A: 1\n\n", 1_000_000_000],
+    ["of 100 MB with a header in UTF-8 are downgraded in no more", "A: ü\n\nü\n", 100_000_000],
+  ])("%s", async (_, begin, bytes) => {
+    const [path] = readdirSync(join(home, "large/Maildir"), { recursive: true, encoding: "utf8" }).filter(
+      (name) => name.includes("/1."),
+    );
+    rmSync(join(home, "large/Maildir", path!));
+    writeFileSync(join(home, "large/Maildir/new/1.large"), begin);
     truncateSync(join(home, "large/Maildir/new/1.large"), bytes);
     const before = residentKib(transactionProcess());
     let highest = before;

@@ -7,6 +7,7 @@ import {
   parseExpireDays,
   parseKeepDeleted,
   UTF8_HEADERS,
+  workaroundsForm,
 } from "../mail-policy.ts";
 import { duration, id, userOrGroup, written } from "./values.ts";
 
@@ -120,7 +121,11 @@ export const mail = z
           "Every mail program shows a downgraded copy; a wrapped one keeps its signatures and hides its text.",
       }),
     workarounds: z
-      .array(z.enum(WORKAROUNDS))
+      .array(
+        z.enum(WORKAROUNDS, {
+          error: ({ input }) => `"${String(input)}": ${workaroundsForm(String(input))}`,
+        }),
+      )
       .default([])
       .meta({
         description:
