@@ -5,7 +5,12 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { countWhole } from "../../src/maildir/count-message.ts";
-import { AS_STORED, type Presentation, presentedOctets } from "../../src/maildir/presentation.ts";
+import {
+  AS_STORED,
+  type Counted,
+  type Presentation,
+  presentedOctets,
+} from "../../src/maildir/presentation.ts";
 import { SURROGATE_KINDS } from "../../src/mime/surrogate.ts";
 import { WORKAROUNDS } from "../../src/mime/workarounds.ts";
 import { MessageEncoder } from "../../src/pop3/multi-line-response.ts";
@@ -20,8 +25,7 @@ const presentations = sets.flatMap((workarounds): Presentation[] => [
 ]);
 
 /** As the encoder counts and makes them, without byte-stuffing and termination. */
-function sent(message: Buffer, presentation: Presentation, pieceBytes: number): number {
-  const { traits } = countWhole(message, presentation.surrogate);
+function sent(message: Buffer, { traits }: Counted, presentation: Presentation, pieceBytes: number): number {
   const presenter = Presenter.for(traits, presentation);
   const encoder = new MessageEncoder();
   const encode = (piece: Uint8Array): void => {
@@ -37,9 +41,13 @@ function sent(message: Buffer, presentation: Presentation, pieceBytes: number): 
 }
 
 function expectTold(message: Buffer, pieceBytes: number, name = ""): void {
-  for (const presentation of presentations) {
-    const told = presentedOctets(countWhole(message, presentation.surrogate), presentation);
-    expect(sent(message, presentation, pieceBytes), `${name} ${JSON.stringify(presentation)}`).toBe(told);
+  for (const kind of SURROGATE_KINDS) {
+    const counted = countWhole(message, kind);
+    for (const presentation of presentations.filter(({ surrogate }) => surrogate === kind)) {
+      const told = presentedOctets(counted, presentation);
+      const octets = sent(message, counted, presentation, pieceBytes);
+      expect(octets, `${name} ${JSON.stringify(presentation)}`).toBe(told);
+    }
   }
 }
 
@@ -54,8 +62,8 @@ describe("the octets that are told are those that are sent", () => {
     ["bare CRs in a header in UTF-8", "Subject: ü\r\r\n\r\nSubject: ü\r ü\rü\n"],
     ["broken UTF-8 beside whole", Buffer.from("Subject: \xff\xc3\nX: \xc3\xbc\nTo: \xc3\n\n\xfc", "latin1")],
     ["a part that never begins", 'Content-Type: multipart/mixed; boundary="ü"\n\n--ü\nX: ü'],
-    ["a field that goes on for ever", `X: ü${"\n ü".repeat(30_000)}`],
-    ["a field of one line without end", `Subject: ${"ü".repeat(100_000)}`],
+    ["a field that goes on for ever", `X: ü${"\n ü".repeat(12_000)}`],
+    ["a field of one line without end", `Subject: ${"ü".repeat(40_000)}`],
     [
       "a type that is no type",
       "Content-Type: ü/ü; ü=ü; boundary=\nContent-Type: multipart/mixed; boundary=b\n\n--b\nX: ü\n",
