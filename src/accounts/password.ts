@@ -14,6 +14,7 @@ import {
 import { crypt, MAX_BCRYPT_PASSWORD_BYTES, MAX_CRYPT_PASSWORD_BYTES, makeSetting } from "./libcrypt.ts";
 import { makeScramVerifier } from "./make-scram.ts";
 import { readPasswordField } from "./password-field.ts";
+import { passwordForms } from "./saslprep.ts";
 import { formatScramVerifier } from "./scram-verifier.ts";
 
 export type { Verification };
@@ -80,6 +81,18 @@ export async function hashForScram(hash: ScramHash, password: Uint8Array): Promi
   if (verifier !== undefined) return { kind: "hashed", field: formatScramVerifier(verifier) };
   const reason = `the password holds what SASLprep (RFC 4013) forbids: no SCRAM-${hash} with it`;
   return { kind: "refused", reason };
+}
+
+/** Whether any form of the password fits (`passwordForms`). */
+export async function verifyForms(
+  password: Uint8Array,
+  verify: (form: Uint8Array) => Promise<Verification>,
+): Promise<Verification> {
+  for (const form of passwordForms(password)) {
+    const verification = await verify(form);
+    if (verification !== "mismatch") return verification;
+  }
+  return "mismatch";
 }
 
 /**

@@ -8,9 +8,8 @@ import { hashCost } from "./hash-cost.ts";
 import { type Argon2Cost, DEFAULT_ARGON2_COST, DEFAULT_VERIFICATION_MEMORY_KIB } from "./hash-policy.ts";
 import { mayLogIn } from "./may-log-in.ts";
 import type { PasswdFile } from "./passwd-file.ts";
-import { decoyField, type Verification, verifyPassword } from "./password.ts";
+import { decoyField, type Verification, verifyForms, verifyPassword } from "./password.ts";
 import { readPasswordField, verificationCost } from "./password-field.ts";
-import { passwordForms } from "./saslprep.ts";
 import { ScramAccounts } from "./scram-accounts.ts";
 import { scramVerifierOf } from "./scram-verifier.ts";
 import { VerifiedPasswords } from "./verified-passwords.ts";
@@ -204,13 +203,9 @@ export class Verifier {
     };
   }
 
-  /** Whether any form of the password fits: a decoy takes as long as a hash, since the password alone decides how many there are. */
-  async #verify(field: string, password: Uint8Array, user = ""): Promise<Verification> {
-    for (const form of passwordForms(password)) {
-      const verification = await this.#verifyForm(field, form, user);
-      if (verification !== "mismatch") return verification;
-    }
-    return "mismatch";
+  /** A decoy takes as long as a hash, since the password alone decides how many forms there are. */
+  #verify(field: string, password: Uint8Array, user = ""): Promise<Verification> {
+    return verifyForms(password, (form) => this.#verifyForm(field, form, user));
   }
 
   /** In its turn by the memory it takes; what asks for more than there is takes none, being refused before it is computed. */

@@ -280,6 +280,35 @@ describe("an account", () => {
   });
 });
 
+describe("an account whose name is in UTF-8", () => {
+  const user = `пример@${virtualDomain}`;
+  const message = Buffer.from(`Subject: Привет\nTo: ${user}\n\nline\n`);
+
+  it("is in the socketmap and the map files, whatever the case, and virtual(8) delivers to it by them", async () => {
+    await pop3Passwd(["add", user, "--home", join(mail, "пример")], "пароль");
+    mkdirSync(join(mail, "пример"), { mode: 0o700 });
+    await runOrThrow("chown", [`${owner.uid}:${owner.gid}`, join(mail, "пример")]);
+    await eventually("the map", () => readFileSync(join(maps, "mailboxes"), "utf8").includes(user));
+    const query = async (table: string, key: string): Promise<string> =>
+      (await runOrThrow("postmap", ["-c", postfix.config, "-q", key, table])).stdout.toString().trim();
+    const socketmap = `socketmap:unix:${postfix.queue}/private/dewey-map`;
+    for (const key of [user, user.toUpperCase()]) {
+      expect(await query(`${socketmap}:recipient`, key)).toBe("OK");
+      expect(await query(`${socketmap}:mailbox`, key)).toBe(`${mail}/пример/Maildir/`);
+      expect(await query(`${socketmap}:uid`, key)).toBe(`${owner.uid}`);
+      expect(await query(`hash:${maps}/mailboxes`, key)).toBe(`${mail}/пример/Maildir/`);
+    }
+    const from = "отправитель@client.test";
+    for (const to of [[user], [user.toUpperCase()]])
+      await sendMail(postfix.port, { from, to, smtputf8: true }, [message]);
+    await expect(
+      sendMail(postfix.port, { from, to: [`никто@${virtualDomain}`], smtputf8: true }, [message]),
+    ).rejects.toThrow("550");
+    for (let count = 0; count < 2; count++)
+      expect(await fetched(user, "пароль", /^Subject: =\?UTF-8/m)).toContain("\r\n\r\nline\r\n");
+  });
+});
+
 describe("the socket for SMTP AUTH", () => {
   it("is the MTA's alone", () => {
     const { mode, gid } = statSync(join(postfix.queue, "private/dewey-auth"));

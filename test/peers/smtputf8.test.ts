@@ -46,11 +46,14 @@ afterAll(async () => await host?.stop());
 
 interface Seen {
   readonly list: readonly string[];
+  readonly lang?: string;
+  readonly error: string;
+  readonly quit: string;
   readonly messages: readonly { readonly header: readonly string[]; readonly whole: readonly string[] }[];
 }
 
-async function poplib(utf8: boolean): Promise<Seen> {
-  const task = { port: host.server.port, user, password, delete: false, utf8 };
+async function poplib(utf8: boolean, lang?: string): Promise<Seen> {
+  const task = { port: host.server.port, user, password, delete: false, utf8, lang };
   const { stdout } = await runOrThrow("python3", [script], { input: JSON.stringify(task) });
   return JSON.parse(stdout.toString()) as Seen;
 }
@@ -103,6 +106,16 @@ describe("a message with headers in UTF-8 that Postfix delivered to пример
     );
   });
 
+  it("comes to poplib with answers in German after LANG, in either mode", async () => {
+    for (const utf8 of [true, false]) {
+      const seen = await poplib(utf8, "de-AT");
+      expect(seen.lang).toBe("+OK de Sprache gewechselt");
+      expect(seen.error).toBe("-ERR keine solche Nachricht, nur 1 Nachrichten im Maildrop");
+      expect(seen.quit).toBe("+OK dewey POP3-Mailserver beendet die Sitzung (noch 1 Nachrichten)");
+    }
+  });
+
+  // Its POP3 knows no UTF8, and sends a command of one's own only after login.
   it("comes downgraded to curl, which logs in by the same name", async () => {
     const url = `pop3://127.0.0.1:${host.server.port}`;
     const curl = (path: string) =>

@@ -17,7 +17,7 @@ import {
 import { askPassword } from "../../accounts/ask-password.ts";
 import { devicesOf, dropDevicesOf } from "../../accounts/device-edits.ts";
 import { deviceFilePath } from "../../accounts/device-lines.ts";
-import { verifyPassword } from "../../accounts/password.ts";
+import { verifyForms, verifyPassword } from "../../accounts/password.ts";
 import { readPasswordField } from "../../accounts/password-field.ts";
 import { preparedName } from "../../accounts/saslprep.ts";
 import { scramFieldsOf } from "../../accounts/scram-verifier.ts";
@@ -271,7 +271,9 @@ async function verifyUser(user: string, options: GlobalOptions): Promise<void> {
   if (field.kind === "none") throw new Refusal(`${user} has no password`);
   const given = entered(await askPassword([`Password of ${user}:`]));
   const memoryKib = configOf(options)?.auth.verification_memory;
-  const verification = await verifyPassword(account.password, given, user, memoryKib);
+  const verification = await verifyForms(given, (form) =>
+    verifyPassword(account.password, form, user, memoryKib),
+  );
   if (verification === "mismatch") throw new Refusal(`wrong password for ${user}`);
   if (verification !== "match") throw new Refusal(`line ${account.lineNumber}: ${verification.reason}`);
   console.log(`the password of ${user} is right`);

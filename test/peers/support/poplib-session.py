@@ -1,5 +1,6 @@
 # Python's poplib as a client. Reads one JSON object from standard input: port, user, password, and what to do with
-# the messages (delete: true or false), utf8: true to say UTF8. Writes what it saw as JSON, message lines in base64.
+# the messages (delete: true or false), utf8: true to say UTF8, lang for LANG, which poplib has no method for. Writes what it saw
+# as JSON, message lines in base64.
 import base64
 import json
 import poplib
@@ -16,6 +17,8 @@ connection = poplib.POP3("127.0.0.1", task["port"], timeout=60)
 seen = {"capa": sorted(connection.capa())}
 if task.get("utf8"):
     connection.utf8()
+if task.get("lang"):
+    seen["lang"] = connection._shortcmd(f"LANG {task['lang']}").decode()
 connection.user(task["user"])
 connection.pass_(task["password"])
 seen["stat"] = connection.stat()
