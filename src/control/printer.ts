@@ -6,8 +6,9 @@ export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
 export interface Printer {
   readonly json: boolean;
-  /** Columns that a table may take. */
+  /** Columns that a table may take, and lines that a screen has: as of now, since windows change their size. */
   readonly columns: number;
+  readonly rows: number;
   /** Whether the screen can be drawn anew. */
   readonly isTerminal: boolean;
   line(text?: string): void;
@@ -21,6 +22,7 @@ export interface Printer {
 }
 
 const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
 
 export function createPrinter(json: boolean, stdout = process.stdout): Printer {
   const isTerminal = stdout.isTTY === true;
@@ -32,7 +34,12 @@ export function createPrinter(json: boolean, stdout = process.stdout): Printer {
   return {
     json,
     // A terminal that was told no size says 0: serial lines, some containers.
-    columns: isTerminal && stdout.columns > 0 ? stdout.columns : DEFAULT_COLUMNS,
+    get columns() {
+      return isTerminal && stdout.columns > 0 ? stdout.columns : DEFAULT_COLUMNS;
+    },
+    get rows() {
+      return isTerminal && stdout.rows > 0 ? stdout.rows : DEFAULT_ROWS;
+    },
     isTerminal,
     line,
     value,

@@ -34,7 +34,9 @@ export async function top(server: ServerLink, printer: Printer, options: TopOpti
     const rates = ratesBetween(before, now);
     // Home, and clear what is below: no flicker.
     if (printer.isTerminal && !printer.json) process.stdout.write("\x1b[H\x1b[J");
-    printer.result(rates, screen(rates, printer));
+    const lines = screen(rates, printer);
+    // What does not fit would push the top away.
+    printer.result(rates, printer.isTerminal ? lines.slice(0, printer.rows - 1) : lines);
     before = now;
   }
 }
@@ -116,9 +118,9 @@ function screen({ sessions, perSecond, accounts, processes }: Rates, printer: Pr
   const { logins, refused, commands, octets } = perSecond;
   const refusals = `${refused.toFixed(1)} refused/s`;
   return [
-    `${sessions.total} sessions (${sessions.beforeLogin} before login)   ${logins.toFixed(1)} logins/s   ` +
-      `${refused > 0 ? printer.paint("red", refusals) : refusals}   ${amount(commands)} commands/s   ` +
-      `${(octets / 1e6).toFixed(1)} MB/s`,
+    `${sessions.total} sessions, ${sessions.beforeLogin} of them before login`,
+    `${logins.toFixed(1)} logins/s   ${refused > 0 ? printer.paint("red", refusals) : refusals}   ` +
+      `${amount(commands)} commands/s   ${(octets / 1e6).toFixed(1)} MB/s`,
     "",
     ...table(
       [
