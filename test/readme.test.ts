@@ -1,152 +1,81 @@
-// Every code block of README.md is claimed by something that would notice if it were wrong.
+// Every code block of README.md and of the guides that it leads to is run by a test, and what they name is there.
 import { existsSync, readFileSync } from "node:fs";
-import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../src/config/load.ts";
-import { lineFields, logFields } from "../src/log/fields.ts";
-import { commandPages } from "../src/manual/command-pages.ts";
-import { type ReadmeBlock, readme, readmeBlocks } from "./support/readme.ts";
+import { guides, readmeBlock, readmeBlocks, textOf } from "./support/readme.ts";
+import { type BlockName, readmeRuns } from "./support/readme-runs.ts";
 
 const checkout = new URL("../", import.meta.url);
-const fileText = (path: string): string => readFileSync(new URL(path, checkout), "utf8");
-const programs = new Map(commandPages().map(({ command }) => [command.name(), command]));
+const names = Object.keys(readmeRuns) as BlockName[];
 
-/** Whether it speaks for the block; `check` then says what is wrong with it. */
-interface Claim {
-  fits(block: ReadmeBlock): boolean;
-  check(block: ReadmeBlock): void;
-}
-
-const claims: readonly Claim[] = [
-  {
-    fits: ({ language }) => language === "toml",
-    check: ({ text }) => {
-      const result = parseConfig(text, "README.md");
-      expect(result.kind === "faulty" ? result.faults : []).toEqual([]);
-    },
-  },
-  {
-    fits: ({ language, text }) => language === "sh" || text.startsWith("$ "),
-    check: ({ language, text }) => {
-      const lines = text.split("\n").filter((line) => line !== "");
-      const typed = language === "sh" ? lines : lines.filter((line) => line.startsWith("$ "));
-      for (const line of typed) for (const command of commandsOf(line)) checkCommand(command);
-    },
-  },
-  {
-    fits: ({ language }) => language === "json",
-    check: ({ text }) => {
-      const known = new Set([...Object.keys(lineFields), ...Object.keys(logFields)]);
-      const unknown = Object.keys(JSON.parse(text) as object).filter((name) => !known.has(name));
-      expect(unknown).toEqual([]);
-    },
-  },
-  {
-    fits: ({ text }) => text.startsWith("smtpd_sasl_type"),
-    check: ({ text }) => {
-      const settings = new Set(mainCfLines(fileText("etc/postfix/main.cf")));
-      expect(mainCfLines(text).filter((line) => !settings.has(line))).toEqual([]);
-    },
-  },
-  // Played by other tests, which take them from README.
-  playedBy("server/commands.test.ts", ({ text }) => text.startsWith("S: +OK"), "playReadme"),
-  playedBy("server/library-example.test.ts", ({ language }) => language === "ts", "runLibraryExample"),
-  {
-    fits: ({ text }) => text.startsWith("listen pop3s"),
-    check: ({ text }) => {
-      const options = /send-proxy-v2\S*/.exec(text)?.[0] ?? "none";
-      expect(fileText("test/peers/haproxy.test.ts")).toContain(options);
-    },
-  },
-  // The picture of the processes names those that there are.
-  {
-    fits: ({ text }) => text.includes("master: opens sockets"),
-    check: ({ text }) => {
-      for (const name of ["login", "mailbox", "auth", "master"]) {
-        expect(text).toContain(name);
-        expect(existsSync(new URL(`src/processes/${name}.ts`, checkout))).toBe(true);
-      }
-    },
-  },
-];
-
-function playedBy(file: string, fits: Claim["fits"], by: string): Claim {
-  return { fits, check: () => expect(fileText(`test/${file}`)).toContain(by) };
-}
-
-function mainCfLines(text: string): string[] {
-  return text
-    .split("\n")
-    .filter((line) => line !== "" && !line.startsWith("#"))
-    .map((line) => line.replace(/\s+/g, " ").trim());
-}
-
-function commandsOf(line: string): string[] {
-  return line
-    .replace(/^\$ /, "")
-    .replace(/\s+#.*$/, "")
-    .split(/ && /);
-}
-
-/** The words are known to whatever they are typed for, and the files of the checkout that they name are there. */
-function checkCommand(line: string): void {
-  const [first = "", ...words] = line.split(/\s+/);
-  const name = first.replace(/^scripts\//, "");
-  const program = programs.get(name);
-  if (program !== undefined) checkWords(program, words, line);
-  if (name === "npm" && words[0] === "run") {
-    const { scripts } = JSON.parse(fileText("package.json")) as { scripts: object };
-    expect(Object.keys(scripts), line).toContain(words[1]);
-  }
-  expect(
-    [
-      "npm",
-      "install",
-      "ln",
-      "chown",
-      "apt-get",
-      "systemctl",
-      "systemd-sysusers",
-      "chmod",
-      "doveadm",
-      "rm",
-    ].includes(name) || program !== undefined,
-    `README: nobody knows ${line}`,
-  ).toBe(true);
-  for (const word of words.map((each) => each.replace(/^"?\$PWD\/|"$/g, "")))
-    if (/^(?:etc|scripts)\/\S+$/.test(word)) expect(existsSync(new URL(word, checkout)), word).toBe(true);
-}
-
-function checkWords(program: Command, words: readonly string[], line: string): void {
-  let command = program;
-  const options = [...program.options];
-  for (const word of words) {
-    const below = command.commands.find((each) => each.name() === word);
-    if (below !== undefined) {
-      command = below;
-      options.push(...below.options);
-    }
-  }
-  if (program.commands.length > 0 && program.name() === "pop3-ctl") expect(command, line).not.toBe(program);
-  for (const word of words.filter((each) => each.startsWith("--")))
-    expect(
-      options.map(({ long }) => long),
-      line,
-    ).toContain(word);
-}
-
-describe("README.md", () => {
-  it.each(readmeBlocks().map((block) => [block.lineNumber, block] as const))(
-    "the code block at line %i is claimed by one test, and right",
-    (_, block) => {
-      const claimed = claims.filter((claim) => claim.fits(block));
-      expect(claimed, block.text).toHaveLength(1);
-      claimed[0]!.check(block);
+describe("the code blocks", () => {
+  it.each(readmeBlocks().map((block) => [`${block.file}:${block.lineNumber}`, block] as const))(
+    "%s is run by one test",
+    (_, { file, text }) => {
+      const running = names.filter(
+        (name) => readmeRuns[name].file === file && text.startsWith(readmeRuns[name].begins),
+      );
+      expect(running, text).toHaveLength(1);
     },
   );
 
-  it("links to files that are there", () => {
-    for (const [, path] of readme.matchAll(/\]\(([^)#:]+)\)/g))
-      expect(existsSync(new URL(path!, checkout)), path).toBe(true);
+  it.each(names)("the test that is named for %s takes it", (name) => {
+    expect(readmeBlock(name)).not.toBe("");
+    expect(readFileSync(new URL(readmeRuns[name].by, import.meta.url), "utf8")).toContain(
+      `readmeBlock("${name}")`,
+    );
+  });
+
+  it.each(readmeBlocks().filter(({ language }) => language === "toml"))(
+    "$file:$lineNumber has keys that there are",
+    ({ text, file }) => {
+      const result = parseConfig(text, file);
+      expect(result.kind === "faulty" ? result.faults : []).toEqual([]);
+    },
+  );
+
+  it("whatever decides whether a checkout is sound types what README says of the tests", () => {
+    const steps = textOf(".ci/run");
+    for (const command of readmeBlock("tests").trim().split(" && ")) expect(steps).toContain(`"${command}"`);
+  });
+
+  it("the picture of the processes names those that there are", () => {
+    for (const name of ["login", "mailbox", "auth", "master"]) {
+      expect(readmeBlock("picture")).toContain(name);
+      expect(existsSync(new URL(`src/processes/${name}.ts`, checkout))).toBe(true);
+    }
+  });
+
+  it("the workloads that the bench is told to run are known", () => {
+    const [, workloads = ""] = /--only (\S+)/.exec(readmeBlock("bench")) ?? [];
+    const known = textOf("test/bench/workloads.ts");
+    for (const name of workloads.split(",")) expect(known).toContain(`"${name}"`);
+  });
+});
+
+describe("README.md", () => {
+  it("shows the limits with their defaults", () => {
+    const rows = [...textOf("README.md").matchAll(/^\| `([a-z]+)\.([a-z_]+)` \| `(.+?)` \|/gm)];
+    expect(rows.length).toBeGreaterThan(8);
+    const defaults = textOf("etc/config.md");
+    for (const [, section, key, value] of rows)
+      expect(defaults).toMatch(
+        new RegExp(`^### ${section}\\.${key}\\n\\n\\*.*\\*\\. Default: \`${value}\``, "m"),
+      );
+  });
+
+  it.each(guides)("%s links to files and headings that are there", (guide) => {
+    for (const [, path = "", heading] of textOf(guide).matchAll(/\]\(([^)#:]*)(?:#([^)]+))?\)/g)) {
+      const target = path === "" ? guide : new URL(path, new URL(guide, "file:///")).pathname.slice(1);
+      expect(existsSync(new URL(target, checkout)), `${guide}: ${path}`).toBe(true);
+      if (heading === undefined) continue;
+      const headings = [...textOf(target).matchAll(/^#+ (.+)$/gm)].map(([, text = ""]) =>
+        text
+          .toLowerCase()
+          .replace(/[^a-z0-9 -]/g, "")
+          .replaceAll(" ", "-"),
+      );
+      expect(headings, `${guide}: ${path}`).toContain(heading);
+    }
   });
 });

@@ -205,7 +205,7 @@ function mail(draft: ConfigDraft, holds: Holds, home: string | undefined): void 
       location.key,
       location.place,
       driver === "mbox"
-        ? `${location.value} is mbox: convert it (README, "From mbox"), mail.maildir says where to`
+        ? `${location.value} is mbox: convert it (etc/MOVING.md, "From mbox"), mail.maildir says where to`
         : driver === "maildir"
           ? `${location.value} has a variable that mail.maildir has not: set it by hand`
           : `${location.value} is no Maildir: convert it (doveadm sync), mail.maildir says where to`,

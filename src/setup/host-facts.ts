@@ -5,12 +5,12 @@ import { parseDoveconf } from "../control/dovecot-config.ts";
 import { pop3Settings } from "../control/dovecot-settings.ts";
 import type { RunProgram } from "../doctor/check-mta.ts";
 import { accountBlocks, passwdFileOf } from "./dovecot-accounts.ts";
+import { readOrUndefined } from "./own-file.ts";
 
 export interface HostFacts {
   readonly name: string;
   readonly postfix: PostfixFacts | undefined;
-  /** Debian's split configuration, where files of our own can be added. */
-  readonly exim: { readonly splitFolder: string | undefined } | undefined;
+  readonly exim: EximFacts | undefined;
   readonly dovecot: DovecotFacts | undefined;
   readonly hasCourier: boolean;
   /** Of /etc/letsencrypt/live. */
@@ -27,6 +27,15 @@ export interface PostfixFacts {
   readonly localDomains: readonly string[];
 }
 
+export interface EximFacts {
+  /** Debian's folder, where files of our own can be added. */
+  readonly splitFolder: string | undefined;
+  /** Whether Debian's Exim reads that folder, and not its one template. */
+  readonly isSplit: boolean;
+  /** The domains that are local to Debian's Exim, without the host's own name. */
+  readonly domains: readonly string[];
+}
+
 export interface DovecotFacts {
   /** As Dovecot writes it: "maildir:~/Maildir". */
   readonly mailLocation: string | undefined;
@@ -41,7 +50,7 @@ export interface DovecotFacts {
 export async function lookAtHost(root: string, hostName: string, run: RunProgram): Promise<HostFacts> {
   const [postfix, exim, dovecot, listening, vmail] = await Promise.all([
     postfixFacts(root, run),
-    eximFacts(root, run),
+    eximFacts(root, hostName, run),
     dovecotFacts(root, run),
     run("ss", ["-Hltn"]),
     run("getent", ["passwd", "vmail"]),
@@ -80,12 +89,20 @@ function domainsOf(list: string): string[] {
 }
 
 /** Debian's folder, or an Exim of the host that tells where its configuration is. */
-async function eximFacts(root: string, run: RunProgram): Promise<HostFacts["exim"]> {
+async function eximFacts(root: string, hostName: string, run: RunProgram): Promise<EximFacts | undefined> {
   const isThere =
     existsSync(`${root}/etc/exim4`) ||
     (root === "" && (await run("exim", ["-bP", "configure_file"])) !== undefined);
   if (!isThere) return undefined;
-  return { splitFolder: existsSync(`${root}/etc/exim4/conf.d`) ? "/etc/exim4/conf.d" : undefined };
+  const settings = readOrUndefined(`${root}/etc/exim4/update-exim4.conf.conf`) ?? "";
+  const setting = (name: string): string => new RegExp(`^${name}='(.*)'$`, "m").exec(settings)?.[1] ?? "";
+  return {
+    splitFolder: existsSync(`${root}/etc/exim4/conf.d`) ? "/etc/exim4/conf.d" : undefined,
+    isSplit: setting("dc_use_split_config") === "true",
+    domains: domainsOf(setting("dc_other_hostnames").replaceAll(":", " ")).filter(
+      (domain) => domain !== hostName && !domain.startsWith("localhost."),
+    ),
+  };
 }
 
 async function dovecotFacts(root: string, run: RunProgram): Promise<DovecotFacts | undefined> {

@@ -1,6 +1,6 @@
 // What `pop3-ctl setup` proposes for a host: files of our own, and what is left to the administrator. Pure.
 import { parseDovecotLocation } from "../accounts/dovecot-location.ts";
-import type { HostFacts } from "./host-facts.ts";
+import type { EximFacts, HostFacts } from "./host-facts.ts";
 
 export interface Proposal {
   readonly files: readonly ProposedFile[];
@@ -46,8 +46,8 @@ export function propose(facts: HostFacts, configFile: string, sample: ReadSample
 }
 
 /** Of the mail that virtual(8) or Exim delivers as one user: that user, and folders that it may make Maildirs in. */
-function ownerSteps({ dovecot, postfix, hasVmail }: HostFacts): string[] {
-  const domains = postfix?.virtualDomains ?? [];
+function ownerSteps({ dovecot, postfix, exim, hasVmail }: HostFacts): string[] {
+  const domains = postfix?.virtualDomains ?? exim?.domains ?? [];
   if (dovecot?.mailUid !== undefined || (domains.length === 0 && !hasVmail)) return [];
   const folders = domains.map((domain) => `/var/mail/${domain}`).join(" ");
   return [
@@ -82,9 +82,9 @@ function configText(facts: HostFacts, steps: string[]): string {
   return `${lines.join("\n")}\n`;
 }
 
-function mailLines({ dovecot, postfix, hasVmail }: HostFacts): string[] {
+function mailLines({ dovecot, postfix, exim, hasVmail }: HostFacts): string[] {
   const location = dovecotMaildir(dovecot?.mailLocation);
-  const isVirtual = (postfix?.virtualDomains.length ?? 0) > 0;
+  const isVirtual = (postfix?.virtualDomains ?? exim?.domains ?? []).length > 0;
   const owner = dovecot?.mailUid ?? (isVirtual || hasVmail ? "vmail" : undefined);
   const maildir = location ?? (owner === undefined ? "~/Maildir" : "/var/mail/%d/%n/Maildir");
   const origin = location === undefined ? "" : "  # as Dovecot's mail_location";
@@ -148,22 +148,44 @@ function mtaFiles({ postfix, exim }: HostFacts, steps: string[], sample: ReadSam
       { path: "/etc/dewey-pop3/postfix-master.cf", text: sample("postfix/master.cf") },
     ];
   }
-  if (exim === undefined) return [];
+  return exim === undefined ? [] : eximFiles(exim, steps, sample);
+}
+
+function eximFiles(
+  { splitFolder, isSplit, domains }: EximFacts,
+  steps: string[],
+  sample: ReadSample,
+): ProposedFile[] {
   const places = [
     ["macros", "main/00_dewey"],
-    ["router", "router/250_dewey"],
+    ["router", "router/450_dewey"],
     ["transport", "transport/30_dewey"],
     ["authenticators", "auth/30_dewey"],
   ] as const;
-  const folder = exim.splitFolder;
-  steps.push(
-    folder === undefined
-      ? "put the files /etc/dewey-pop3/exim-* into the sections of Exim's configuration that they name, then reload it"
-      : `name your domains in ${folder}/main/00_dewey, then: update-exim4.conf && systemctl reload exim4`,
-  );
+  if (splitFolder === undefined) {
+    steps.push(
+      "put the files /etc/dewey-pop3/exim-* into the sections of Exim's configuration that they name, then reload it",
+    );
+  } else {
+    if (!isSplit)
+      steps.push(
+        `have Debian's Exim read ${splitFolder}: sed -i "s/^dc_use_split_config=.*/dc_use_split_config='true'/" /etc/exim4/update-exim4.conf.conf`,
+      );
+    if (domains.length === 0)
+      steps.push(
+        `name your domains in ${splitFolder}/main/00_dewey, and in dc_other_hostnames of /etc/exim4/update-exim4.conf.conf`,
+      );
+    steps.push(
+      "SMTP AUTH is offered under TLS alone: MAIN_TLS_ENABLE = yes (/usr/share/doc/exim4-base/README.Debian.gz)",
+      "update-exim4.conf && systemctl reload exim4",
+    );
+  }
   return places.map(([name, place]) => ({
-    path: folder === undefined ? `/etc/dewey-pop3/exim-${name}` : `${folder}/${place}`,
-    text: sample(`exim/${name}`),
+    path: splitFolder === undefined ? `/etc/dewey-pop3/exim-${name}` : `${splitFolder}/${place}`,
+    text: sample(`exim/${name}`).replace(
+      "DEWEY_DOMAINS = example.org",
+      `DEWEY_DOMAINS = ${domains.join(" : ") || "example.org"}`,
+    ),
   }));
 }
 

@@ -8,7 +8,14 @@ import { type MadeCertificate, makeCertificate } from "../../scripts/certificate
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
 import { mailOwner } from "../support/mail-owner.ts";
-import { type ProgramResult, type RunningProgram, runProgram, startProgram } from "../support/program.ts";
+import {
+  type ProgramResult,
+  type RunningProgram,
+  runOrThrow,
+  runProgram,
+  startProgram,
+} from "../support/program.ts";
+import { readmeBlock } from "../support/readme.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { acceptsConnections } from "./support/connect.ts";
 import { layOutMaildir } from "./support/maildir.ts";
@@ -27,6 +34,8 @@ let folder: string;
 let server: TestServer;
 let haproxy: RunningProgram;
 let certificate: MadeCertificate;
+/** Of our server: TLS behind a PROXY header. */
+let proxiedTlsPort: number;
 const ports = new Map<Frontend, number>();
 
 beforeAll(async () => {
@@ -42,6 +51,7 @@ beforeAll(async () => {
   writeFileSync(pem, certificate.certificate + certificate.privateKey, { mode: 0o600 });
   writeFileSync(join(folder, "ca.pem"), certificate.certificate);
   const [plain, tls] = [await freePort(), await freePort()];
+  proxiedTlsPort = tls;
   const home = join(folder, "home");
   layOutMaildir(home, owner, new Map([["new/1.one", Buffer.from("Subject: one\n\none\n")]]));
   server = await startServer({
@@ -89,6 +99,28 @@ afterAll(async () => {
   await haproxy?.stop("SIGTERM");
   await server?.stop();
   rmSync(folder, { recursive: true });
+});
+
+it("takes the lines of etc/SCALING.md, and passes TLS on to a port that expects its header", async () => {
+  // Ports below 1024 are others' here.
+  const [front, back] = [await freePort(), proxiedTlsPort];
+  const lines = readmeBlock("haproxy").replace(":995", `127.0.0.1:${front}`).replace(":10995", `:${back}`);
+  expect(lines).toContain(`127.0.0.1:${front}\n  server dewey 127.0.0.1:${back} `);
+  const config = join(folder, "readme.cfg");
+  const timeouts = "defaults\n  timeout connect 10s\n  timeout client 60s\n  timeout server 60s\n\n";
+  writeFileSync(config, `${timeouts}${lines}`);
+  await runOrThrow("/usr/sbin/haproxy", ["-c", "-f", config]);
+  const program = await startProgram("/usr/sbin/haproxy", ["-db", "-f", config]);
+  try {
+    await eventually("a message through it", async () => {
+      const { exitCode } = await runProgram("curl", [
+        ...["--silent", "--insecure", "--user", "mrose:secret", `pop3s://127.0.0.1:${front}/1`],
+      ]);
+      return exitCode === 0;
+    });
+  } finally {
+    await program.stop("SIGTERM");
+  }
 });
 
 /** From an address of its own on the loopback interface, so that it can be told from HAProxy's. */

@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Pop3Connection } from "../peers/support/pop3.ts";
+import { startDemo } from "../support/demo.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
-import { runProgram, startProgram } from "../support/program.ts";
+import { runProgram } from "../support/program.ts";
 
 const script = (name: string): string => fileURLToPath(new URL(`../../scripts/${name}`, import.meta.url));
 
@@ -64,28 +65,16 @@ describe("pop3-server --check", () => {
   });
 });
 
-/** `npm start` in the test's folder, once it has said how to try it. */
-async function startDemo(port: number, tlsPort: number) {
-  const program = await startProgram(
-    process.execPath,
-    [script("demo.mjs"), "--folder", join(folder, "demo"), "--port", `${port}`, "--tls-port", `${tlsPort}`],
-    {},
-  );
-  await program.lineWhere((line) => line.includes("mail program"), "the last line");
-  return program;
-}
-
 describe("npm start", () => {
   it("lays out a demonstration, serves it, says in five lines how to try it, and ends at Ctrl-C", async () => {
     const port = await freePort();
     const tlsPort = await freePort();
-    const program = await startDemo(port, tlsPort);
+    const program = await startDemo(folder, port, tlsPort);
     expect(program.lines()).toHaveLength(5);
     expect(program.output()).toContain(`pop3s://127.0.0.1:${tlsPort}/`);
     expect(program.output()).toContain(`curl -u mrose:secret pop3://127.0.0.1:${port}/1`);
-    await playReadme(port);
     for (const [user, password, messages] of [
-      ["mrose", "secret", 4],
+      ["mrose", "secret", 5],
       ["jpostel", "liberal", 2],
     ] as const) {
       const session = await Pop3Connection.login(port, user, password);
@@ -98,9 +87,9 @@ describe("npm start", () => {
     process.kill(-program.pid, "SIGINT");
     expect((await program.ended).exitCode).toBe(0);
 
-    const again = await startDemo(port, tlsPort);
+    const again = await startDemo(folder, port, tlsPort);
     const session = await Pop3Connection.login(port, "mrose", "secret");
-    expect((await session.command("STAT")).text).toMatch(/^3 /);
+    expect((await session.command("STAT")).text).toMatch(/^4 /);
     session.drop();
     await again.stop();
     expect((await again.ended).exitCode).toBe(0);
@@ -123,27 +112,10 @@ describe("npm start", () => {
   });
 });
 
-/** The session that README shows, line by line; only the time in a unique-id differs. */
-async function playReadme(port: number): Promise<void> {
-  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-  const lines = /^```\n(S: \+OK .*?)\n```$/ms.exec(readme)?.[1]?.split("\n") ?? [];
-  expect(lines.length).toBeGreaterThan(20);
-  const { connection, greeting } = await Pop3Connection.open(port);
-  const anyTime = (line: string): string => line.replace(/\d+\.M1P\d+\./, "….");
-  let isFirst = true;
-  for (const line of lines) {
-    if (line.startsWith("C: ")) connection.send(`${line.slice(3)}\r\n`);
-    else if (isFirst) expect(`S: +OK ${greeting.text}`).toBe(line);
-    else expect(anyTime(`S: ${await connection.line()}`.trimEnd())).toBe(anyTime(line));
-    isFirst = false;
-  }
-  await connection.closed;
-}
-
 describe("pop3-server", () => {
   it("leaves a runtime directory alone that another server uses", async () => {
     const port = await freePort();
-    const first = await startDemo(port, await freePort());
+    const first = await startDemo(folder, port, await freePort());
     const free = [await freePort(), await freePort()];
     const other = readFileSync(join(folder, "demo/config.toml"), "utf8").replace(
       /127\.0\.0\.1:\d+/g,
@@ -159,7 +131,7 @@ describe("pop3-server", () => {
 
   it("notices an account that pop3-passwd adds, changes or deletes at once", async () => {
     const port = await freePort();
-    const program = await startDemo(port, await freePort());
+    const program = await startDemo(folder, port, await freePort());
     const passwd =
       (...args: string[]) =>
       (password: string) =>

@@ -66,10 +66,19 @@ describe("propose", () => {
   });
 
   it("stands beside Exim, in Debian's split configuration where that is there", () => {
-    const split = proposed({ exim: { splitFolder: "/etc/exim4/conf.d" } });
+    const debian = {
+      splitFolder: "/etc/exim4/conf.d",
+      isSplit: true,
+      domains: ["example.org", "example.net"],
+    };
+    const split = proposed({ exim: debian });
     expect(split.config.mta.postfix_maps?.type).toBe("texthash");
     expect(split.files.map(({ path }) => path)).toContain("/etc/exim4/conf.d/auth/30_dewey");
-    const whole = proposed({ exim: { splitFolder: undefined } });
+    expect(split.config.mail.user).toBe("vmail");
+    expect(split.steps).toContain("install -d -o vmail -g vmail /var/mail/example.org /var/mail/example.net");
+    expect(split.steps).not.toContain("dc_use_split_config");
+    expect(proposed({ exim: { ...debian, isSplit: false } }).steps).toContain("dc_use_split_config='true'");
+    const whole = proposed({ exim: { splitFolder: undefined, isSplit: false, domains: [] } });
     expect(whole.files.map(({ path }) => path)).toContain("/etc/dewey-pop3/exim-authenticators");
   });
 

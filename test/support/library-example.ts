@@ -16,7 +16,7 @@ const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/pack
 /** @param folder has node_modules/dewey-pop3. @returns what the server says to a client that deletes its message */
 export async function runLibraryExample(folder: string): Promise<string> {
   const port = await freePort();
-  const example = readmeBlock('from "dewey-pop3"').replace("2110", `${port}`);
+  const example = readmeBlock("library").replace("2110", `${port}`);
   writeFileSync(join(folder, "example.ts"), example);
   writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module", private: true }));
   mkdirSync(join(folder, "node_modules/@types"), { recursive: true });

@@ -9,6 +9,22 @@ import { type ProgramOptions, type ProgramResult, runProgram, startProgram } fro
 const checkout = fileURLToPath(new URL("../../..", import.meta.url));
 const script = fileURLToPath(new URL("throw-away-host.sh", import.meta.url));
 
+/** The package, as README has it installed, from the checkout that the tests run in. */
+export async function installPackage(host: ThrowAwayHost): Promise<void> {
+  await host.type("npm run package && apt-get install -y ./dist-packages/dewey-pop3_*.deb", slowly);
+}
+
+/** Of an authority that the host trusts: itself. */
+export async function giveCertificate(host: ThrowAwayHost): Promise<void> {
+  await host.type(`mkdir -p /etc/letsencrypt/live/mail.example.org && cd /etc/letsencrypt/live/mail.example.org
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout privkey.pem -out fullchain.pem -days 90 -subj /CN=mail.example.org \
+      -addext subjectAltName=DNS:mail.example.org -addext basicConstraints=critical,CA:true
+    cp fullchain.pem /usr/local/share/ca-certificates/mail.crt && update-ca-certificates`);
+}
+
+/** npm and dpkg on a machine that is busy with other tests. */
+export const slowly = { deadlineMs: 300_000 };
+
 /** Where the host has this checkout; what is changed there is changed there alone. */
 export const checkoutThere = "/usr/local/src/dewey-pop3";
 
@@ -41,7 +57,9 @@ export async function startThrowAwayHost(): Promise<ThrowAwayHost> {
   });
   const root = `/proc/${pid}/root`;
   const enter = (command: string, { input, online, deadlineMs }: HostCommandOptions = {}) => {
-    const options: ProgramOptions = input === undefined ? {} : { input };
+    // npm takes what `npm ci` has just fetched.
+    const env = { npm_config_prefer_offline: "true", DEBIAN_FRONTEND: "noninteractive" };
+    const options: ProgramOptions = input === undefined ? { env } : { env, input };
     const spaces = ["--mount", "--pid", "--uts", "--ipc", "--cgroup", ...(online ? [] : ["--net"])];
     const args = [`--target=${pid}`, ...spaces, "--root", `--wdns=${checkoutThere}`, "bash", "-c", command];
     return runProgram("nsenter", args, options, deadlineMs);
