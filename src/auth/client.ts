@@ -1,6 +1,7 @@
 // The client's end of Dovecot's auth-client protocol: one kept connection to the auth process, many exchanges on it.
 // Runs in the login processes. It outlives the auth process: when that is restarted it connects again.
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
+import { writeTogether } from "../host/write-together.ts";
 import { LineSplitter } from "../octets/line-splitter.ts";
 import type { Retention } from "../pop3/capability.ts";
 import { decodeBase64 } from "../sasl/base64.ts";
@@ -13,7 +14,6 @@ import {
   parseServerReply,
   type ServerReply,
 } from "./codec.ts";
-import { GatheredWrites } from "./gathered-writes.ts";
 import { ServerGreeting } from "./server-greeting.ts";
 import { type StartTimer, startTimer } from "./timer.ts";
 
@@ -81,7 +81,7 @@ export class AuthClient {
   readonly #exchanges = new Map<number, OpenExchange>();
   #lastId = 0;
   /** New requests go there. */
-  #output: GatheredWrites | undefined;
+  #socket: Socket | undefined;
   #greeting = new ServerGreeting();
   #isConnected = false;
   #isClosed = false;
@@ -130,7 +130,7 @@ export class AuthClient {
     const exchange: OpenExchange = {
       handler,
       queued: line,
-      output: undefined,
+      socket: undefined,
       awaitsResponse: false,
       cancelTimer: () => {},
     };
@@ -153,9 +153,9 @@ export class AuthClient {
     this.#isClosed = true;
     this.#isConnected = false;
     this.#cancelReconnect();
-    this.#output?.socket.destroy();
-    for (const [id, { output }] of [...this.#exchanges]) {
-      output?.socket.destroy();
+    this.#socket?.destroy();
+    for (const [id, { socket }] of [...this.#exchanges]) {
+      socket?.destroy();
       this.#end(id)?.handler.failed(UNAVAILABLE);
     }
   }
@@ -163,9 +163,8 @@ export class AuthClient {
   #connect(): void {
     const socket = connect({ path: this.#options.path });
     const lines = new LineSplitter(MAX_LINE_OCTETS);
-    const output = new GatheredWrites(socket);
     let failure: Error | undefined;
-    this.#output = output;
+    this.#socket = socket;
     this.#greeting = new ServerGreeting();
     this.#renewed = new Map();
     socket.on("connect", () => {
@@ -176,7 +175,7 @@ export class AuthClient {
       for (const line of lines.push(chunk)) {
         if (socket.destroyed) return;
         const reply = line.kind === "line" ? parseServerReply(line.text) : line;
-        const fault = reply.kind === "malformed" ? reply.reason : this.#handle(reply, output);
+        const fault = reply.kind === "malformed" ? reply.reason : this.#handle(reply, socket);
         if (fault === undefined) continue;
         this.#options.onEvent({ kind: "malformed", reason: fault });
         socket.destroy();
@@ -186,14 +185,14 @@ export class AuthClient {
       failure = error;
     });
     socket.on("close", () => {
-      if (output === this.#output) this.#disconnected(failure);
-      else this.#failAll(output);
+      if (socket === this.#socket) this.#disconnected(failure);
+      else this.#failAll(socket);
     });
   }
 
   #disconnected(error: Error | undefined): void {
     if (this.#isClosed) return;
-    const pending = [...this.#exchanges.values()].filter(({ output }) => output === this.#output);
+    const pending = [...this.#exchanges.values()].filter(({ socket }) => socket === this.#socket);
     this.#options.onEvent(
       this.#isConnected
         ? { kind: "disconnected", pendingRequests: pending.length, error }
@@ -204,41 +203,42 @@ export class AuthClient {
     const delayMs = Math.min(maxReconnectDelayMs, firstReconnectDelayMs * 2 ** this.#failedAttempts);
     this.#failedAttempts++;
     this.#cancelReconnect = this.#options.startTimer(() => this.#connect(), delayMs);
-    this.#failAll(this.#output);
+    this.#failAll(this.#socket);
   }
 
   /** Those that were sent there and wait for an answer. */
-  #failAll(gone: GatheredWrites | undefined): void {
+  #failAll(gone: Socket | undefined): void {
     if (gone === undefined) return;
-    for (const [id, { output }] of [...this.#exchanges])
-      if (output === gone) this.#end(id)?.handler.failed(UNAVAILABLE);
+    for (const [id, { socket }] of [...this.#exchanges])
+      if (socket === gone) this.#end(id)?.handler.failed(UNAVAILABLE);
   }
 
   /** Another auth process takes the new requests; this one answers those that it has, and is left with the last. */
-  #moveOn(retiring: GatheredWrites): void {
+  #moveOn(retiring: Socket): void {
     this.#isConnected = false;
     this.#connect();
     this.#leaveIfDone(retiring);
   }
 
-  #leaveIfDone(output: GatheredWrites | undefined): void {
-    if (output === undefined || output === this.#output) return;
-    for (const exchange of this.#exchanges.values()) if (exchange.output === output) return;
-    output.flush();
-    output.socket.destroy();
+  #leaveIfDone(socket: Socket | undefined): void {
+    if (socket === undefined || socket === this.#socket) return;
+    for (const exchange of this.#exchanges.values()) if (exchange.socket === socket) return;
+    // A CANCEL may have been written just now.
+    socket.uncork();
+    socket.destroy();
   }
 
   /** @returns what is wrong with the reply, if anything is */
-  #handle(reply: ServerReply | { readonly kind: "unknown" }, output: GatheredWrites): string | undefined {
+  #handle(reply: ServerReply | { readonly kind: "unknown" }, socket: Socket): string | undefined {
     if (reply.kind === "unknown") return undefined;
-    const isPresent = output === this.#output;
+    const isPresent = socket === this.#socket;
     if (isPresent && !this.#isConnected) {
       const fault = this.#greeting.take(reply);
       if (fault === undefined && reply.kind === "DONE") this.#connected();
       return fault;
     }
     if (reply.kind === "RETIRE") {
-      if (isPresent) this.#moveOn(output);
+      if (isPresent) this.#moveOn(socket);
       return undefined;
     }
     // What a process that retires offers is no news.
@@ -261,7 +261,7 @@ export class AuthClient {
       return `${reply.kind} after DONE`;
     const exchange = this.#exchanges.get(reply.id);
     // The answer to an exchange cancelled meanwhile.
-    if (exchange === undefined || exchange.output !== output) return undefined;
+    if (exchange === undefined || exchange.socket !== socket) return undefined;
     if (exchange.awaitsResponse && reply.kind !== "FAIL") return `${reply.kind} before the response`;
     switch (reply.kind) {
       case "OK":
@@ -293,7 +293,7 @@ export class AuthClient {
 
   #sendQueued(id: number, exchange: OpenExchange): void {
     if (exchange.queued === undefined) return;
-    exchange.output = this.#output;
+    exchange.socket = this.#socket;
     this.#send(id, exchange, exchange.queued);
     // It holds a password.
     exchange.queued = undefined;
@@ -307,14 +307,15 @@ export class AuthClient {
   }
 
   #cancel(id: number, exchange: OpenExchange): void {
-    exchange.output?.write(formatClientCommand({ kind: "CANCEL", id }));
+    if (exchange.socket !== undefined)
+      writeTogether(exchange.socket, formatClientCommand({ kind: "CANCEL", id }));
     this.#end(id);
   }
 
   #send(id: number, exchange: OpenExchange, line: string): void {
     exchange.cancelTimer();
     this.#startTimer(id, exchange, this.#options.answerTimeoutMs);
-    exchange.output?.write(line);
+    if (exchange.socket !== undefined) writeTogether(exchange.socket, line);
   }
 
   #startTimer(id: number, exchange: OpenExchange, delayMs: number): void {
@@ -328,7 +329,7 @@ export class AuthClient {
     const exchange = this.#exchanges.get(id);
     exchange?.cancelTimer();
     this.#exchanges.delete(id);
-    this.#leaveIfDone(exchange?.output);
+    this.#leaveIfDone(exchange?.socket);
     return exchange;
   }
 
@@ -347,7 +348,7 @@ interface OpenExchange {
   /** The AUTH line while it waits for a connection. */
   queued: string | undefined;
   /** Where it was sent. */
-  output: GatheredWrites | undefined;
+  socket: Socket | undefined;
   awaitsResponse: boolean;
   cancelTimer: () => void;
 }

@@ -1,5 +1,6 @@
 // One client of the auth server: its requests, from AUTH to the result. Runs in the auth process, see server.ts.
 import type { Socket } from "node:net";
+import { writeTogether } from "../host/write-together.ts";
 import { LineSplitter } from "../octets/line-splitter.ts";
 import type { Retention } from "../pop3/capability.ts";
 import { decodeBase64, encodeBase64 } from "../sasl/base64.ts";
@@ -15,13 +16,11 @@ import {
   parseClientCommand,
   type ServerReply,
 } from "./codec.ts";
-import { GatheredWrites } from "./gathered-writes.ts";
 import type { Credentials, ServerOptions, Verdict } from "./server.ts";
 
 export class ServerConnection {
   readonly #options: ServerOptions;
   readonly #socket: Socket;
-  readonly #output: GatheredWrites;
   readonly #connectionId: number;
   readonly #lines = new LineSplitter(MAX_LINE_OCTETS);
   readonly #requests = new Map<number, OpenRequest>();
@@ -34,8 +33,6 @@ export class ServerConnection {
   constructor(options: ServerOptions, socket: Socket, connectionId: number) {
     this.#options = options;
     this.#socket = socket;
-    // Who doesn't read the replies is not read any longer: output stays bounded.
-    this.#output = new GatheredWrites(socket, () => socket.pause());
     this.#connectionId = connectionId;
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("drain", () => socket.resume());
@@ -82,9 +79,7 @@ export class ServerConnection {
   }
 
   #endIfRetired(): void {
-    if (!this.#isRetiring || this.#requests.size > 0) return;
-    this.#output.flush();
-    this.#socket.end();
+    if (this.#isRetiring && this.#requests.size === 0) this.#socket.end();
   }
 
   #handle(command: ClientCommand): Outcome {
@@ -280,12 +275,13 @@ export class ServerConnection {
   }
 
   #write(text: string): void {
-    this.#output.write(text);
+    // Who doesn't read the replies is not read any longer: output stays bounded.
+    if (!writeTogether(this.#socket, text)) this.#socket.pause();
   }
 
   /** What was said before still arrives. */
   #destroy(): void {
-    this.#output.flush();
+    this.#socket.uncork();
     this.#socket.destroy();
   }
 }

@@ -1,5 +1,6 @@
 // Octets from the mailbox process to the client and back, after login, where TLS ends here or a connection could not be
-// passed on. This is where such a session spends its CPU, so the way to the client reads into a reused buffer and allocates nothing. Runs in the login process.
+// passed on. This is where such a session spends its CPU, so the way to the client reads into a reused buffer and allocates
+// nothing. Runs in the login process.
 import * as net from "node:net";
 import { endGently } from "./end-gently.ts";
 import { type StallLimits, StallWatch } from "./stall-watch.ts";

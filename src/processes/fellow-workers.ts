@@ -1,7 +1,6 @@
-// Asks the other processes for the same accounts which of them has a maildrop, and to let go of it when its session is idle,
-// and how many sessions of an account they have:
-// with `server.processes = "combined"` a client's next connection may come to another worker, and a mailbox process that
-// is replaced keeps its sessions. Master passes the questions on and reads none of them.
+// Asks the other processes for the same accounts which of them has a maildrop, to let go of it when its session is idle, and
+// how many sessions of an account they have: with `server.processes = "combined"` a client's next connection may come to
+// another worker, and a mailbox process that is replaced keeps its sessions. Master passes the questions on and reads none.
 import { z } from "zod";
 
 /** A session that has a maildrop, as another worker tells it. */

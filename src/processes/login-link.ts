@@ -3,9 +3,9 @@
 import { closeSync } from "node:fs";
 import * as net from "node:net";
 import { receiveDescriptor } from "../host/descriptors.ts";
+import { writeTogether } from "../host/write-together.ts";
 import type { Log } from "../log/log.ts";
 import { descriptorOf, holdReading } from "../net/descriptor-of.ts";
-import { writeTogether } from "../net/write-together.ts";
 import { err } from "../pop3/reply.ts";
 import { english } from "../pop3/texts/english.ts";
 import { formatAnswer, type LinkAnswer, type PassFrame, PassFrameReader } from "./link-frames.ts";
@@ -139,7 +139,7 @@ export class LoginLink {
   }
 
   #answer(answer: LinkAnswer): void {
-    writeTogether(this.#frames, formatAnswer(answer));
+    writeTogether(this.#frames, formatAnswer(answer), "latin1");
     // It was taken over, or hangs and will be ended.
     if (this.#frames.writableLength > MAX_WAITING_OCTETS)
       this.#break("a login process does not read its answers");

@@ -3,10 +3,10 @@
 import { randomBytes } from "node:crypto";
 import * as net from "node:net";
 import { sendDescriptor } from "../host/descriptors.ts";
+import { writeTogether } from "../host/write-together.ts";
 import type { Log } from "../log/log.ts";
 import type { Connection } from "../net/connection.ts";
 import { descriptorOf } from "../net/descriptor-of.ts";
-import { writeTogether } from "../net/write-together.ts";
 import {
   type LinkAnswer,
   LinkAnswerReader,

@@ -1,6 +1,7 @@
 // Who may still come in: counts a login process's connections in all and by network, those that it has passed on included,
-// hears from master what the other processes have, and says no beyond the limits. No connection waits for a word from another process: for some
-// hundredths of a second several processes may have let in more than the limit together, and each then ends its part.
+// hears from master what the other processes have, and says no beyond the limits. No connection waits for a word from
+// another process: for some hundredths of a second several processes may have let in more than the limit together, and each
+// then ends its part.
 import { z } from "zod";
 import { networkOf } from "../host/networks.ts";
 

@@ -1,5 +1,5 @@
 // The built server, as separate processes, with mrose's Maildir laid out anew for each dialogue.
-import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,18 +9,21 @@ import { mailOwner } from "../support/mail-owner.ts";
 import { scramField } from "../support/scram-client.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { type Messages, UTF8_NAME, UTF8_PASSWORD } from "./dialogue.ts";
+import { LaidOutMaildir } from "./laid-out-maildir.ts";
 import type { Target, Wire } from "./run-dialogue.ts";
 import { SocketWire } from "./socket-wire.ts";
 
 export class ServerTarget implements Target {
   readonly #server: TestServer;
   readonly #home: string;
+  readonly #maildir: LaidOutMaildir;
   readonly #authority: string;
 
   private constructor(server: TestServer, home: string, authority: string) {
     this.#authority = authority;
     this.#server = server;
     this.#home = home;
+    this.#maildir = new LaidOutMaildir(join(home, "Maildir"), mailOwner());
   }
 
   static async start(processes: "separate" | "combined"): Promise<ServerTarget> {
@@ -55,18 +58,7 @@ export class ServerTarget implements Target {
   }
 
   async reset(messages: Messages): Promise<void> {
-    const maildir = join(this.#home, "Maildir");
-    const { uid, gid } = mailOwner();
-    rmSync(maildir, { recursive: true, force: true });
-    for (const folder of ["", "cur", "new", "tmp"]) {
-      mkdirSync(join(maildir, folder), { mode: 0o700 });
-      if (process.getuid?.() === 0) chownSync(join(maildir, folder), uid, gid);
-    }
-    for (const [name, content] of messages) {
-      const file = join(maildir, "new", name);
-      writeFileSync(file, content, { encoding: "latin1", mode: 0o600 });
-      if (process.getuid?.() === 0) chownSync(file, uid, gid);
-    }
+    this.#maildir.reset(messages);
   }
 
   async connect(): Promise<Wire> {
@@ -85,20 +77,12 @@ export class ServerTarget implements Target {
     };
   }
 
-  /** What stands in their places behind the server's back is a folder: unlink(2) refuses it, whoever asks. */
   fix(names: readonly string[]): void {
-    for (const name of names) {
-      const file = join(this.#home, "Maildir", "new", name);
-      rmSync(file);
-      mkdirSync(file);
-    }
+    this.#maildir.fix(names);
   }
 
   async messageNames(): Promise<readonly string[]> {
-    return ["new", "cur"]
-      .flatMap((folder) => readdirSync(join(this.#home, "Maildir", folder)))
-      .map((name) => name.split(":")[0] ?? "")
-      .sort();
+    return this.#maildir.messageNames();
   }
 
   #sessionsEnded(): number {

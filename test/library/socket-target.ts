@@ -1,11 +1,12 @@
 // The library's sessions over TCP, with STLS, the accounts of a passwd file and a Maildir: what its user would make of them.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeCertificate } from "../../scripts/certificate.mjs";
 import { openMaildir, PasswdAccounts, servePop3 } from "../../src/index.ts";
 import { type Messages, UTF8_NAME, UTF8_PASSWORD } from "../conversation/dialogue.ts";
+import { LaidOutMaildir } from "../conversation/laid-out-maildir.ts";
 import type { Target, Wire } from "../conversation/run-dialogue.ts";
 import { SocketWire } from "../conversation/socket-wire.ts";
 import { writePasswdFile } from "../support/accounts.ts";
@@ -14,6 +15,7 @@ import { scramField } from "../support/scram-client.ts";
 export class SocketTarget implements Target {
   readonly passwdFile: string;
   readonly #home: string;
+  readonly #maildir: LaidOutMaildir;
   readonly #server: Server;
   /** The certificate, which is its own authority. */
   readonly authority: string;
@@ -22,6 +24,7 @@ export class SocketTarget implements Target {
   private constructor(home: string, server: Server, authority: string, sessions: Promise<void>[]) {
     this.passwdFile = join(home, "passwd");
     this.#home = home;
+    this.#maildir = new LaidOutMaildir(join(home, "Maildir"));
     this.#server = server;
     this.authority = authority;
     this.#sessions = sessions;
@@ -75,10 +78,7 @@ export class SocketTarget implements Target {
   }
 
   async reset(messages: Messages): Promise<void> {
-    const maildir = join(this.#home, "Maildir");
-    rmSync(maildir, { recursive: true, force: true });
-    for (const folder of ["cur", "new", "tmp"]) mkdirSync(join(maildir, folder), { recursive: true });
-    for (const [name, content] of messages) writeFileSync(join(maildir, "new", name), content, "latin1");
+    this.#maildir.reset(messages);
   }
 
   async connect(): Promise<Wire> {
@@ -94,19 +94,11 @@ export class SocketTarget implements Target {
     };
   }
 
-  /** What stands in their places behind the session's back is a folder: unlink(2) refuses it, whoever asks. */
   fix(names: readonly string[]): void {
-    for (const name of names) {
-      const file = join(this.#home, "Maildir/new", name);
-      rmSync(file);
-      mkdirSync(file);
-    }
+    this.#maildir.fix(names);
   }
 
   async messageNames(): Promise<readonly string[]> {
-    return ["new", "cur"]
-      .flatMap((folder) => readdirSync(join(this.#home, "Maildir", folder)))
-      .map((name) => name.split(":")[0] ?? "")
-      .sort();
+    return this.#maildir.messageNames();
   }
 }
