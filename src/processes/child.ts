@@ -9,17 +9,10 @@ import { Channel } from "./channel.ts";
 import { FellowWorkers } from "./fellow-workers.ts";
 import { Answering } from "./inquiries.ts";
 import { watchMemory } from "./memory-watch.ts";
+import { type ToMaster, toChild } from "./messages.ts";
 import { ownStats, processAnswers } from "./process-answers.ts";
 import type { Counts } from "./session-limits.ts";
-import {
-  type OwnSettings,
-  ownSettingsIn,
-  type Role,
-  type SettingsOf,
-  settingsSchemas,
-  type ToMaster,
-  toChild,
-} from "./settings.ts";
+import { type OwnSettings, ownSettingsIn, type Role, type SettingsOf, settingsSchemas } from "./settings.ts";
 import type { StatsMessage } from "./stats-requests.ts";
 import type { PlaceAnswer } from "./user-mailboxes.ts";
 

@@ -1,5 +1,6 @@
 // Auth's side of the question for a mailbox process: asks master, waits for the answer. Runs in auth.
-import type { MailOwner, ToMaster } from "./settings.ts";
+import type { ToMaster } from "./messages.ts";
+import type { MailOwner } from "./settings.ts";
 import type { PlaceAnswer } from "./user-mailboxes.ts";
 
 export class PlaceRequests {

@@ -12,8 +12,9 @@ import { OWN_USER } from "./child.ts";
 import type { FellowMessage, FellowWorker } from "./fellow-workers.ts";
 import type { Inquiries, Respondent } from "./inquiries.ts";
 import type { Probed } from "./liveness.ts";
+import { type ToChild, type ToMaster, toMaster } from "./messages.ts";
 import type { CountingProcess, Counts, SessionSums } from "./session-limits.ts";
-import { type MailOwner, type Role, type ToChild, type ToMaster, toMaster } from "./settings.ts";
+import type { MailOwner, Role } from "./settings.ts";
 import type { PlaceAnswer } from "./user-mailboxes.ts";
 
 export interface RunningChildOptions {
