@@ -1,23 +1,21 @@
 // Turns tickets into sessions: redeems, opens and locks the maildrop, runs the session. Used by the mailbox process,
 // and by a worker when `server.processes` is "combined".
 import type * as net from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
 import { count, measure } from "../control/counters.ts";
 import type { Handlers } from "../control/questions.ts";
 import { OpenSet, whenAllEmpty } from "../host/open-set.ts";
 import type { Log } from "../log/log.ts";
-import { Maildrop, type OpenResult } from "../maildir/maildrop.ts";
+import type { Maildrop } from "../maildir/maildrop.ts";
 import type { MaildropOptions } from "../maildir/maildrop-options.ts";
-import { SnapshotCache } from "../maildir/snapshot-cache.ts";
 import type { Choices } from "../pop3/choices.ts";
 import { speechOf } from "../pop3/language.ts";
 import { err } from "../pop3/reply.ts";
 import { english } from "../pop3/texts/english.ts";
 import type { Texts } from "../pop3/texts/texts.ts";
-import type { Counting, FellowWorkers, Holder } from "./fellow-workers.ts";
+import type { FellowWorkers, Holder } from "./fellow-workers.ts";
 import { History } from "./history.ts";
 import { LimitLog } from "./limit-log.ts";
-import { logMaildropEvent } from "./maildrop-log.ts";
+import { MaildropAccess } from "./maildrop-access.ts";
 import { POP3_IMPLEMENTATION } from "./offered.ts";
 import { presentationFor, TOLD_CHECK_MS } from "./presentation-for.ts";
 import type { MailboxSettings } from "./settings.ts";
@@ -37,26 +35,19 @@ export type Admission =
 export class MailboxService {
   readonly #log: Log;
   readonly #now: () => number;
-  readonly #fellows: FellowWorkers | undefined;
   readonly #limitLog: LimitLog;
   readonly #tickets: TicketCounter;
   readonly #sessions = new OpenSet<TransactionSession>();
   /** On their way to a session. */
   readonly #admissions = new OpenSet<Promise<Admission>>();
   readonly #history = new History();
-  readonly #snapshots = new SnapshotCache();
-  /** Maildir → the session that has it locked. */
-  readonly #holders = new Map<string, TransactionSession>();
-  /** Maildir → when the logins came that open it, or wait for its lock. */
-  readonly #opening = new Map<string, number[]>();
+  readonly #access: MaildropAccess;
   #settings: MailboxSettings;
   #isDraining = false;
   /** Told after each session's end. */
   onSessionOver: (() => void) | undefined;
 
-  /**
-   * @param fellows other processes that serve the same accounts, if there are any
-   */
+  /** @param fellows other processes that serve the same accounts, if there are any */
   constructor(
     settings: MailboxSettings,
     log: Log,
@@ -69,12 +60,12 @@ export class MailboxService {
     } = {},
   ) {
     this.#settings = settings;
-    this.#fellows = fellows;
+    this.#access = new MaildropAccess({
+      settings: () => this.#settings,
+      isDraining: () => this.#isDraining,
+      ...{ fellows, log, now },
+    });
     this.#limitLog = new LimitLog(log);
-    if (fellows !== undefined) {
-      fellows.onAsked = (maildir) => this.#tellFellow(maildir);
-      fellows.onCounted = (maildir, beforeMs) => this.#sessionsOf(maildir, beforeMs);
-    }
     this.#log = log;
     this.#now = now;
     measure("sessions_open", () => [{ labels: [], value: this.#sessions.size }]);
@@ -115,7 +106,7 @@ export class MailboxService {
     const log = this.#log;
     const notOpened = (reason: string): void =>
       this.#history.add(account, { kind: "not-opened", atMs: this.#now(), address, reason });
-    const opened = await this.#openMaildrop(maildir, who, this.#mailOptions(ticket, choices));
+    const opened = await this.#access.open(maildir, who, this.#mailOptions(ticket, choices));
     switch (opened.kind) {
       case "open":
         count("maildrops_opened", [opened.maildrop.measured ? "known" : "unknown"]);
@@ -142,12 +133,6 @@ export class MailboxService {
       default:
         return opened satisfies never;
     }
-  }
-
-  /** The one that has it, and those that came for it before then. */
-  #sessionsOf(maildir: string, beforeMs: number): number {
-    const waiting = (this.#opening.get(maildir) ?? []).filter((cameMs) => cameMs < beforeMs);
-    return waiting.length + (this.#holders.has(maildir) ? 1 : 0);
   }
 
   /**
@@ -186,12 +171,12 @@ export class MailboxService {
       onOver: (ended) => {
         this.#history.add(ticket.account, ended);
         this.#sessions.delete(session);
-        if (this.#holders.get(ticket.maildir) === session) this.#holders.delete(ticket.maildir);
+        this.#access.released(ticket.maildir, session);
         this.onSessionOver?.();
       },
     });
     this.#sessions.add(session);
-    this.#holders.set(ticket.maildir, session);
+    this.#access.taken(ticket.maildir, session);
     if (this.#isDraining) session.drain();
   }
 
@@ -209,86 +194,6 @@ export class MailboxService {
     },
   };
 
-  /** Opens it if the account may have one more session. */
-  async #openMaildrop(maildir: string, who: Who, mailOptions: MaildropOptions): Promise<OpenedMaildrop> {
-    // Of this host's processes together: finer than a millisecond, so that of two that come at once one is before the other.
-    const cameMs = performance.timeOrigin + performance.now();
-    const more = this.#settings.maxSessionsPerAccount - this.#sessionsOf(maildir, Number.POSITIVE_INFINITY);
-    if (more <= 0) return { kind: "crowded" };
-    const opening = this.#opening.get(maildir) ?? [];
-    this.#opening.set(maildir, opening);
-    opening.push(cameMs);
-    // Asked by those only that have to wait, while they do.
-    let counting: Counting | undefined;
-    const onWait = (): Counting | undefined => {
-      counting ??= this.#fellows?.count(maildir, cameMs, more);
-      return counting;
-    };
-    try {
-      return await this.#openOrWait(maildir, who, mailOptions, onWait);
-    } finally {
-      counting?.end();
-      opening.splice(opening.indexOf(cameMs), 1);
-      if (opening.length === 0) this.#opening.delete(maildir);
-    }
-  }
-
-  /**
-   * Opens a maildrop; where another session has it, waits for its end, then takes over from one that is idle, in this
-   * process or in a fellow. Another program's or host's lock can only be waited for.
-   */
-  async #openOrWait(
-    maildir: string,
-    who: Who,
-    mailOptions: MaildropOptions,
-    onWait: () => Counting | undefined,
-  ): Promise<OpenedMaildrop> {
-    const { lockWaitMs, takeoverIdleMs, lock, sharedStorage } = this.#settings;
-    let deadlineMs = this.#now() + lockWaitMs;
-    let hasTakenOver = false;
-    let hasWaited = false;
-    for (;;) {
-      const opened = await Maildrop.open(maildir, {
-        ...mailOptions,
-        snapshots: this.#snapshots,
-        lock,
-        sharedStorage,
-        onEvent: (event) => logMaildropEvent(this.#log.child(who), event),
-      });
-      if (opened.kind !== "locked" || this.#isDraining) {
-        if (hasWaited) count("lock_waits", [hasTakenOver ? "taken-over" : "free"]);
-        return opened;
-      }
-      hasWaited = true;
-      const counting = onWait();
-      const session = this.#holders.get(maildir);
-      const patienceMs = deadlineMs - this.#now();
-      if (patienceMs > 0) {
-        const waits: Promise<unknown>[] = [session?.over ?? delay(LOCK_RETRY_MS), delay(patienceMs)];
-        if ((await Promise.race([...waits, ...(counting === undefined ? [] : [counting.isMany])])) !== "many")
-          continue;
-        count("lock_waits", ["refused"]);
-        return { kind: "crowded" };
-      }
-      const holder = session === undefined ? await this.#fellows?.ask(maildir) : describe(session);
-      const isToStay =
-        holder === undefined ||
-        hasTakenOver ||
-        (session === undefined ? !holder.isEnding : holder.idleMs < takeoverIdleMs);
-      if (isToStay) {
-        count("lock_waits", ["refused"]);
-        return { ...opened, holder };
-      }
-      hasTakenOver = true;
-      this.#log.info(
-        { ...who, holder: holder.address, idleMs: holder.idleMs },
-        "taking the maildrop over from an idle session",
-      );
-      session?.takeOver();
-      deadlineMs = this.#now() + TAKEOVER_MS;
-    }
-  }
-
   /** The account's own where its passwd line says so, else the config's. */
   #mailOptions(ticket: Ticket, choices: Choices): MaildropOptions {
     const expireDays = this.#expireDays(ticket);
@@ -304,16 +209,6 @@ export class MailboxService {
 
   #expireDays({ mail }: Ticket): number | null {
     return mail.expireDays === undefined ? this.#settings.expireDays : mail.expireDays;
-  }
-
-  /** A fellow waits for a maildrop: if its session here is idle, it ends. */
-  #tellFellow(maildir: string): Holder | undefined {
-    const session = this.#holders.get(maildir);
-    if (session === undefined) return undefined;
-    const holder = describe(session);
-    const isEnding = holder.idleMs >= this.#settings.takeoverIdleMs;
-    if (isEnding) session.takeOver();
-    return { ...holder, isEnding };
   }
 
   /** For a successor: the tickets that it must not take again. */
@@ -346,20 +241,6 @@ export class MailboxService {
   }
 }
 
-/** For the log. */
-type Who = Pick<Ticket, "session" | "account" | "address">;
-
-type OpenedMaildrop =
-  | Exclude<OpenResult, { kind: "locked" }>
-  | { readonly kind: "locked"; readonly holder?: Holder | undefined }
-  /** By limits.sessions_per_account. */
-  | { readonly kind: "crowded" };
-
-function describe(session: TransactionSession): Holder {
-  const { address, startedAtMs } = session;
-  return { address, startedAtMs, idleMs: session.idleMs(), isEnding: false };
-}
-
 /** For the owner, who has just given the password: since when, and from where. */
 function lockedText(holder: Holder | undefined, texts: Texts): string {
   if (holder === undefined) return texts.maildropLocked;
@@ -368,9 +249,3 @@ function lockedText(holder: Holder | undefined, texts: Texts): string {
 }
 
 const DAY_MS = 86_400_000;
-
-/** How often a lock is tried for that no session of this process holds, ms. */
-const LOCK_RETRY_MS = 200;
-
-/** How long a session that was taken over may take to let go, such as to finish writing its index. */
-const TAKEOVER_MS = 2_000;
