@@ -1,5 +1,5 @@
 // nginx's question, asked of the real server on a loopback address: test/peers/cluster.test.ts has the real nginx.
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
@@ -9,16 +9,24 @@ import { startServer, type TestServer } from "../support/server.ts";
 const owner = mailOwner();
 let server: TestServer;
 let port: number;
+/** As far as it is asked: a greeting. */
+const backEnd = createServer((socket) => {
+  socket.on("error", () => {});
+  socket.end("+OK\r\n");
+});
 
 beforeAll(async () => {
   port = await freePort();
+  await new Promise<void>((resolve) => {
+    backEnd.listen(0, "127.0.0.1", resolve);
+  });
   const account = (user: string, extra: string) => ({
     ...{ user, password: "secret", uid: owner.uid, gid: owner.gid, home: "/nonexistent", extra },
   });
   server = await startServer({
     accounts: [
       account("mrose", ""),
-      account("jpostel", "host=192.0.2.13 port=1110"),
+      account("jpostel", "host=127.0.0.2 port=1110"),
       account("kdickey", "host=mail.example.org"),
       account("abroad", "allow_nets=198.51.100.0/24"),
     ],
@@ -26,11 +34,16 @@ beforeAll(async () => {
     settings: {
       server: { listen: [] },
       auth: { plaintext_without_tls: "loopback" },
-      cluster: { auth_http: `127.0.0.1:${port}`, backends: ["192.0.2.11:10110"] },
+      cluster: { auth_http: `127.0.0.1:${port}`, backends: [`127.0.0.1:${backEndPort()}`] },
     },
   });
 });
-afterAll(() => server.stop());
+afterAll(async () => {
+  await server.stop();
+  backEnd.close();
+});
+
+const backEndPort = (): number => (backEnd.address() as AddressInfo).port;
 
 const login = {
   "Auth-Method": "plain",
@@ -64,9 +77,11 @@ describe("cluster.auth_http", () => {
   it("names the back end of who may log in, in less than nginx keeps of an answer", async () => {
     const answer = await ask({});
     expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
-    expect(answer).toContain("\r\nAuth-Status: OK\r\nAuth-Server: 192.0.2.11\r\nAuth-Port: 10110\r\n");
+    expect(answer).toContain(
+      `\r\nAuth-Status: OK\r\nAuth-Server: 127.0.0.1\r\nAuth-Port: ${backEndPort()}\r\n`,
+    );
     expect(answer.length).toBeLessThan(1024);
-    expect(await ask({ "Auth-User": "jpostel" })).toContain("Auth-Server: 192.0.2.13\r\nAuth-Port: 1110\r\n");
+    expect(await ask({ "Auth-User": "jpostel" })).toContain("Auth-Server: 127.0.0.2\r\nAuth-Port: 1110\r\n");
   });
 
   it.each([
@@ -112,7 +127,9 @@ describe("cluster.auth_http", () => {
   });
 
   it("counts the client's failures against its own address", async () => {
-    const refused = server.log().find(({ msg, user }) => msg === "login refused" && user === "nobody");
+    const refused = await eventually("the refusal in the log", () =>
+      server.log().find(({ msg, user }) => msg === "login refused" && user === "nobody"),
+    );
     expect(refused).toMatchObject({ address: "192.0.2.7", service: "pop3", reason: "unknown-user" });
   });
 });

@@ -91,7 +91,7 @@ describe.each(["separate", "combined"] as const)("a locked maildrop, processes %
     expect((await second.command("STAT")).text).toMatch(/^2 /);
     expect((await second.command("QUIT")).status).toBe("+OK");
     expect(readMaildir(maildir)).toHaveLength(2);
-    expect(ended("taken-over")()).toMatchObject({ deleted: 0 });
+    expect(await eventually("its end in the log", ended("taken-over"))).toMatchObject({ deleted: 0 });
   });
 
   it("becomes free when its client takes no octets any more", async () => {

@@ -180,7 +180,9 @@ describe("EXTERNAL", () => {
       connection.drop();
       return !mechanisms.includes("EXTERNAL");
     });
-    const refusal = server.log().findLast(({ msg }) => msg === "client certificate refused");
+    const refusal = await eventually("the refusal in the log", () =>
+      server.log().findLast(({ msg }) => msg === "client certificate refused"),
+    );
     expect(refusal).toMatchObject({ level: "info", address: "127.0.0.1", reason: "CERT_REVOKED" });
     const other = await openAs("mrose");
     expect((await other.connection.command("AUTH EXTERNAL =")).status).toBe("+OK");
