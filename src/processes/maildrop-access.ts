@@ -100,6 +100,7 @@ export class MaildropAccess {
     let deadlineMs = this.#options.now() + lockWaitMs;
     let hasTakenOver = false;
     let hasWaited = false;
+    let retryMs = FIRST_RETRY_MS;
     for (;;) {
       const opened = await Maildrop.open(maildir, {
         ...mailOptions,
@@ -115,9 +116,11 @@ export class MaildropAccess {
       hasWaited = true;
       const counting = onWait();
       const session = this.#holders.get(maildir);
+      // Grows, since most that are locked are so for a moment: a fellow's session that is over, or another program's look.
+      retryMs = Math.min(2 * retryMs, LAST_RETRY_MS);
       const patienceMs = deadlineMs - this.#options.now();
       if (patienceMs > 0) {
-        const waits: Promise<unknown>[] = [session?.over ?? delay(LOCK_RETRY_MS), delay(patienceMs)];
+        const waits: Promise<unknown>[] = [session?.over ?? delay(retryMs), delay(patienceMs)];
         if ((await Promise.race([...waits, ...(counting === undefined ? [] : [counting.isMany])])) !== "many")
           continue;
         count("lock_waits", ["refused"]);
@@ -164,8 +167,9 @@ function describe(session: TransactionSession): Holder {
   return { address, startedAtMs, idleMs: session.idleMs(), isEnding: false };
 }
 
-/** How often a lock is tried for that no session of this process holds, ms. */
-const LOCK_RETRY_MS = 200;
+/** How soon a lock is tried for again that no session of this process holds, ms. */
+const FIRST_RETRY_MS = 2;
+const LAST_RETRY_MS = 200;
 
 /** How long a session that was taken over may take to let go, such as to finish writing its index. */
 const TAKEOVER_MS = 2_000;
