@@ -17,4 +17,4 @@ export type {
   MessageContent,
   OpenedMessage,
   SessionMaildrop as Maildrop,
-} from "./processes/session-maildrop.ts";
+} from "./processes/mailbox/session-maildrop.ts";

@@ -104,7 +104,7 @@ describe("imports", () => {
   });
 
   it("name argon2 in one file", () => {
-    expect(importersOf("argon2")).toEqual(["accounts/password.ts"]);
+    expect(importersOf("argon2")).toEqual(["accounts/passwords/password.ts"]);
   });
 });
 

@@ -1,7 +1,7 @@
 // What may be shown of an account to whoever may list accounts: everything but the hashes. For pop3-passwd list and export. Pure.
 import type { Account } from "./account.ts";
-import { type PasswordField, readPasswordField, schemeName } from "./password-field.ts";
-import { SCRAM_FIELDS } from "./scram-verifier.ts";
+import { type PasswordField, readPasswordField, schemeName } from "./passwords/password-field.ts";
+import { SCRAM_FIELDS } from "./passwords/scram-verifier.ts";
 
 export interface AccountSummary {
   readonly user: string;

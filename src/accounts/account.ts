@@ -1,6 +1,6 @@
 // One line of the passwd file as an account: user:password:uid:gid:gecos:home:shell:extra fields.
 // Used by the auth process (passwd-file.ts) and by pop3-passwd. Pure: bytes in, account or reason out.
-import { saslprep } from "./saslprep.ts";
+import { saslprep } from "./passwords/saslprep.ts";
 
 export interface Account {
   readonly user: string;

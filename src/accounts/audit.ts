@@ -2,11 +2,11 @@
 // used, how old passwords are. Pure; for pop3-passwd audit and rehash. Nothing in it shows any part of a hash.
 import type { Account } from "./account.ts";
 import { hashBehindLock } from "./account-summary.ts";
-import { costFault, hashCost } from "./hash-cost.ts";
-import type { HashPolicy } from "./hash-policy.ts";
-import { readPasswordField, schemeName } from "./password-field.ts";
-import { costBelow, weakness } from "./rehash.ts";
-import { CHANGED_FIELD, REHASH_FIELD } from "./stored-password.ts";
+import { costBelow, weakness } from "./file/rehash.ts";
+import { costFault, hashCost } from "./passwords/hash-cost.ts";
+import type { HashPolicy } from "./passwords/hash-policy.ts";
+import { readPasswordField, schemeName } from "./passwords/password-field.ts";
+import { CHANGED_FIELD, REHASH_FIELD } from "./passwords/stored-password.ts";
 
 export type FindingKind =
   | "bad-line"

@@ -1,7 +1,7 @@
 // Where an account's Maildir is: `mail.maildir` of the config, or the account's own extra field userdb_mail, with the account's
 // values put in. Pure; used by the auth process (tickets), for the MTA's maps, and by pop3-passwd.
 
-import { parseDovecotLocation } from "./dovecot-location.ts";
+import { parseDovecotLocation } from "./transfer/dovecot-location.ts";
 
 export interface MaildirOwner {
   readonly user: string;

@@ -2,16 +2,20 @@
 // An answer about an unknown user takes as long as one about a wrong password.
 import type { ScramHash, ScramVerifier } from "../sasl/mechanism.ts";
 import type { Account } from "./account.ts";
-import type { Devices } from "./devices.ts";
-import { equalSecrets } from "./digest-schemes.ts";
-import { hashCost } from "./hash-cost.ts";
-import { type Argon2Cost, DEFAULT_ARGON2_COST, DEFAULT_VERIFICATION_MEMORY_KIB } from "./hash-policy.ts";
+import type { Devices } from "./devices/devices.ts";
+import type { PasswdFile } from "./file/passwd-file.ts";
 import { mayLogIn } from "./may-log-in.ts";
-import type { PasswdFile } from "./passwd-file.ts";
-import { decoyField, type Verification, verifyForms, verifyPassword } from "./password.ts";
-import { readPasswordField, verificationCost } from "./password-field.ts";
-import { ScramAccounts } from "./scram-accounts.ts";
-import { scramVerifierOf } from "./scram-verifier.ts";
+import { equalSecrets } from "./passwords/digest-schemes.ts";
+import { hashCost } from "./passwords/hash-cost.ts";
+import {
+  type Argon2Cost,
+  DEFAULT_ARGON2_COST,
+  DEFAULT_VERIFICATION_MEMORY_KIB,
+} from "./passwords/hash-policy.ts";
+import { decoyField, type Verification, verifyForms, verifyPassword } from "./passwords/password.ts";
+import { readPasswordField, verificationCost } from "./passwords/password-field.ts";
+import { ScramAccounts } from "./passwords/scram-accounts.ts";
+import { scramVerifierOf } from "./passwords/scram-verifier.ts";
 import { VerifiedPasswords } from "./verified-passwords.ts";
 import { WorkQueue } from "./work-queue.ts";
 

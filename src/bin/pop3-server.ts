@@ -4,10 +4,10 @@
 import { CommanderError } from "commander";
 import { formatFault, loadConfig } from "../config/load.ts";
 import { createLog } from "../log/log.ts";
+import { processUsers } from "../processes/master/process-users.ts";
+import { formatTlsFault, tlsFaults } from "../processes/master/tls-files.ts";
 import { startMaster } from "../processes/master.ts";
-import { processUsers } from "../processes/process-users.ts";
 import { logSettingsOf } from "../processes/settings.ts";
-import { formatTlsFault, tlsFaults } from "../processes/tls-files.ts";
 import { type ServerOptions, serverProgram } from "./server/program.ts";
 
 try {

@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { promisify } from "node:util";
-import { parseDovecotLocation } from "../accounts/dovecot-location.ts";
+import { parseDovecotLocation } from "../accounts/transfer/dovecot-location.ts";
 import { type DovecotSetting, parseDovecotSettings, pop3Settings } from "./dovecot-settings.ts";
 import { Refusal } from "./refusal.ts";
 

@@ -1,7 +1,7 @@
 // Where an account's mail is, and whose: from the passwd file and the config, as the server itself finds it.
 import type { Account } from "../accounts/account.ts";
-import { deliveryOf } from "../accounts/delivery.ts";
-import { PasswdFile } from "../accounts/passwd-file.ts";
+import { PasswdFile } from "../accounts/file/passwd-file.ts";
+import { deliveryOf } from "../accounts/mta/delivery.ts";
 import { commonOwner } from "../config/common-owner.ts";
 import { ownerFault, rootFault } from "../config/owner-fault.ts";
 import type { Config } from "../config/schema.ts";

@@ -6,7 +6,7 @@ import { rootCertificates } from "node:tls";
 import type { Config } from "../config/schema.ts";
 import { coversName, examineKeyPair } from "../net/key-pair.ts";
 import { examineRevocationLists } from "../net/revocation-list.ts";
-import { formatTlsFault, type TlsConfig, tlsFaults } from "../processes/tls-files.ts";
+import { formatTlsFault, type TlsConfig, tlsFaults } from "../processes/master/tls-files.ts";
 import { type Finding, reporter } from "./finding.ts";
 
 const report = reporter("certificate");

@@ -2,7 +2,7 @@
 // for failures is reached.
 import { statSync } from "node:fs";
 import * as net from "node:net";
-import { ThrottleStore } from "../accounts/throttle-store.ts";
+import { ThrottleStore } from "../accounts/throttle/throttle-store.ts";
 import type { Config } from "../config/schema.ts";
 import { findGroup } from "../host/user-database.ts";
 import { formatListenAddress } from "../net/address.ts";

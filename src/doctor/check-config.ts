@@ -1,7 +1,7 @@
 // Whether the server would take its config: what `pop3-server --check` looks at, certificates left to their own check.
 import { formatFault, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
-import { type ProcessUsers, processUsers } from "../processes/process-users.ts";
+import { type ProcessUsers, processUsers } from "../processes/master/process-users.ts";
 import { type Finding, reporter } from "./finding.ts";
 
 export interface CheckedConfig {

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import type { Account } from "../accounts/account.ts";
-import type { MailOwner } from "../accounts/delivery.ts";
+import type { MailOwner } from "../accounts/mta/delivery.ts";
 import type { Config } from "../config/schema.ts";
 import { locateMail } from "../control/mail-owner.ts";
 import { type Finding, reporter } from "./finding.ts";
@@ -12,7 +12,7 @@ import type { MaildirFault, SeenMaildir } from "./maildir-worker.ts";
 
 const report = reporter("maildirs");
 
-/** Dotlocks that nobody has refreshed for so long are taken over (src/maildir/dotlock.ts). */
+/** Dotlocks that nobody has refreshed for so long are taken over (src/maildir/lock/dotlock.ts). */
 const STALE_LOCK_MS = 5 * 60_000;
 /** Of thousands of accounts with the same trouble, so many are named. */
 const SHOWN = 10;

@@ -2,8 +2,8 @@
 import { statSync } from "node:fs";
 import type { Account } from "../accounts/account.ts";
 import { auditAccounts } from "../accounts/audit.ts";
-import { describeErrorCode, describeFileError } from "../accounts/file-error.ts";
-import { PasswdFile, type PasswdFileEvent } from "../accounts/passwd-file.ts";
+import { describeErrorCode, describeFileError } from "../accounts/file/file-error.ts";
+import { PasswdFile, type PasswdFileEvent } from "../accounts/file/passwd-file.ts";
 import { hashPolicyOf } from "../config/hash-policy.ts";
 import type { Config } from "../config/schema.ts";
 import type { HostUser } from "../host/user-database.ts";

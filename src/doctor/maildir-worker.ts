@@ -5,9 +5,9 @@ import { accessSync, constants, lstatSync, readdirSync, statSync } from "node:fs
 import { dirname } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
-import { systemFiles } from "../maildir/files.ts";
-import { lockFolder } from "../maildir/kernel-lock.ts";
-import { LOCK_FILE } from "../maildir/lock.ts";
+import { systemFiles } from "../maildir/files/files.ts";
+import { lockFolder } from "../maildir/lock/kernel-lock.ts";
+import { LOCK_FILE } from "../maildir/lock/lock.ts";
 
 export interface SeenMaildir {
   readonly path: string;

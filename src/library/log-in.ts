@@ -1,10 +1,10 @@
 // Stands where a server has its auth process: runs the SASL mechanisms, and asks the library's user or the passwd file.
 import { randomBytes } from "node:crypto";
-import { saslprep } from "../accounts/saslprep.ts";
+import { saslprep } from "../accounts/passwords/saslprep.ts";
 import type { ScramProof } from "../accounts/verifier.ts";
 import type { AuthFailure, AuthHandler, AuthRequest, Exchange } from "../auth/client.ts";
 import { hashing } from "../auth/hashing.ts";
-import { mechanismsToOffer } from "../processes/auth-mechanisms.ts";
+import { mechanismsToOffer } from "../processes/auth/auth-mechanisms.ts";
 import { decodeBase64, encodeBase64 } from "../sasl/base64.ts";
 import type { MechanismContext, ScramHash, ScramVerifier, ServerMechanism, Step } from "../sasl/mechanism.ts";
 import { mechanisms } from "../sasl/mechanisms.ts";

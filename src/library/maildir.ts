@@ -1,8 +1,9 @@
 // A Maildir as a maildrop, for the library's user: with one memory of known maildrops for the whole program.
+
+import { SnapshotCache } from "../maildir/list/snapshot-cache.ts";
 import { Maildrop } from "../maildir/maildrop.ts";
-import { SnapshotCache } from "../maildir/snapshot-cache.ts";
-import { TOLD_CHECK_MS } from "../processes/presentation-for.ts";
-import type { SessionMaildrop } from "../processes/session-maildrop.ts";
+import { TOLD_CHECK_MS } from "../processes/mailbox/presentation-for.ts";
+import type { SessionMaildrop } from "../processes/mailbox/session-maildrop.ts";
 
 export interface MaildirOptions {
   /** How a session has the Maildir to itself; default "flock", the kernel's. */

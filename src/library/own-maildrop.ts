@@ -1,10 +1,19 @@
 // A maildrop in storage of one's own, as a session sees it. Used by the library's session.
-import { countWhole } from "../maildir/count-message.ts";
-import { AS_STORED, type Counted, type Presentation, presentedOctets } from "../maildir/presentation.ts";
-import type { UpdateRequest, UpdateResult } from "../maildir/update.ts";
+import { countWhole } from "../maildir/sizes/count-message.ts";
+import {
+  AS_STORED,
+  type Counted,
+  type Presentation,
+  presentedOctets,
+} from "../maildir/sizes/presentation.ts";
+import type { UpdateRequest, UpdateResult } from "../maildir/update/update.ts";
 import type { SurrogateKind } from "../mime/surrogate.ts";
 import { MessageEncoder } from "../pop3/multi-line-response.ts";
-import type { MessageContent, OpenedMessage, SessionMaildrop } from "../processes/session-maildrop.ts";
+import type {
+  MessageContent,
+  OpenedMessage,
+  SessionMaildrop,
+} from "../processes/mailbox/session-maildrop.ts";
 
 /** What your storage is asked, for one session. Nothing of it may change for this session until `close`. */
 export interface OwnMaildrop {

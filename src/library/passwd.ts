@@ -1,11 +1,11 @@
 // The passwd file, for the library's user: who may log in, and where their mail is.
 import { availableParallelism } from "node:os";
 import type { Account } from "../accounts/account.ts";
-import { decoySecret } from "../accounts/decoy-secret.ts";
-import { Devices } from "../accounts/devices.ts";
+import { Devices } from "../accounts/devices/devices.ts";
+import { PasswdFile } from "../accounts/file/passwd-file.ts";
 import { maildirPath } from "../accounts/maildir-path.ts";
-import { PasswdFile } from "../accounts/passwd-file.ts";
-import { scramHashesOf } from "../accounts/scram-accounts.ts";
+import { decoySecret } from "../accounts/passwords/decoy-secret.ts";
+import { scramHashesOf } from "../accounts/passwords/scram-accounts.ts";
 import { type Authentication, type ScramProof, Verifier } from "../accounts/verifier.ts";
 import type { ScramHash, ScramVerifier } from "../sasl/mechanism.ts";
 

@@ -1,6 +1,6 @@
 // Makes a Maildir where there is none yet: an account may log in before its first message arrives. Called by Maildrop in
 // the mailbox process, as the mail's owner.
-import { codeOf, type Files } from "./files.ts";
+import { codeOf, type Files } from "./files/files.ts";
 
 /** Modes as Postfix and Exim make them: nobody else reads mail. */
 const FOLDER_MODE = 0o700;

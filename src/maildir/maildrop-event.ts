@@ -1,6 +1,6 @@
 // What a maildrop tells the log: flat objects, every field loggable as it is. Names are byte strings (latin1) that may
 // hold anything. Made by the Maildir engine, logged by the mailbox process.
-import type { EntryType } from "./files.ts";
+import type { EntryType } from "./files/files.ts";
 
 export type MaildropEvent =
   /** A missing Maildir or folder of it was made. */

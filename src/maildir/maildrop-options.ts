@@ -1,12 +1,12 @@
 // What a Maildir is opened with, and what holds where nothing is said. Given by the mailbox process; tests replace the
 // file system and the clock.
-import { type Files, systemFiles } from "./files.ts";
-import type { LockMode } from "./lock.ts";
+import { type Files, systemFiles } from "./files/files.ts";
+import { QuickReads } from "./files/quick-reads.ts";
+import { sharedFiles } from "./files/shared-files.ts";
+import type { SnapshotCache } from "./list/snapshot-cache.ts";
+import type { LockMode } from "./lock/lock.ts";
 import type { MaildropEvent } from "./maildrop-event.ts";
-import { AS_STORED, type Presentation } from "./presentation.ts";
-import { QuickReads } from "./quick-reads.ts";
-import { sharedFiles } from "./shared-files.ts";
-import type { SnapshotCache } from "./snapshot-cache.ts";
+import { AS_STORED, type Presentation } from "./sizes/presentation.ts";
 
 export interface MaildropOptions {
   readonly onEvent?: (event: MaildropEvent) => void;

@@ -1,22 +1,23 @@
 // A Maildir as a maildrop: locked for the session, its messages in a fixed order, changed by UPDATE alone. Opened by the
 // mailbox process after it has checked the ticket; runs with the uid of the mail's owner.
-import { acquireLock } from "./acquire-lock.ts";
-import { type Failure, failureOf } from "./failure.ts";
-import { systemFiles } from "./files.ts";
-import { type FolderStamps, listFolders } from "./folders.ts";
-import { IndexWriter } from "./index-file.ts";
-import { type Listed, listMessages } from "./list-messages.ts";
-import { LOCK_FILE, type MaildropLock } from "./lock.ts";
+
+import { type Failure, failureOf } from "./files/failure.ts";
+import { systemFiles } from "./files/files.ts";
+import { promptFiles } from "./files/prompt-files.ts";
+import type { QuickReads } from "./files/quick-reads.ts";
+import { type FolderStamps, listFolders } from "./list/folders.ts";
+import { IndexWriter } from "./list/index-file.ts";
+import { type Listed, listMessages } from "./list/list-messages.ts";
+import { type MessageList, UNKNOWN } from "./list/message-list.ts";
+import { type MessagePlaces, pathOf, whereverItStands } from "./list/message-places.ts";
+import { acquireLock } from "./lock/acquire-lock.ts";
+import { LOCK_FILE, type MaildropLock } from "./lock/lock.ts";
 import { type MaildropOptions, type MaildropSettings, maildropSettings } from "./maildrop-options.ts";
-import { type MeasureContext, measureMessages } from "./measure.ts";
 import { MessageFile, openRegularFile, readShortFile } from "./message.ts";
-import { type MessageList, UNKNOWN } from "./message-list.ts";
-import { type MessagePlaces, pathOf, whereverItStands } from "./message-places.ts";
-import { type Counted, changesSizes, type Presentation, presentedOctets } from "./presentation.ts";
-import { promptFiles } from "./prompt-files.ts";
-import type { QuickReads } from "./quick-reads.ts";
-import { CLEAN_EVERY_MS, cleanTmp } from "./tmp-files.ts";
-import { type UpdateRequest, type UpdateResult, updateMaildir } from "./update.ts";
+import { type MeasureContext, measureMessages } from "./sizes/measure.ts";
+import { type Counted, changesSizes, type Presentation, presentedOctets } from "./sizes/presentation.ts";
+import { CLEAN_EVERY_MS, cleanTmp } from "./update/tmp-files.ts";
+import { type UpdateRequest, type UpdateResult, updateMaildir } from "./update/update.ts";
 
 export type OpenResult =
   | { readonly kind: "open"; readonly maildrop: Maildrop }

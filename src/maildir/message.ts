@@ -2,11 +2,11 @@
 // the mailbox process by whoever sends the message; closing it is theirs.
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import type { SurrogateKind } from "../mime/surrogate.ts";
-import { countFile } from "./count-message.ts";
 import { isPlausible } from "./filename.ts";
-import type { FilePath, Files } from "./files.ts";
-import type { Counted } from "./presentation.ts";
-import { MAX_QUICK_BYTES } from "./quick-reads.ts";
+import type { FilePath, Files } from "./files/files.ts";
+import { MAX_QUICK_BYTES } from "./files/quick-reads.ts";
+import { countFile } from "./sizes/count-message.ts";
+import type { Counted } from "./sizes/presentation.ts";
 
 export class MessageFile {
   /** Size as stored, from fstat(2). */

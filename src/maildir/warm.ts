@@ -1,10 +1,10 @@
 // Makes a Maildir's index before its owner logs in, so that the first login of 100,000 messages need not count them. Called
 // by `pop3-ctl warm` through a process that runs as the mail's owner.
-import type { Failure } from "./failure.ts";
-import { codeOf, type Files, systemFiles } from "./files.ts";
+import type { Failure } from "./files/failure.ts";
+import { codeOf, type Files, systemFiles } from "./files/files.ts";
+import { whenFree } from "./lock/when-free.ts";
 import { Maildrop } from "./maildrop.ts";
 import type { MaildropOptions } from "./maildrop-options.ts";
-import { whenFree } from "./when-free.ts";
 
 export interface WarmOptions extends MaildropOptions {
   /** How long to wait for a session that has the maildrop, in ms; 0 skips it at once. */

@@ -1,11 +1,11 @@
 // A worker, when `server.processes` is "combined": login and mailbox in one process, run as the one owner of all mail.
 // Faster, and a client's first octets are parsed with the right to read mail.
-import { runChild } from "./child.ts";
-import { handOverByCall } from "./hand-over.ts";
-import { LoginService } from "./login-service.ts";
-import { MailboxService } from "./mailbox-service.ts";
-import { practise } from "./practice.ts";
-import { tracing } from "./tracing.ts";
+import { runChild } from "./child/child.ts";
+import { tracing } from "./child/tracing.ts";
+import { handOverByCall } from "./login/hand-over.ts";
+import { LoginService } from "./login/login-service.ts";
+import { MailboxService } from "./mailbox/mailbox-service.ts";
+import { practise } from "./mailbox/practice.ts";
 
 runChild("combined", async (settings, { log, fellows, send }) => {
   const mailboxes = new MailboxService(settings.mailbox, log, { fellows });

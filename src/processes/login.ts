@@ -1,10 +1,10 @@
 // A login process, run as `dewey-login`: accepts clients, AUTHORIZATION state, then passes them to the mailbox process, or
 // relays octets to and from it where TLS ends here. Its sockets are the listening ones.
-import { runChild } from "./child.ts";
-import { handOverByPassing, handOverByRelay } from "./hand-over.ts";
-import { LoginService } from "./login-service.ts";
-import { MailboxLinks } from "./mailbox-links.ts";
-import { tracing } from "./tracing.ts";
+import { runChild } from "./child/child.ts";
+import { tracing } from "./child/tracing.ts";
+import { handOverByPassing, handOverByRelay } from "./login/hand-over.ts";
+import { LoginService } from "./login/login-service.ts";
+import { MailboxLinks } from "./login/mailbox-links.ts";
 
 runChild("login", async (settings, { log, send }) => {
   let limits = settings;

@@ -5,16 +5,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import { OpenSet } from "../host/open-set.ts";
 import type { Log } from "../log/log.ts";
 import { endGently } from "../net/end-gently.ts";
-import { runChild } from "./child.ts";
+import { runChild } from "./child/child.ts";
+import { tracing } from "./child/tracing.ts";
 import { OPENING } from "./link-frames.ts";
-import { MailboxService } from "./mailbox-service.ts";
-import { PassedClients } from "./passed-clients.ts";
-import { practise } from "./practice.ts";
+import { MailboxService } from "./mailbox/mailbox-service.ts";
+import { PassedClients } from "./mailbox/passed-clients.ts";
+import { practise } from "./mailbox/practice.ts";
 import { parsePresented } from "./presented-ticket.ts";
 import { SessionsHere } from "./session-limits.ts";
 import type { MailOwner } from "./settings.ts";
 import { MAX_TICKET_OCTETS } from "./ticket.ts";
-import { tracing } from "./tracing.ts";
 
 runChild("mailbox", async (settings, { log, fellows, send }) => {
   if (settings.owner !== undefined) holdTo(settings.owner);

@@ -9,17 +9,17 @@ import { serveControl } from "../control/server.ts";
 import { type ServiceManager, serviceManager, watchdogMs } from "../host/systemd.ts";
 import type { ProcessLog } from "../log/log.ts";
 import { serveUnix } from "../net/listen.ts";
-import { describeChildren } from "./child-descriptions.ts";
-import { Inquiries, OwnRespondent } from "./inquiries.ts";
-import { Liveness } from "./liveness.ts";
-import { cannotListen, type OpenSockets, openSockets } from "./open-sockets.ts";
-import { processAnswers } from "./process-answers.ts";
-import type { ProcessUsers } from "./process-users.ts";
+import { processAnswers } from "./child/process-answers.ts";
+import { describeChildren } from "./master/child-descriptions.ts";
+import { Inquiries, OwnRespondent } from "./master/inquiries.ts";
+import { Liveness } from "./master/liveness.ts";
+import { cannotListen, type OpenSockets, openSockets } from "./master/open-sockets.ts";
+import type { ProcessUsers } from "./master/process-users.ts";
+import type { SupervisedChild } from "./master/supervision.ts";
+import { formatTlsFault } from "./master/tls-files.ts";
+import { TlsKeeper } from "./master/tls-keeper.ts";
+import type { UserMailboxes } from "./master/user-mailboxes.ts";
 import { logSettingsOf } from "./settings.ts";
-import type { SupervisedChild } from "./supervision.ts";
-import { formatTlsFault } from "./tls-files.ts";
-import { TlsKeeper } from "./tls-keeper.ts";
-import type { UserMailboxes } from "./user-mailboxes.ts";
 
 export type StartResult =
   | { readonly kind: "running"; readonly master: Master }

@@ -5,8 +5,8 @@ import { readFileSync } from "node:fs";
 import { exposition } from "../control/exposition.ts";
 import { networksOf } from "../host/networks.ts";
 import { servePage } from "../net/http-page.ts";
-import { runChild } from "./child.ts";
-import { StatsRequests } from "./stats-requests.ts";
+import { runChild } from "./child/child.ts";
+import { StatsRequests } from "./child/stats-requests.ts";
 
 runChild("metrics", async (settings, { listenerFds, send }) => {
   const requests = new StatsRequests(send);

@@ -1,5 +1,5 @@
 // What `pop3-ctl setup` proposes for a host: files of our own, and what is left to the administrator. Pure.
-import { parseDovecotLocation } from "../accounts/dovecot-location.ts";
+import { parseDovecotLocation } from "../accounts/transfer/dovecot-location.ts";
 import type { EximFacts, HostFacts } from "./host-facts.ts";
 
 export interface Proposal {

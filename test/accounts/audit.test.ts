@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { type Account, parseAccountLine } from "../../src/accounts/account.ts";
 import { auditAccounts, rehashStep } from "../../src/accounts/audit.ts";
-import { DEFAULT_HASH_POLICY, DEFAULT_VERIFICATION_MEMORY_KIB } from "../../src/accounts/hash-policy.ts";
+import {
+  DEFAULT_HASH_POLICY,
+  DEFAULT_VERIFICATION_MEMORY_KIB,
+} from "../../src/accounts/passwords/hash-policy.ts";
 
 const argon2 = (parameters: string, scheme = "{ARGON2ID}"): string =>
   `${scheme}$argon2id$v=19$${parameters}$vBb99oJ12p3WAdYlaMHz1A$jtFOtbo/sYV9OSlTxDo/nVNq3uArHd5GJSEx0ty85Cc`;

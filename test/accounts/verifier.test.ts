@@ -1,9 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
 import { type Account, parseAccountLine } from "../../src/accounts/account.ts";
-import type { Argon2Cost } from "../../src/accounts/hash-policy.ts";
-import { hashPassword } from "../../src/accounts/password.ts";
-import { readPasswordField, verificationCost } from "../../src/accounts/password-field.ts";
-import { scramVerifierOf } from "../../src/accounts/scram-verifier.ts";
+import type { Argon2Cost } from "../../src/accounts/passwords/hash-policy.ts";
+import { hashPassword } from "../../src/accounts/passwords/password.ts";
+import { readPasswordField, verificationCost } from "../../src/accounts/passwords/password-field.ts";
+import { scramVerifierOf } from "../../src/accounts/passwords/scram-verifier.ts";
 import { Verifier, type VerifierOptions } from "../../src/accounts/verifier.ts";
 
 import { scramField } from "../support/scram-client.ts";
@@ -12,8 +12,8 @@ import { scramField } from "../support/scram-client.ts";
 const verified: string[] = vi.hoisted(() => []);
 /** How many verifications run at one time, and how many did at most. */
 const atOnce = vi.hoisted(() => ({ running: 0, most: 0 }));
-vi.mock("../../src/accounts/password.ts", async (importOriginal) => {
-  const original = await importOriginal<typeof import("../../src/accounts/password.ts")>();
+vi.mock("../../src/accounts/passwords/password.ts", async (importOriginal) => {
+  const original = await importOriginal<typeof import("../../src/accounts/passwords/password.ts")>();
   const verifyPassword: typeof original.verifyPassword = async (field, ...rest) => {
     verified.push(field);
     atOnce.running += 1;

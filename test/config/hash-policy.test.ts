@@ -3,7 +3,7 @@ import {
   DEFAULT_HASH_POLICY,
   DEFAULT_VERIFICATION_MEMORY_KIB,
   WRITABLE_SCHEMES,
-} from "../../src/accounts/hash-policy.ts";
+} from "../../src/accounts/passwords/hash-policy.ts";
 import { hashPolicyOf } from "../../src/config/hash-policy.ts";
 import { formatFault, parseConfig } from "../../src/config/load.ts";
 import { PASSWORD_SCHEMES } from "../../src/config/schema/auth.ts";

@@ -1,13 +1,13 @@
 // The pure sessions of src/pop3 over messages in memory: what they decide is done here in the simplest way.
-import { passwordForms, saslprep } from "../../src/accounts/saslprep.ts";
-import { countWhole } from "../../src/maildir/count-message.ts";
-import { AS_STORED, presentedOctets } from "../../src/maildir/presentation.ts";
+import { passwordForms, saslprep } from "../../src/accounts/passwords/saslprep.ts";
+import { countWhole } from "../../src/maildir/sizes/count-message.ts";
+import { AS_STORED, presentedOctets } from "../../src/maildir/sizes/presentation.ts";
 import { type AuthorizationOutcome, AuthorizationState } from "../../src/pop3/authorization-state.ts";
 import { type Line, LineReader } from "../../src/pop3/line-reader.ts";
 import { MessageEncoder, TopLimiter } from "../../src/pop3/multi-line-response.ts";
 import { err, ok } from "../../src/pop3/reply.ts";
 import { TransactionState } from "../../src/pop3/transaction-state.ts";
-import { Presenter } from "../../src/processes/presenter.ts";
+import { Presenter } from "../../src/processes/mailbox/presenter.ts";
 import type { ServerMechanism, Step } from "../../src/sasl/mechanism.ts";
 import { mechanisms } from "../../src/sasl/mechanisms.ts";
 import { contextOf } from "../sasl/context.ts";

@@ -10,8 +10,8 @@ import {
   drawDevicePassword,
   formatDeviceLine,
   makeDevice,
-} from "../../src/accounts/device-lines.ts";
-import { hashPassword } from "../../src/accounts/password.ts";
+} from "../../src/accounts/devices/device-lines.ts";
+import { hashPassword } from "../../src/accounts/passwords/password.ts";
 import { octetsAsSent, openMaildir, PasswdAccounts, servePop3 } from "../../src/index.ts";
 import { REFERENCES, readReference } from "../conversation/command-reference.ts";
 import { parseDialogue, readDialogues } from "../conversation/dialogue.ts";

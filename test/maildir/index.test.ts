@@ -13,13 +13,13 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Files, systemFiles } from "../../src/maildir/files.ts";
-import { formatIndex, parseIndex } from "../../src/maildir/index-format.ts";
+import { type Files, systemFiles } from "../../src/maildir/files/files.ts";
+import { QuickReads } from "../../src/maildir/files/quick-reads.ts";
+import { formatIndex, parseIndex } from "../../src/maildir/list/index-format.ts";
+import { COUNTED, MessageList, TOLD } from "../../src/maildir/list/message-list.ts";
+import { SnapshotCache } from "../../src/maildir/list/snapshot-cache.ts";
 import { Maildrop } from "../../src/maildir/maildrop.ts";
 import type { MaildropEvent } from "../../src/maildir/maildrop-event.ts";
-import { COUNTED, MessageList, TOLD } from "../../src/maildir/message-list.ts";
-import { QuickReads } from "../../src/maildir/quick-reads.ts";
-import { SnapshotCache } from "../../src/maildir/snapshot-cache.ts";
 import { ScratchMaildir } from "./scratch-maildir.ts";
 import { session } from "./session.ts";
 

@@ -3,12 +3,12 @@ import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, symlin
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { type Files, systemFiles } from "../../src/maildir/files.ts";
+import { type Files, systemFiles } from "../../src/maildir/files/files.ts";
+import { MAX_QUICK_BYTES, QuickReads } from "../../src/maildir/files/quick-reads.ts";
 import { Maildrop } from "../../src/maildir/maildrop.ts";
 import type { MaildropEvent } from "../../src/maildir/maildrop-event.ts";
 import type { MaildropOptions } from "../../src/maildir/maildrop-options.ts";
 import type { MessageFile } from "../../src/maildir/message.ts";
-import { MAX_QUICK_BYTES, QuickReads } from "../../src/maildir/quick-reads.ts";
 import { ScratchMaildir } from "./scratch-maildir.ts";
 
 async function open(maildir: ScratchMaildir, options: MaildropOptions = {}) {

@@ -1,9 +1,9 @@
 // One session of a test on a Maildir, from opening to closing, and what it did to the files.
-import { type Files, systemFiles } from "../../src/maildir/files.ts";
+import { type Files, systemFiles } from "../../src/maildir/files/files.ts";
 import { Maildrop } from "../../src/maildir/maildrop.ts";
 import type { MaildropEvent } from "../../src/maildir/maildrop-event.ts";
 import type { MaildropOptions } from "../../src/maildir/maildrop-options.ts";
-import type { UpdateResult } from "../../src/maildir/update.ts";
+import type { UpdateResult } from "../../src/maildir/update/update.ts";
 import type { ScratchMaildir } from "./scratch-maildir.ts";
 
 export interface SessionReport {

@@ -1,13 +1,13 @@
 // `mail.shared_storage`: what other hosts do to a Maildir, and what NFS makes of it.
 import { renameSync, statSync, writeFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
-import { type Files, systemFiles } from "../../src/maildir/files.ts";
-import { listFolders } from "../../src/maildir/folders.ts";
-import { acquireFlock } from "../../src/maildir/kernel-lock.ts";
-import { LOCK_FILE } from "../../src/maildir/lock.ts";
+import { type Files, systemFiles } from "../../src/maildir/files/files.ts";
+import { sharedFiles } from "../../src/maildir/files/shared-files.ts";
+import { listFolders } from "../../src/maildir/list/folders.ts";
+import { acquireFlock } from "../../src/maildir/lock/kernel-lock.ts";
+import { LOCK_FILE } from "../../src/maildir/lock/lock.ts";
 import { Maildrop } from "../../src/maildir/maildrop.ts";
 import type { MaildropEvent } from "../../src/maildir/maildrop-event.ts";
-import { sharedFiles } from "../../src/maildir/shared-files.ts";
 import { ScratchMaildir } from "./scratch-maildir.ts";
 
 let maildir: ScratchMaildir;

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type Files, systemFiles } from "../../src/maildir/files.ts";
+import { type Files, systemFiles } from "../../src/maildir/files/files.ts";
 import { Maildrop } from "../../src/maildir/maildrop.ts";
 import { type WarmProgress, warmIndex } from "../../src/maildir/warm.ts";
 import { ScratchMaildir } from "./scratch-maildir.ts";

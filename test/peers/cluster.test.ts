@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type MadeCertificate, makeCertificate } from "../../scripts/certificate.mjs";
-import { byPreference } from "../../src/processes/rendezvous.ts";
+import { byPreference } from "../../src/processes/auth/rendezvous.ts";
 import { argon2idField, type TestAccount } from "../support/accounts.ts";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";

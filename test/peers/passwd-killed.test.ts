@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { setPassword } from "../../src/accounts/account-edits.ts";
-import { editPasswdFile } from "../../src/accounts/edit.ts";
+import { setPassword } from "../../src/accounts/file/account-edits.ts";
+import { editPasswdFile } from "../../src/accounts/file/edit.ts";
 import { eventually } from "../support/eventually.ts";
 
 const built = (path: string): string => fileURLToPath(new URL(`../../dist/${path}`, import.meta.url));
@@ -17,8 +17,8 @@ const built = (path: string): string => fileURLToPath(new URL(`../../dist/${path
 // calls come in one order; the prctl(2) lets strace attach where only parents may (Yama).
 const script = `
   import koffi from ${JSON.stringify(import.meta.resolve("koffi"))};
-  import { setPassword } from ${JSON.stringify(built("accounts/account-edits.js"))};
-  import { editPasswdFile } from ${JSON.stringify(built("accounts/edit.js"))};
+  import { setPassword } from ${JSON.stringify(built("accounts/file/account-edits.js"))};
+  import { editPasswdFile } from ${JSON.stringify(built("accounts/file/edit.js"))};
   koffi.load(null).func("int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)")(0x59616d61, -1, 0, 0, 0);
   const file = process.argv[1];
   // Once for warmth: what is loaded at first use is no part of the change.

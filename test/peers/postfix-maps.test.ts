@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { writePostfixMaps } from "../../src/accounts/postfix-map-files.ts";
-import { postfixMaps } from "../../src/accounts/postfix-maps.ts";
+import { writePostfixMaps } from "../../src/accounts/mta/postfix-map-files.ts";
+import { postfixMaps } from "../../src/accounts/mta/postfix-maps.ts";
 import { POSTFIX_MAP_TYPES } from "../../src/config/schema/mta.ts";
 import { accountsOf } from "../accounts/accounts-of.ts";
 import { runOrThrow } from "../support/program.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { saslprep } from "../../src/accounts/saslprep.ts";
+import { saslprep } from "../../src/accounts/passwords/saslprep.ts";
 import type { MechanismContext, ScramHash, ServerMechanism, Step } from "../../src/sasl/mechanism.ts";
 import { scram } from "../../src/sasl/scram.ts";
 import { atLeast } from "../support/fuzz.ts";

@@ -16,10 +16,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { originalName } from "../../src/maildir/kept-name.ts";
+import { forEachParallel } from "../../src/maildir/files/parallel.ts";
 import { Maildrop } from "../../src/maildir/maildrop.ts";
 import type { MaildropEvent } from "../../src/maildir/maildrop-event.ts";
-import { forEachParallel } from "../../src/maildir/parallel.ts";
+import { originalName } from "../../src/maildir/update/kept-name.ts";
 import { layOutMaildir, readMaildir } from "../peers/support/maildir.ts";
 import { Pop3Connection } from "../peers/support/pop3.ts";
 import { eventually } from "../support/eventually.ts";

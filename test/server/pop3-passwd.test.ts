@@ -255,7 +255,7 @@ describe("pop3-passwd", () => {
         if (outcome.kind !== "written") throw new Error(JSON.stringify(outcome));
       }`;
     const modules = ["edit.js", "passwd-lines.js"].map((name) =>
-      join(dirname(program), "..", "dist", "accounts", name),
+      join(dirname(program), "..", "dist", "accounts", "file", name),
     );
     writeFileSync(file, contents[0]!);
     let wereInTheMiddle = 0;

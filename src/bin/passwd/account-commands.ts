@@ -1,6 +1,9 @@
 // pop3-passwd add, set, delete, lock, unlock, verify, and USER alone.
 import { type Command, Option } from "commander";
 import type { Account } from "../../accounts/account.ts";
+import { askPassword } from "../../accounts/ask-password.ts";
+import { devicesOf, dropDevicesOf } from "../../accounts/devices/device-edits.ts";
+import { deviceFilePath } from "../../accounts/devices/device-lines.ts";
 import {
   accountFault,
   addAccount,
@@ -13,20 +16,17 @@ import {
   setPassword,
   unlockAccount,
   usersOfDomain,
-} from "../../accounts/account-edits.ts";
-import { askPassword } from "../../accounts/ask-password.ts";
-import { devicesOf, dropDevicesOf } from "../../accounts/device-edits.ts";
-import { deviceFilePath } from "../../accounts/device-lines.ts";
-import { verifyForms, verifyPassword } from "../../accounts/password.ts";
-import { readPasswordField } from "../../accounts/password-field.ts";
-import { preparedName } from "../../accounts/saslprep.ts";
-import { scramFieldsOf } from "../../accounts/scram-verifier.ts";
+} from "../../accounts/file/account-edits.ts";
+import { verifyForms, verifyPassword } from "../../accounts/passwords/password.ts";
+import { readPasswordField } from "../../accounts/passwords/password-field.ts";
+import { preparedName } from "../../accounts/passwords/saslprep.ts";
+import { scramFieldsOf } from "../../accounts/passwords/scram-verifier.ts";
 import {
   CHANGED_FIELD,
   isoDate,
   type StoredPassword,
   storePassword,
-} from "../../accounts/stored-password.ts";
+} from "../../accounts/passwords/stored-password.ts";
 import type { ScramHash } from "../../sasl/mechanism.ts";
 import { accountWith, addDetailOptions, changedDetails, type DetailOptions } from "./account-details.ts";
 import {

@@ -1,6 +1,6 @@
 // The options of pop3-passwd add and set that are about the account and not its password: --uid, --home, --allow-nets, --no-login …
 import { type Command, InvalidArgumentError } from "commander";
-import type { ChangedDetails, DetailField, NewAccount } from "../../accounts/account-edits.ts";
+import type { ChangedDetails, DetailField, NewAccount } from "../../accounts/file/account-edits.ts";
 import { MAIL_FIELD } from "../../accounts/maildir-path.ts";
 import { isNetworkList } from "../../accounts/may-log-in.ts";
 

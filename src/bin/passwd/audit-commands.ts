@@ -3,18 +3,18 @@
 import { stat } from "node:fs/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import type { Account } from "../../accounts/account.ts";
-import { changeDetails, findAccount, setPassword } from "../../accounts/account-edits.ts";
 import { hashBehindLock } from "../../accounts/account-summary.ts";
 import { type Audit, auditAccounts, type Finding, rehashStep } from "../../accounts/audit.ts";
-import type { EditChange } from "../../accounts/edit.ts";
-import { DEFAULT_VERIFICATION_MEMORY_KIB } from "../../accounts/hash-policy.ts";
-import type { PasswdLine } from "../../accounts/passwd-lines.ts";
+import { changeDetails, findAccount, setPassword } from "../../accounts/file/account-edits.ts";
+import type { EditChange } from "../../accounts/file/edit.ts";
+import type { PasswdLine } from "../../accounts/file/passwd-lines.ts";
+import { DEFAULT_VERIFICATION_MEMORY_KIB } from "../../accounts/passwords/hash-policy.ts";
 import {
   REHASH_FIELD,
   type StoredPassword,
   scramHashesFor,
   storePassword,
-} from "../../accounts/stored-password.ts";
+} from "../../accounts/passwords/stored-password.ts";
 import {
   configOf,
   counted,

@@ -6,12 +6,16 @@ import { dirname } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { buffer } from "node:stream/consumers";
 import type { Command } from "commander";
-import type { FoundAccount } from "../../accounts/account-edits.ts";
 import { type AskedPassword, askPassword } from "../../accounts/ask-password.ts";
-import { type EditChange, type EditOptions, editPasswdFile } from "../../accounts/edit.ts";
-import { describeFileError, errorCode } from "../../accounts/file-error.ts";
-import { DEFAULT_HASH_POLICY, type HashPolicy, type WritableScheme } from "../../accounts/hash-policy.ts";
-import { type PasswdLine, splitLines } from "../../accounts/passwd-lines.ts";
+import type { FoundAccount } from "../../accounts/file/account-edits.ts";
+import { type EditChange, type EditOptions, editPasswdFile } from "../../accounts/file/edit.ts";
+import { describeFileError, errorCode } from "../../accounts/file/file-error.ts";
+import { type PasswdLine, splitLines } from "../../accounts/file/passwd-lines.ts";
+import {
+  DEFAULT_HASH_POLICY,
+  type HashPolicy,
+  type WritableScheme,
+} from "../../accounts/passwords/hash-policy.ts";
 import { hashPolicyOf } from "../../config/hash-policy.ts";
 import { DEFAULT_CONFIG_FILE, formatFault, loadConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";

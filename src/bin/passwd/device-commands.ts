@@ -1,20 +1,20 @@
 // pop3-passwd device add, list, revoke: passwords of single devices, valid beside the account's own, for POP3 and SMTP alike.
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import { findAccount } from "../../accounts/account-edits.ts";
-import { addDevice, devicesOf, revokeDevice } from "../../accounts/device-edits.ts";
+import { addDevice, devicesOf, revokeDevice } from "../../accounts/devices/device-edits.ts";
 import {
   deviceFilePath,
   deviceNameFault,
   deviceUsesPath,
   drawDevicePassword,
   makeDevice,
-} from "../../accounts/device-lines.ts";
-import { readDeviceUses } from "../../accounts/device-uses.ts";
-import { makeLike } from "../../accounts/edit.ts";
-import { describeFileError, errorCode } from "../../accounts/file-error.ts";
-import { readPasswordField } from "../../accounts/password-field.ts";
-import { preparedName } from "../../accounts/saslprep.ts";
+} from "../../accounts/devices/device-lines.ts";
+import { readDeviceUses } from "../../accounts/devices/device-uses.ts";
+import { findAccount } from "../../accounts/file/account-edits.ts";
+import { makeLike } from "../../accounts/file/edit.ts";
+import { describeFileError, errorCode } from "../../accounts/file/file-error.ts";
+import { readPasswordField } from "../../accounts/passwords/password-field.ts";
+import { preparedName } from "../../accounts/passwords/saslprep.ts";
 import {
   counted,
   edit,

@@ -1,7 +1,7 @@
 // The commands and options of pop3-passwd, with their help.
 import { Command, Option } from "commander";
-import { findAccount } from "../../accounts/account-edits.ts";
-import { WRITABLE_SCHEMES } from "../../accounts/hash-policy.ts";
+import { findAccount } from "../../accounts/file/account-edits.ts";
+import { WRITABLE_SCHEMES } from "../../accounts/passwords/hash-policy.ts";
 import { DEFAULT_CONFIG_FILE } from "../../config/load.ts";
 import { addAccountCommands, setUser } from "./account-commands.ts";
 import { addAuditCommands } from "./audit-commands.ts";

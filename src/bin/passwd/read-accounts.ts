@@ -1,8 +1,8 @@
 // The accounts of the file as the server finds them, with what it would complain of.
 import type { Account } from "../../accounts/account.ts";
-import { isOfDomain } from "../../accounts/account-edits.ts";
-import { describeErrorCode } from "../../accounts/file-error.ts";
-import { PasswdFile, type PasswdFileEvent } from "../../accounts/passwd-file.ts";
+import { isOfDomain } from "../../accounts/file/account-edits.ts";
+import { describeErrorCode } from "../../accounts/file/file-error.ts";
+import { PasswdFile, type PasswdFileEvent } from "../../accounts/file/passwd-file.ts";
 import { type GlobalOptions, passwdFileOf, Refusal } from "./context.ts";
 
 export type LineFault = PasswdFileEvent & { readonly kind: "invalid-line" | "duplicate" };

@@ -2,18 +2,18 @@
 import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { Argument, type Command, Option } from "commander";
-import { importAccounts, type NewAccount } from "../../accounts/account-edits.ts";
-import { exportCsv, exportDovecot, exportJson } from "../../accounts/export.ts";
-import { describeFileError } from "../../accounts/file-error.ts";
+import { importAccounts, type NewAccount } from "../../accounts/file/account-edits.ts";
+import { describeFileError } from "../../accounts/file/file-error.ts";
+import { writePostfixMaps } from "../../accounts/mta/postfix-map-files.ts";
+import { postfixMaps } from "../../accounts/mta/postfix-maps.ts";
+import { storePassword } from "../../accounts/passwords/stored-password.ts";
+import { exportCsv, exportDovecot, exportJson } from "../../accounts/transfer/export.ts";
 import {
   IMPORT_FORMATS,
   type ImportedAccount,
   type ImportFormat,
   readImport,
-} from "../../accounts/import.ts";
-import { writePostfixMaps } from "../../accounts/postfix-map-files.ts";
-import { postfixMaps } from "../../accounts/postfix-maps.ts";
-import { storePassword } from "../../accounts/stored-password.ts";
+} from "../../accounts/transfer/import.ts";
 import { WorkQueue } from "../../accounts/work-queue.ts";
 import { commonOwner } from "../../config/common-owner.ts";
 import { findGroup, findUser } from "../../host/user-database.ts";

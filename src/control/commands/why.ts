@@ -1,6 +1,6 @@
 // `pop3-ctl why`: the support call answered. What happened to an account lately, who has its maildrop, and what a login
 // would meet now.
-import { readPasswordField } from "../../accounts/password-field.ts";
+import { readPasswordField } from "../../accounts/passwords/password-field.ts";
 import type { Config } from "../../config/schema.ts";
 import { escapeControls } from "../../log/safe-text.ts";
 import { locateMail, readAccounts, storageOf } from "../mail-owner.ts";

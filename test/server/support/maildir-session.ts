@@ -1,7 +1,7 @@
 // Starts test/server/support/maildir-session.mjs: one session of the built Maildir engine in a process of its own.
 import { readFileSync } from "node:fs";
 import type { MaildropOptions } from "../../../src/maildir/maildrop-options.ts";
-import type { UpdateResult } from "../../../src/maildir/update.ts";
+import type { UpdateResult } from "../../../src/maildir/update/update.ts";
 import { runnableModules } from "../../support/checkout.ts";
 import { runProgram } from "../../support/program.ts";
 

@@ -1,0 +1,245 @@
+// The clients of one login process (or worker) before login, and how many have been handed over. Knows neither
+// Maildirs nor the passwd file.
+import { randomUUID } from "node:crypto";
+import type * as net from "node:net";
+import { AuthClient, type AuthClientEvent } from "../../auth/client.ts";
+import { count, measure } from "../../control/counters.ts";
+import type { Handlers } from "../../control/questions.ts";
+import { OpenSet, whenAllEmpty } from "../../host/open-set.ts";
+import type { Log } from "../../log/log.ts";
+import { TlsEndpoint } from "../../net/tls-endpoint.ts";
+import { authSocket } from "../placement.ts";
+import type { Counts } from "../session-limits.ts";
+import type { Listener, LoginSettings } from "../settings.ts";
+import { Arrivals, type Client, plainClient } from "./arrival.ts";
+import { AuthorizationSession } from "./authorization-session.ts";
+import { Gate } from "./gate.ts";
+import type { HandOver } from "./hand-over.ts";
+
+export class LoginService {
+  readonly #log: Log;
+  readonly #auth: AuthClient;
+  readonly #handOver: HandOver;
+  readonly #gate: Gate;
+  /** On their way through PROXY header and handshake. */
+  readonly #arriving = new OpenSet<net.Socket>();
+  /** Those that are relayed, too. */
+  readonly #sessions = new OpenSet<AuthorizationSession>();
+  /** Resolves once auth has told its mechanisms, since earlier clients would be offered none; or when it takes too long. */
+  readonly ready: Promise<void>;
+  #settings: LoginSettings;
+  #arrivals: Arrivals;
+  /** Served by mailbox processes on their own connections. */
+  #passedOn = 0;
+  #isDraining = false;
+
+  constructor(
+    settings: LoginSettings,
+    {
+      handOver,
+      descriptorsPerSession,
+      tellCounts,
+      log,
+    }: {
+      readonly handOver: HandOver;
+      /** That this process needs. */
+      readonly descriptorsPerSession: number;
+      /** Tells master how many connections are here. */
+      tellCounts(counts: Counts): void;
+      readonly log: Log;
+    },
+  ) {
+    this.#settings = settings;
+    this.#gate = new Gate(settings, { descriptorsPerSession, tell: tellCounts, log });
+    this.#arrivals = arrivalsOf(settings);
+    this.#handOver = handOver;
+    this.#log = log;
+    measure("connections_open", () => [
+      { labels: [], value: this.#arriving.size + this.#sessions.size + this.#passedOn },
+    ]);
+    let connected = (): void => {};
+    this.ready = new Promise((resolve) => {
+      const timer = setTimeout(resolve, WAIT_FOR_AUTH_MS);
+      connected = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#auth = new AuthClient({
+      path: authSocket(settings.runtimeDir),
+      pid: process.pid,
+      onEvent: (event) => {
+        if (event.kind === "connected") connected();
+        logAuthEvent(log, event);
+      },
+    });
+  }
+
+  configure(settings: LoginSettings): void {
+    this.#settings = settings;
+    this.#arrivals = arrivalsOf(settings);
+    this.#gate.configure(settings);
+  }
+
+  /** What the other login processes have. */
+  heardCounts(counts: Counts): void {
+    for (const { limit, network, count } of this.#gate.heard(counts)) {
+      // Who came last has least to lose; who has logged in stays.
+      const last = [...this.#sessions].reverse().filter((session) => session.isDispensable(network));
+      for (const session of last.slice(0, count)) {
+        this.#gate.turnedAway(limit, session.address);
+        session.turnAway(limit);
+      }
+    }
+  }
+
+  /** @param index of the listener, in the order of the settings */
+  accept(socket: net.Socket, index: number): void {
+    count("connections");
+    const listener = this.#settings.listeners[index];
+    if (listener === undefined) throw new Error(`listener ${index} is not in the settings`);
+    const { loginTimeMs } = this.#settings;
+    const arrivals = this.#arrivals;
+    const admittance = this.#gate.admit(socket, listener.proxy ? undefined : plainClient(socket).address);
+    if (!listener.tls && !listener.proxy) {
+      if (admittance === "welcome") this.#serve(socket, plainClient(socket), loginTimeMs);
+      else this.#gate.refuse(socket, admittance);
+      return;
+    }
+    if (admittance !== "welcome" && this.#gate.isCrowded) {
+      socket.destroy();
+      return;
+    }
+    const acceptedAtMs = performance.now();
+    const timer = setTimeout(
+      () => {
+        if (admittance === "welcome") count("limits_reached", ["limits.login_time"]);
+        socket.destroy();
+      },
+      admittance === "welcome" ? loginTimeMs : Math.min(loginTimeMs, REFUSAL_TIME_MS),
+    );
+    this.#arriving.add(socket);
+    void arrivals.receive(socket, listener).then((arrival) => {
+      clearTimeout(timer);
+      this.#arriving.delete(socket);
+      if (arrival.kind === "arrived") {
+        const { client } = arrival;
+        const isCounted = admittance !== "welcome" || !listener.proxy || !client.isKnown;
+        const verdict = isCounted ? admittance : this.#gate.admitFrom(socket, client.address);
+        if (verdict !== "welcome") this.#gate.refuse(arrival.socket, verdict);
+        else this.#serve(arrival.socket, client, loginTimeMs - (performance.now() - acceptedAtMs));
+        return;
+      }
+      const { reason, address } = arrival;
+      // A stranger who talks no TLS is nothing special; a proxy that is not let in is a fault in somebody's config.
+      this.#log[listener.proxy && reason !== undefined ? "warn" : "debug"](
+        { address, listener: nameOf(listener), reason },
+        "connection did not arrive",
+      );
+    });
+  }
+
+  #serve(socket: net.Socket, client: Client, loginTimeMs: number): void {
+    let leave = (): void => {};
+    const session = new AuthorizationSession(socket, client, {
+      session: randomUUID().replaceAll("-", "").slice(0, 16),
+      arrivals: this.#arrivals,
+      loginTimeMs,
+      settings: this.#settings,
+      auth: this.#auth,
+      handOver: this.#handOver,
+      log: this.#log,
+      // From now on it lives and ends without this process.
+      onPassed: () => {
+        const left = this.#gate.passedOn(socket);
+        this.#passedOn++;
+        this.#sessions.delete(session);
+        leave = () => {
+          left();
+          this.#passedOn--;
+        };
+      },
+      onOver: () => {
+        this.#sessions.delete(session);
+        leave();
+      },
+    });
+    this.#sessions.add(session);
+    if (this.#isDraining) session.drain();
+  }
+
+  readonly answers: Handlers = {
+    sessions: (_, reply) => {
+      for (const session of this.#sessions) {
+        const described = session.describe();
+        if (described !== undefined) reply(described);
+      }
+    },
+    kick: ({ sessions }, reply) => {
+      for (const session of this.#sessions) {
+        const id = session.describe()?.session;
+        if (id === undefined || !sessions.includes(id)) continue;
+        session.kick();
+        reply({ session: id });
+      }
+    },
+  };
+
+  /** Resolves when no client is left by itself, those that are relayed in the TRANSACTION state included. */
+  whenIdle(): Promise<void> {
+    return whenAllEmpty(this.#arriving, this.#sessions);
+  }
+
+  /** Resolves when no client is left, those that are relayed in the TRANSACTION state included. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    for (const socket of this.#arriving) socket.destroy();
+    for (const session of this.#sessions) session.drain();
+    const timer = setTimeout(() => {
+      for (const session of this.#sessions) session.destroy();
+    }, this.#settings.drainTimeMs + RELAY_GRACE_MS);
+    await this.#sessions.whenEmpty();
+    clearTimeout(timer);
+    this.#auth.close();
+  }
+}
+
+/** For the log. */
+function nameOf({ tls, proxy }: Listener): string {
+  return `${tls ? "pop3s" : "pop3"}${proxy ? " proxy" : ""}`;
+}
+
+function arrivalsOf(settings: LoginSettings): Arrivals {
+  return new Arrivals(settings, settings.tls && new TlsEndpoint(settings.tls));
+}
+
+/** Auth listens before login starts; it may be slow to come back where both died. */
+const WAIT_FOR_AUTH_MS = 10_000;
+
+/** Within this a client that is not welcome has to be far enough to be told so. */
+const REFUSAL_TIME_MS = 10_000;
+
+/** Mailbox processes end their sessions within `limits.drain_time`; what they said last needs a moment to pass. */
+const RELAY_GRACE_MS = 1_000;
+
+function logAuthEvent(log: Log, event: AuthClientEvent): void {
+  switch (event.kind) {
+    case "connected":
+      log.debug({ authPid: event.serverPid }, "connected to auth");
+      return;
+    case "disconnected":
+      log.warn(
+        { pendingRequests: event.pendingRequests, cause: event.error?.message },
+        "connection to auth lost",
+      );
+      return;
+    case "connect-failed":
+      log.warn({ cause: event.error?.message }, "cannot reach auth, trying again");
+      return;
+    case "malformed":
+      log.error({ reason: event.reason }, "malformed message from auth");
+      return;
+    default:
+      event satisfies never;
+  }
+}
