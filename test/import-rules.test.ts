@@ -29,6 +29,8 @@ const imports: Import[] = files.flatMap((file) => {
 });
 
 const folderOf = (path: string): string => path.split("/")[0] ?? "";
+/** The folder within that folder, where there is one. */
+const partOf = (path: string): string | undefined => path.match(/^[^/]+\/([^/]+)\//)?.[1];
 const isOurs = (target: string): boolean => target.endsWith(".ts");
 const importersOf = (module: string): string[] =>
   [...new Set(imports.filter(({ target }) => target === module).map(({ file }) => file))].sort();
@@ -101,6 +103,42 @@ describe("imports", () => {
     const seen = reachableFrom("processes/metrics.ts");
     const others = ["accounts", "auth", "maildir", "pop3", "sasl"];
     expect(seen.filter((file) => others.includes(folderOf(file)))).toEqual([]);
+  });
+
+  it("run one way between the parts of a folder, too", () => {
+    const parts = new Map<string, Set<string>>();
+    for (const { file, target } of imports) {
+      if (!isOurs(target) || partOf(file) === undefined || partOf(target) === undefined) continue;
+      if (folderOf(file) !== folderOf(target) || partOf(file) === partOf(target)) continue;
+      const from = `${folderOf(file)}/${partOf(file)}`;
+      parts.set(from, (parts.get(from) ?? new Set()).add(`${folderOf(target)}/${partOf(target)}`));
+    }
+    expect(parts.size).toBeGreaterThan(10);
+    const reaches = (from: string, to: string, seen = new Set<string>()): boolean =>
+      [...(parts.get(from) ?? [])].some((next) => {
+        if (next === to) return true;
+        if (seen.has(next)) return false;
+        seen.add(next);
+        return reaches(next, to, seen);
+      });
+    expect([...parts.keys()].filter((part) => reaches(part, part))).toEqual([]);
+  });
+
+  it("keep each process's own parts to itself: they meet in what the client's way goes through", () => {
+    const others = imports.filter(
+      ({ file, target }) =>
+        isOurs(target) &&
+        folderOf(file) === "processes" &&
+        folderOf(target) === "processes" &&
+        partOf(file) !== undefined &&
+        partOf(target) !== undefined &&
+        partOf(file) !== partOf(target) &&
+        partOf(target) !== "child",
+    );
+    // In "combined" mode, login hands over by a call: it knows the type of what it calls.
+    expect(others).toEqual([
+      { file: "processes/login/hand-over.ts", target: "processes/mailbox/mailbox-service.ts" },
+    ]);
   });
 
   it("name argon2 in one file", () => {

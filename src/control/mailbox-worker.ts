@@ -8,7 +8,7 @@ import { Maildrop } from "../maildir/maildrop.ts";
 import type { MaildropOptions } from "../maildir/maildrop-options.ts";
 import { exportUniqueIds } from "../maildir/migration/export-unique-ids.ts";
 import { importUniqueIds } from "../maildir/migration/import-unique-ids.ts";
-import { AS_STORED, type Presentation } from "../maildir/sizes/presentation.ts";
+import { AS_STORED, type Presentation } from "../maildir/presentation.ts";
 import { undelete } from "../maildir/update/undelete.ts";
 import { warmIndex } from "../maildir/warm.ts";
 import { messageHeader, readMessage } from "./mail-headers.ts";

@@ -1,6 +1,6 @@
 // The commands of pop3-ctl for moving in from another server, and out again.
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { parseUidlFormat } from "../maildir/migration/uidl-format.ts";
+import { parseUidlFormat } from "../maildir/other-servers/uidl-format.ts";
 import { contextOf, examples, positive } from "./command-options.ts";
 import { type ExportOptions, exportUidl } from "./commands/export-uidl.ts";
 import { type ImportOptions, importUidl } from "./commands/import-uidl.ts";

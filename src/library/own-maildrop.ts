@@ -1,11 +1,7 @@
 // A maildrop in storage of one's own, as a session sees it. Used by the library's session.
+
+import { AS_STORED, type Counted, type Presentation, presentedOctets } from "../maildir/presentation.ts";
 import { countWhole } from "../maildir/sizes/count-message.ts";
-import {
-  AS_STORED,
-  type Counted,
-  type Presentation,
-  presentedOctets,
-} from "../maildir/sizes/presentation.ts";
 import type { UpdateRequest, UpdateResult } from "../maildir/update/update.ts";
 import type { SurrogateKind } from "../mime/surrogate.ts";
 import { MessageEncoder } from "../pop3/multi-line-response.ts";

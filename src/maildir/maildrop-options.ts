@@ -6,7 +6,7 @@ import { sharedFiles } from "./files/shared-files.ts";
 import type { SnapshotCache } from "./list/snapshot-cache.ts";
 import type { LockMode } from "./lock/lock.ts";
 import type { MaildropEvent } from "./maildrop-event.ts";
-import { AS_STORED, type Presentation } from "./sizes/presentation.ts";
+import { AS_STORED, type Presentation } from "./presentation.ts";
 
 export interface MaildropOptions {
   readonly onEvent?: (event: MaildropEvent) => void;

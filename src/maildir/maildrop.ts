@@ -14,8 +14,8 @@ import { acquireLock } from "./lock/acquire-lock.ts";
 import { LOCK_FILE, type MaildropLock } from "./lock/lock.ts";
 import { type MaildropOptions, type MaildropSettings, maildropSettings } from "./maildrop-options.ts";
 import { MessageFile, openRegularFile, readShortFile } from "./message.ts";
+import { type Counted, changesSizes, type Presentation, presentedOctets } from "./presentation.ts";
 import { type MeasureContext, measureMessages } from "./sizes/measure.ts";
-import { type Counted, changesSizes, type Presentation, presentedOctets } from "./sizes/presentation.ts";
 import { CLEAN_EVERY_MS, cleanTmp } from "./update/tmp-files.ts";
 import { type UpdateRequest, type UpdateResult, updateMaildir } from "./update/update.ts";
 

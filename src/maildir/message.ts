@@ -5,8 +5,8 @@ import type { SurrogateKind } from "../mime/surrogate.ts";
 import { isPlausible } from "./filename.ts";
 import type { FilePath, Files } from "./files/files.ts";
 import { MAX_QUICK_BYTES } from "./files/quick-reads.ts";
+import type { Counted } from "./presentation.ts";
 import { countFile } from "./sizes/count-message.ts";
-import type { Counted } from "./sizes/presentation.ts";
 
 export class MessageFile {
   /** Size as stored, from fstat(2). */

@@ -1,7 +1,7 @@
 // The pure sessions of src/pop3 over messages in memory: what they decide is done here in the simplest way.
 import { passwordForms, saslprep } from "../../src/accounts/passwords/saslprep.ts";
+import { AS_STORED, presentedOctets } from "../../src/maildir/presentation.ts";
 import { countWhole } from "../../src/maildir/sizes/count-message.ts";
-import { AS_STORED, presentedOctets } from "../../src/maildir/sizes/presentation.ts";
 import { type AuthorizationOutcome, AuthorizationState } from "../../src/pop3/authorization-state.ts";
 import { type Line, LineReader } from "../../src/pop3/line-reader.ts";
 import { MessageEncoder, TopLimiter } from "../../src/pop3/multi-line-response.ts";

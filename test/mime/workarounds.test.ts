@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { AS_STORED, presentedOctets } from "../../src/maildir/presentation.ts";
 import { countWhole } from "../../src/maildir/sizes/count-message.ts";
-import { AS_STORED, presentedOctets } from "../../src/maildir/sizes/presentation.ts";
 import { WORKAROUNDS, type Workaround, WorkaroundFilter } from "../../src/mime/workarounds.ts";
 
 function filtered(message: string, workarounds: readonly Workaround[], pieceBytes = message.length): string {

@@ -4,9 +4,9 @@ import type { Files } from "../files/files.ts";
 import { readWholeFile } from "../files/read-whole-file.ts";
 import { replaceFile } from "../files/replace-file.ts";
 import type { MaildropSettings } from "../maildrop-options.ts";
-import { writeInherited } from "../migration/inherited-file.ts";
 import { type FolderStamps, sameStamps } from "./folders.ts";
 import { formatIndex, MAX_HEADER_OCTETS, parseIndex, parseStamps } from "./index-format.ts";
+import { writeInherited } from "./inherited-file.ts";
 import type { MessageList } from "./message-list.ts";
 
 export const INDEX_FILE = "dewey-pop3.index";

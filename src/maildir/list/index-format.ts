@@ -3,7 +3,7 @@
 import { crc32 } from "node:zlib";
 import type { SurrogateKind } from "../../mime/surrogate.ts";
 import { isPlausible } from "../filename.ts";
-import type { Traits } from "../sizes/presentation.ts";
+import type { Traits } from "../presentation.ts";
 import { isUniqueId } from "../unique-id.ts";
 import { CUR, type FolderStamp, type FolderStamps, NEW } from "./folders.ts";
 import {

@@ -5,9 +5,6 @@ import { codeOf } from "../files/files.ts";
 import { makeFolder } from "../maildir-folders.ts";
 import type { MaildropEvent } from "../maildrop-event.ts";
 import type { MaildropSettings } from "../maildrop-options.ts";
-import { inherit } from "../migration/inherit.ts";
-import { sameInherited, stampInherited } from "../migration/inherited-file.ts";
-import { learnToldSizes } from "../migration/told-sizes.ts";
 import {
   areSameFolders,
   FOLDER_NAMES,
@@ -17,8 +14,11 @@ import {
   stampFolders,
 } from "./folders.ts";
 import { INDEX_FILE, readIndex, readListing } from "./index-file.ts";
+import { inherit } from "./inherit.ts";
+import { sameInherited, stampInherited } from "./inherited-file.ts";
 import { MessageList } from "./message-list.ts";
 import type { Snapshot } from "./snapshot-cache.ts";
+import { learnToldSizes } from "./told-sizes.ts";
 
 export interface Listed extends Omit<Snapshot, "quickReads"> {
   /** Something is known that `dewey-pop3.index` does not say. */

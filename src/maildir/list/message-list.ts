@@ -3,7 +3,7 @@
 
 import type { SurrogateKind } from "../../mime/surrogate.ts";
 import { baseName, compareDelivery, deliveryTimeUs, sizesFromName } from "../filename.ts";
-import type { Counted, Traits } from "../sizes/presentation.ts";
+import type { Counted, Traits } from "../presentation.ts";
 import { digestOf, uniqueIdOf } from "../unique-id.ts";
 import type { Folder } from "./folders.ts";
 

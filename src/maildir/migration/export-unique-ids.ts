@@ -10,9 +10,9 @@ import type { MessageList } from "../list/message-list.ts";
 import { acquireLock } from "../lock/acquire-lock.ts";
 import { whenFree } from "../lock/when-free.ts";
 import { type MaildropOptions, type MaildropSettings, maildropSettings } from "../maildrop-options.ts";
+import { lockUidlist } from "../other-servers/uidlist-lock.ts";
 import { type ExportedUidlist, exportUidlist, type ServedMessage } from "./export-uidlist.ts";
 import { DOVECOT_LIST, MAX_LIST_BYTES } from "./read-old-server.ts";
-import { lockUidlist } from "./uidlist-lock.ts";
 
 export interface ExportRequest {
   /** Where Dovecot has its list when not in the Maildir. */

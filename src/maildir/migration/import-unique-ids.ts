@@ -4,6 +4,7 @@ import { constants } from "node:fs";
 import { type Failure, failureOf } from "../files/failure.ts";
 import { codeOf } from "../files/files.ts";
 import { IndexWriter } from "../list/index-file.ts";
+import { type InheritedEntry, stampInherited, writeInherited } from "../list/inherited-file.ts";
 import { listMessages } from "../list/list-messages.ts";
 import { MessageList } from "../list/message-list.ts";
 import { acquireLock } from "../lock/acquire-lock.ts";
@@ -11,7 +12,6 @@ import { whenFree } from "../lock/when-free.ts";
 import type { MaildropEvent } from "../maildrop-event.ts";
 import { type MaildropOptions, type MaildropSettings, maildropSettings } from "../maildrop-options.ts";
 import { digestOf, isUniqueId, uniqueIdOf } from "../unique-id.ts";
-import { type InheritedEntry, stampInherited, writeInherited } from "./inherited-file.ts";
 import {
   COURIER_LIST,
   DOVECOT_LIST,

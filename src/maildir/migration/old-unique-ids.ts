@@ -1,9 +1,10 @@
 // The unique-ids that a server which was here before gave, in its message number order, as its own list in the Maildir
 // tells. Pure. Used by an import of unique-ids.
-import type { CourierSizelist } from "./courier-sizelist.ts";
-import type { DovecotRecord, DovecotUidlist } from "./dovecot-uidlist.ts";
-import type { InheritedEntry } from "./inherited-file.ts";
-import type { UidlFields } from "./uidl-format.ts";
+
+import type { InheritedEntry } from "../list/inherited-file.ts";
+import type { CourierSizelist } from "../other-servers/courier-sizelist.ts";
+import type { DovecotRecord, DovecotUidlist } from "../other-servers/dovecot-uidlist.ts";
+import type { UidlFields } from "../other-servers/uidl-format.ts";
 
 /** Records with an order come first, by it; the others by uid. */
 export function dovecotUniqueIds(

@@ -4,10 +4,10 @@
 import { type Failure, failureOf } from "../files/failure.ts";
 import { codeOf, type Files } from "../files/files.ts";
 import { readWholeFile } from "../files/read-whole-file.ts";
-import { parseSizelist } from "./courier-sizelist.ts";
-import { parseUidlist } from "./dovecot-uidlist.ts";
+import { parseSizelist } from "../other-servers/courier-sizelist.ts";
+import { parseUidlist } from "../other-servers/dovecot-uidlist.ts";
+import { DEFAULT_UIDL_FORMAT, parseUidlFormat, type UidlFields } from "../other-servers/uidl-format.ts";
 import { courierUniqueIds, dovecotUniqueIds } from "./old-unique-ids.ts";
-import { DEFAULT_UIDL_FORMAT, parseUidlFormat, type UidlFields } from "./uidl-format.ts";
 import { type ListedMaildir, readXUidls } from "./x-uidl.ts";
 
 export const DOVECOT_LIST = "dovecot-uidlist";

@@ -3,8 +3,8 @@
 import { Downgrade } from "../../mime/downgrade.ts";
 import { makeSurrogate, type SurrogateKind } from "../../mime/surrogate.ts";
 import type { Files } from "../files/files.ts";
+import type { Counted, Traits } from "../presentation.ts";
 import { countOctets, OctetCounter, readThrough } from "./octets.ts";
-import type { Counted, Traits } from "./presentation.ts";
 
 /** A message that stands in memory whole. */
 export function countWhole(bytes: Uint8Array, kind: SurrogateKind): Counted {

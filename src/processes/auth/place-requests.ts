@@ -1,6 +1,5 @@
 // Auth's side of the question for a mailbox process: asks master, waits for the answer. Runs in auth.
-import type { ToMaster } from "../child/messages.ts";
-import type { PlaceAnswer } from "../master/user-mailboxes.ts";
+import type { PlaceAnswer, ToMaster } from "../child/messages.ts";
 import type { MailOwner } from "../settings.ts";
 
 export class PlaceRequests {

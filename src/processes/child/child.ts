@@ -5,14 +5,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Handlers, isStreaming, type Question } from "../../control/questions.ts";
 import { harden } from "../../host/harden.ts";
 import { createLog, type Log } from "../../log/log.ts";
-import { Answering } from "../master/inquiries.ts";
-import type { PlaceAnswer } from "../master/user-mailboxes.ts";
 import type { Counts } from "../session-limits.ts";
 import { type OwnSettings, ownSettingsIn, type Role, type SettingsOf, settingsSchemas } from "../settings.ts";
+import { Answering } from "./answering.ts";
 import { Channel } from "./channel.ts";
 import { FellowWorkers } from "./fellow-workers.ts";
 import { watchMemory } from "./memory-watch.ts";
-import { type ToMaster, toChild } from "./messages.ts";
+import { type PlaceAnswer, type ToMaster, toChild } from "./messages.ts";
 import { ownStats, processAnswers } from "./process-answers.ts";
 import type { StatsMessage } from "./stats-requests.ts";
 

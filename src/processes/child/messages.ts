@@ -9,6 +9,10 @@ import { askHolder, askSessions, tellHolder, tellSessions } from "./fellow-worke
 /** Which question an answer belongs to. */
 const id = z.int().positive();
 
+/** What auth is answered: the process serves; never for this owner; not now. */
+const placeAnswer = z.enum(["serves", "not-allowed", "unavailable"]);
+export type PlaceAnswer = z.infer<typeof placeAnswer>;
+
 /** Master to child. `configure` comes first, and again after a reload. */
 export const toChild = z.discriminatedUnion("kind", [
   z.strictObject({
@@ -45,8 +49,8 @@ export const toChild = z.discriminatedUnion("kind", [
   /** To auth: what came of its request. */
   z.strictObject({
     kind: z.literal("placed"),
-    id: id,
-    answer: z.enum(["serves", "not-allowed", "unavailable"]),
+    id,
+    answer: placeAnswer,
   }),
 ]);
 

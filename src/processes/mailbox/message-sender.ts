@@ -1,8 +1,9 @@
 // Sends one message as RETR's or TOP's multi-line response, streaming: whatever its size, two chunks are in memory.
 // What the status line announces is what follows. Runs in the mailbox process.
+
+import { type Counted, type Presentation, presentedOctets } from "../../maildir/presentation.ts";
 import { countWhole } from "../../maildir/sizes/count-message.ts";
 import { OctetCounter } from "../../maildir/sizes/octets.ts";
-import { type Counted, type Presentation, presentedOctets } from "../../maildir/sizes/presentation.ts";
 import type { Connection } from "../../net/connection.ts";
 import { CHUNK_BYTES } from "../../net/output-buffer.ts";
 import { MessageEncoder, TopLimiter } from "../../pop3/multi-line-response.ts";

@@ -1,7 +1,7 @@
 // What a client is sent of messages that not every client can take, by the config's words and the client's choices. For the
 // mailbox process, and for the library's sessions. Pure.
 import { surrogateKindOf, type Utf8Headers } from "../../config/mail-policy.ts";
-import type { Presentation } from "../../maildir/sizes/presentation.ts";
+import type { Presentation } from "../../maildir/presentation.ts";
 import type { Workaround } from "../../mime/workarounds.ts";
 import type { Choices } from "../../pop3/choices.ts";
 

@@ -1,6 +1,6 @@
 // A message on its way to a client that cannot take it as it is stored: its surrogate, and what `mail.workarounds` put right.
 // Runs in the mailbox process.
-import type { Presentation, Traits } from "../../maildir/sizes/presentation.ts";
+import type { Presentation, Traits } from "../../maildir/presentation.ts";
 import { makeSurrogate, type Surrogate } from "../../mime/surrogate.ts";
 import { WorkaroundFilter } from "../../mime/workarounds.ts";
 

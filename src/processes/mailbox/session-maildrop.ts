@@ -1,6 +1,6 @@
 // What a session after login needs of its maildrop: the seam between protocol and storage. A Maildir is one (class Maildrop);
 // the library makes one of its user's own storage.
-import type { Counted, Presentation } from "../../maildir/sizes/presentation.ts";
+import type { Counted, Presentation } from "../../maildir/presentation.ts";
 import type { UpdateRequest, UpdateResult } from "../../maildir/update/update.ts";
 import type { SurrogateKind } from "../../mime/surrogate.ts";
 import type { MaildropView } from "../../pop3/transaction-state.ts";

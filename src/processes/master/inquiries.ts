@@ -1,6 +1,7 @@
 // Questions of pop3-ctl on their way through master: asks every process, collects answers, knows who still owes one.
 // Runs in master.
-import { answerBy, type Handlers, isStreaming, type Question } from "../../control/questions.ts";
+import { type Handlers, isStreaming, type Question } from "../../control/questions.ts";
+import { Answering } from "../child/answering.ts";
 
 /** A process that can be asked. */
 export interface Respondent {
@@ -95,34 +96,6 @@ export class Inquiries {
       }
       if (owing.size === 0 && !isStreaming(question.kind)) settle();
     });
-  }
-}
-
-/** A process's side: runs its handlers, and stops those that nobody waits for any more. */
-export class Answering {
-  readonly #parts: readonly Handlers[];
-  readonly #running = new Map<number, AbortController>();
-
-  constructor(parts: readonly Handlers[]) {
-    this.#parts = parts;
-  }
-
-  /** @throws what a handler throws: a fault of ours */
-  async answer(id: number, question: Question, reply: (answer: unknown) => void): Promise<void> {
-    const controller = new AbortController();
-    this.#running.set(id, controller);
-    const replyWhileAwaited = (answer: unknown): void => {
-      if (!controller.signal.aborted) reply(answer);
-    };
-    try {
-      await answerBy(this.#parts, question, replyWhileAwaited, controller.signal);
-    } finally {
-      this.#running.delete(id);
-    }
-  }
-
-  cancel(id: number): void {
-    this.#running.get(id)?.abort();
   }
 }
 

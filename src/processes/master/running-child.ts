@@ -10,12 +10,11 @@ import type { BoundSocket } from "../../net/listen.ts";
 import { Channel } from "../child/channel.ts";
 import { OWN_USER } from "../child/child.ts";
 import type { FellowMessage, FellowWorker } from "../child/fellow-workers.ts";
-import { type ToChild, type ToMaster, toMaster } from "../child/messages.ts";
+import { type PlaceAnswer, type ToChild, type ToMaster, toMaster } from "../child/messages.ts";
 import type { CountingProcess, Counts, SessionSums } from "../session-limits.ts";
 import type { MailOwner, Role } from "../settings.ts";
 import type { Inquiries, Respondent } from "./inquiries.ts";
 import type { Probed } from "./liveness.ts";
-import type { PlaceAnswer } from "./user-mailboxes.ts";
 
 export interface RunningChildOptions {
   readonly role: Role;

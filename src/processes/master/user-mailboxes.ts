@@ -4,13 +4,11 @@ import { type OwnerBounds, ownerFault } from "../../config/owner-fault.ts";
 import { count } from "../../control/counters.ts";
 import type { Log } from "../../log/log.ts";
 import { type BindResult, type BoundSocket, bindUnix, type UnixSocketOwner } from "../../net/listen.ts";
+import type { PlaceAnswer } from "../child/messages.ts";
 import { mailboxSocket, placeOf } from "../placement.ts";
 import type { MailOwner } from "../settings.ts";
 import { TICKET_LIFETIME_MS } from "../ticket.ts";
 import type { ChildDescription, ChildStart, SupervisedChild } from "./supervision.ts";
-
-/** What auth is answered: the process serves; never for this owner; not now. */
-export type PlaceAnswer = "serves" | "not-allowed" | "unavailable";
 
 export interface UserLimits extends OwnerBounds {
   readonly maxProcesses: number;

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import { parseSizelist } from "../../../src/maildir/migration/courier-sizelist.ts";
-import { parseUidlist } from "../../../src/maildir/migration/dovecot-uidlist.ts";
 import { courierUniqueIds, dovecotUniqueIds } from "../../../src/maildir/migration/old-unique-ids.ts";
-import { DEFAULT_UIDL_FORMAT, parseUidlFormat } from "../../../src/maildir/migration/uidl-format.ts";
+import { parseSizelist } from "../../../src/maildir/other-servers/courier-sizelist.ts";
+import { parseUidlist } from "../../../src/maildir/other-servers/dovecot-uidlist.ts";
+import { DEFAULT_UIDL_FORMAT, parseUidlFormat } from "../../../src/maildir/other-servers/uidl-format.ts";
 
 it("dovecot-uidlist: O before uid, a saved P, an empty P, and the format for the rest", () => {
   const parsed = parseUidlist(

@@ -5,7 +5,7 @@ import { Duplex } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemFiles } from "../../../src/maildir/files/files.ts";
 import { MessageFile } from "../../../src/maildir/message.ts";
-import { AS_STORED, type Presentation } from "../../../src/maildir/sizes/presentation.ts";
+import { AS_STORED, type Presentation } from "../../../src/maildir/presentation.ts";
 import { Connection } from "../../../src/net/connection.ts";
 import { CHUNK_BYTES } from "../../../src/net/output-buffer.ts";
 import { LineReader } from "../../../src/pop3/line-reader.ts";

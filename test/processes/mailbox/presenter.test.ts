@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { countWhole } from "../../../src/maildir/sizes/count-message.ts";
 import {
   AS_STORED,
   type Counted,
   type Presentation,
   presentedOctets,
-} from "../../../src/maildir/sizes/presentation.ts";
+} from "../../../src/maildir/presentation.ts";
+import { countWhole } from "../../../src/maildir/sizes/count-message.ts";
 import { SURROGATE_KINDS } from "../../../src/mime/surrogate.ts";
 import { WORKAROUNDS } from "../../../src/mime/workarounds.ts";
 import { MessageEncoder } from "../../../src/pop3/multi-line-response.ts";

@@ -1,7 +1,7 @@
 // How a session's client is sent messages that not every client can take as they are stored, and what that means for their
 // sizes. Given to Maildrop by the mailbox process; pure.
-import type { SurrogateKind } from "../../mime/surrogate.ts";
-import type { Workaround } from "../../mime/workarounds.ts";
+import type { SurrogateKind } from "../mime/surrogate.ts";
+import type { Workaround } from "../mime/workarounds.ts";
 
 export interface Presentation {
   /** What is counted for clients that have not said UTF8, whether this one has or not: the index keeps it. */

@@ -5,8 +5,8 @@ import { crc32 } from "node:zlib";
 import { codeOf, type Files } from "../files/files.ts";
 import { readWholeFile } from "../files/read-whole-file.ts";
 import { replaceFile } from "../files/replace-file.ts";
-import type { InheritedStamp } from "../list/message-list.ts";
 import { isUniqueId } from "../unique-id.ts";
+import type { InheritedStamp } from "./message-list.ts";
 
 export const INHERITED_FILE = "dewey-pop3.inherited";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DEFAULT_UIDL_FORMAT, parseUidlFormat } from "../../../src/maildir/migration/uidl-format.ts";
+import { DEFAULT_UIDL_FORMAT, parseUidlFormat } from "../../../src/maildir/other-servers/uidl-format.ts";
 
 const fields = {
   uid: 25017,

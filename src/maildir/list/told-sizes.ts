@@ -3,10 +3,10 @@
 
 import { isPlausible, sizesFromName } from "../filename.ts";
 import { readWholeFile } from "../files/read-whole-file.ts";
-import { type MessageList, TOLD, UNKNOWN } from "../list/message-list.ts";
 import type { MaildropSettings } from "../maildrop-options.ts";
-import { parseSizelist } from "./courier-sizelist.ts";
-import { parseUidlist } from "./dovecot-uidlist.ts";
+import { parseSizelist } from "../other-servers/courier-sizelist.ts";
+import { parseUidlist } from "../other-servers/dovecot-uidlist.ts";
+import { type MessageList, TOLD, UNKNOWN } from "./message-list.ts";
 
 /**
  * Takes sizes from Dovecot's and Courier's lists where none is known. What they tell is checked at RETR.

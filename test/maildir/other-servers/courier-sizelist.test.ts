@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseSizelist } from "../../../src/maildir/migration/courier-sizelist.ts";
+import { parseSizelist } from "../../../src/maildir/other-servers/courier-sizelist.ts";
 
 const parse = (text: string) => parseSizelist(Buffer.from(text, "latin1"));
 

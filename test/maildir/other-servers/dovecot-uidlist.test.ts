@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type DovecotRecord, parseUidlist } from "../../../src/maildir/migration/dovecot-uidlist.ts";
+import { type DovecotRecord, parseUidlist } from "../../../src/maildir/other-servers/dovecot-uidlist.ts";
 
 const parse = (text: string) => parseUidlist(Buffer.from(text, "latin1"));
 const records = (text: string): readonly DovecotRecord[] => {

@@ -4,9 +4,9 @@
 
 import { deliveryTimeUs } from "../filename.ts";
 import type { Failure } from "../files/failure.ts";
-import type { InheritedStamp, MessageList } from "../list/message-list.ts";
 import type { MaildropSettings } from "../maildrop-options.ts";
 import { INHERITED_FILE, readInherited, sameInherited } from "./inherited-file.ts";
+import type { InheritedStamp, MessageList } from "./message-list.ts";
 
 export interface InheritContext {
   readonly maildir: string;
