@@ -22,7 +22,7 @@ import { formatWorkload, type Measurement, type Report, summarize, type Workload
 import { accountsNeeded, type Workload } from "./workloads.ts";
 
 /** The program runs as built, in .bench. */
-const expectedFile = fileURLToPath(new URL("./expected.json", import.meta.url));
+const expectedFile = fileURLToPath(new URL("../../test/bench/expected.json", import.meta.url));
 /** 10,000 sessions with several descriptors each, in one process; where this may not be raised, the driver says what failed. */
 const openFiles = 100_000;
 

@@ -10,7 +10,7 @@ export interface Expected {
   };
 }
 
-/** What rounds of half a second each differ by on a quiet machine. */
+/** What short rounds differ by on a quiet machine. */
 const defaultTolerance = 0.2;
 
 /** The table with this report's ratios in place of the old ones; workloads that it has not are kept. */
