@@ -16,7 +16,7 @@ import {
   parseClientCommand,
   type ServerReply,
 } from "./codec.ts";
-import type { Credentials, ServerOptions, Verdict } from "./server.ts";
+import type { Credentials, ServerOptions, Verdict } from "./server-options.ts";
 
 export class ServerConnection {
   readonly #options: ServerOptions;

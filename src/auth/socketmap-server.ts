@@ -1,6 +1,8 @@
 // Answers Postfix's socketmap on a UNIX socket. Runs in the auth process; what the maps hold is the caller's.
+
 import type { Socket } from "node:net";
 import { OpenSet } from "../host/open-set.ts";
+import { whenDrained } from "../host/when-drained.ts";
 import { formatNetstring, NetstringSplitter, type SplitNetstring } from "./netstring.ts";
 import { formatSocketmapReply, parseSocketmapRequest, type SocketmapReply } from "./socketmap.ts";
 
@@ -71,7 +73,7 @@ export class SocketmapServer {
         socket.end(reply({ kind: "PERM", reason: request.reason }));
         return;
       }
-      if (!socket.write(reply(await this.#answer(request.octets)))) await drained(socket);
+      if (!socket.write(reply(await this.#answer(request.octets)))) await whenDrained(socket);
     }
   }
 
@@ -91,16 +93,4 @@ const IDLE_MS = 150_000;
 
 function reply(answer: SocketmapReply): Uint8Array {
   return formatNetstring(formatSocketmapReply(answer));
-}
-
-function drained(socket: Socket): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      socket.off("drain", done);
-      socket.off("close", done);
-      resolve();
-    };
-    socket.on("drain", done);
-    socket.on("close", done);
-  });
 }

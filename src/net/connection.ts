@@ -1,7 +1,9 @@
 // One client's commands, one at a time: reads lines, hands each to the session, gathers the replies. Reading stops
 // while a command works or the output is full, so a session's memory is bounded. Used by login and mailbox processes.
+
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { whenDrained } from "../host/when-drained.ts";
 import type { Line, LineReader } from "../pop3/line-reader.ts";
 import { holdReading, readOn } from "./descriptor-of.ts";
 import { endGently } from "./end-gently.ts";
@@ -78,15 +80,7 @@ export class Connection {
     this.output.flush();
     while (this.#socket.writableNeedDrain && !this.#socket.destroyed) {
       this.#handler.onOutput?.(true);
-      await new Promise<void>((resolve) => {
-        const done = (): void => {
-          this.#socket.off("drain", done);
-          this.#socket.off("close", done);
-          resolve();
-        };
-        this.#socket.on("drain", done);
-        this.#socket.on("close", done);
-      });
+      await whenDrained(this.#socket);
     }
     return !this.#socket.destroyed;
   }

@@ -1,4 +1,4 @@
-import type { VerifyRequest } from "../../src/auth/server.ts";
+import type { VerifyRequest } from "../../src/auth/server-options.ts";
 
 /** @throws Error when the request does not come with one */
 export function passwordOf({ credentials }: VerifyRequest): Uint8Array {

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AuthClient, type AuthFailure, type AuthRequest } from "../../src/auth/client.ts";
 import { hashing } from "../../src/auth/hashing.ts";
-import { AuthServer, type AuthServerOptions, type Verdict } from "../../src/auth/server.ts";
+import { AuthServer } from "../../src/auth/server.ts";
+import type { AuthServerOptions, Verdict } from "../../src/auth/server-options.ts";
 import { mechanisms } from "../../src/sasl/mechanisms.ts";
 import { ScramClient, verifierOf } from "../support/scram-client.ts";
 import { eventually } from "./eventually.ts";

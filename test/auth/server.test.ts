@@ -1,13 +1,13 @@
 import type { Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { hashing } from "../../src/auth/hashing.ts";
-import {
-  AuthServer,
-  type AuthServerEvent,
-  type AuthServerOptions,
-  type Verdict,
-  type VerifyRequest,
-} from "../../src/auth/server.ts";
+import { AuthServer } from "../../src/auth/server.ts";
+import type {
+  AuthServerEvent,
+  AuthServerOptions,
+  Verdict,
+  VerifyRequest,
+} from "../../src/auth/server-options.ts";
 import { login } from "../../src/sasl/login.ts";
 import { plain } from "../../src/sasl/plain.ts";
 import { passwordOf } from "./credentials.ts";

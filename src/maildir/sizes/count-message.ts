@@ -1,7 +1,8 @@
 // Counts one message: as stored, as sent, and as sent to clients that have not said UTF8. Only where a message is not all
 // ASCII its headers are looked at. Used by the mailbox process.
 import { Downgrade } from "../../mime/downgrade.ts";
-import { makeSurrogate, type SurrogateKind } from "../../mime/surrogate.ts";
+import { makeSurrogate } from "../../mime/make-surrogate.ts";
+import type { SurrogateKind } from "../../mime/surrogate.ts";
 import type { Files } from "../files/files.ts";
 import type { Counted, Traits } from "../presentation.ts";
 import { countOctets, OctetCounter, readThrough } from "./octets.ts";

@@ -1,7 +1,7 @@
 // What the auth process says of the passwd file and of its clients.
 import type { PasswdFileEvent } from "../../accounts/file/passwd-file.ts";
 import type { AuthHttpEvent } from "../../auth/auth-http-server.ts";
-import type { AuthServerEvent } from "../../auth/server.ts";
+import type { AuthServerEvent } from "../../auth/server-options.ts";
 import type { SocketmapEvent } from "../../auth/socketmap-server.ts";
 import type { Log } from "../../log/log.ts";
 

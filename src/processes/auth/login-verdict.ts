@@ -2,7 +2,7 @@
 // ticket for our login processes.
 import { type KeyObject, randomUUID } from "node:crypto";
 import type { Authentication, Verifier } from "../../accounts/verifier.ts";
-import type { Verdict, VerifyRequest } from "../../auth/server.ts";
+import type { Verdict, VerifyRequest } from "../../auth/server-options.ts";
 import { count } from "../../control/counters.ts";
 import type { Log } from "../../log/log.ts";
 import { type AccountMailPolicy, accountMailPolicy } from "../account-mail-policy.ts";

@@ -2,7 +2,7 @@
 // in our own words. Runs in the auth process.
 import type { Account } from "../../accounts/account.ts";
 import type { AuthHttpReply, AuthHttpRequest, ParsedAuthHttp } from "../../auth/auth-http.ts";
-import type { Verdict, VerifyRequest } from "../../auth/server.ts";
+import type { Verdict, VerifyRequest } from "../../auth/server-options.ts";
 import type { Log } from "../../log/log.ts";
 import { isLoopback } from "../../net/address.ts";
 import { err } from "../../pop3/reply.ts";

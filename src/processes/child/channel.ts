@@ -1,7 +1,9 @@
 // The channel between master and one of its children: JSON lines on a socket pair. Either end only ever gets messages or
 // learns that the other one is broken. Node's own channel is none for a child that may have been taken over: it parses
 // whatever comes, without a limit, throws into the parent, and has commands of its own. Runs in master and in every child.
+
 import type { Socket } from "node:net";
+import { whenDrained } from "../../host/when-drained.ts";
 
 export interface ChannelEvents {
   /** Any JSON value: whether it is one of ours is still to be checked. */
@@ -44,15 +46,7 @@ export class Channel {
   /** For what has to be said: resolves when the channel is not busy, or closed. */
   async whenRead(): Promise<void> {
     while (this.isOpen && this.isBusy) {
-      await new Promise<void>((resolve) => {
-        const done = (): void => {
-          this.#socket.off("drain", done);
-          this.#socket.off("close", done);
-          resolve();
-        };
-        this.#socket.on("drain", done);
-        this.#socket.on("close", done);
-      });
+      await whenDrained(this.#socket);
     }
   }
 

@@ -1,7 +1,8 @@
 // A message on its way to a client that cannot take it as it is stored: its surrogate, and what `mail.workarounds` put right.
 // Runs in the mailbox process.
 import type { Presentation, Traits } from "../../maildir/presentation.ts";
-import { makeSurrogate, type Surrogate } from "../../mime/surrogate.ts";
+import { makeSurrogate } from "../../mime/make-surrogate.ts";
+import type { Surrogate } from "../../mime/surrogate.ts";
 import { WorkaroundFilter } from "../../mime/workarounds.ts";
 
 export class Presenter {
