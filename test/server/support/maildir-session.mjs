@@ -10,7 +10,7 @@ const [modules, path, json] = process.argv.slice(2);
 const { deleted = [], retrieved = [], dieAt = Number.POSITIVE_INFINITY, ...options } = JSON.parse(json);
 const load = (name) => import(pathToFileURL(`${modules}/maildir/${name}.js`).href);
 const { Maildrop } = await load("maildrop");
-const { systemFiles } = await load("files");
+const { systemFiles } = await load("files/files");
 
 let calls;
 const files = Object.fromEntries(
