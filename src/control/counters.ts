@@ -41,6 +41,10 @@ export const counterHelp = {
     help: "Clients that were refused or whose sessions were ended at a limit, by its key in the config",
     labels: ["limit"],
   },
+  proxies_refused: {
+    help: "Connections to listeners for proxies that were dropped: not from a proxy's network, or without a sound PROXY header",
+    labels: ["reason"],
+  },
   processes_ended: {
     help: "Processes that ended while the server went on, by role and reason: died, hung, memory",
     labels: ["role", "reason"],

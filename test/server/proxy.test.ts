@@ -12,6 +12,8 @@ import { Pop3Connection } from "../peers/support/pop3.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
 import { mailOwner } from "../support/mail-owner.ts";
+import { countedBy } from "../support/pop3-ctl.ts";
+import { childrenOf } from "../support/processes.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 const owner = mailOwner();
@@ -146,9 +148,27 @@ describe("a listener behind a proxy", () => {
     }
     const silent = connect({ host: "127.0.0.1", port });
     await closesWithoutAWord(silent);
-    await eventually("the reasons", () => {
+    // That one's client talks no TLS, which is no fault of the proxy's.
+    const behind = connect({ host: "127.0.0.1", port: tlsPort });
+    behind.write("PROXY TCP4 192.0.2.9 198.51.100.7 1024 995\r\nUSER mrose\r\n");
+    await new Promise((resolve) =>
+      behind
+        .resume()
+        .on("error", () => {})
+        .once("close", resolve),
+    );
+    await eventually("the reasons", async () => {
       const lines = server.log().filter(({ msg }) => msg === "connection did not arrive");
-      return lines.length === 4 && lines.every(({ level }) => level === "warn");
+      // One of each reason in each login process.
+      expect(lines.every(({ level }) => level === "warn")).toBe(true);
+      const reasons = [...new Set(lines.map(({ reason }) => reason))].sort();
+      const counted = await countedBy(server, "proxies_refused");
+      return reasons.length === 3 && Object.values(counted).reduce((sum, each) => sum + each, 0) === 4;
+    });
+    expect(await countedBy(server, "proxies_refused")).toEqual({
+      "no PROXY header": 2,
+      "no PROXY header in time": 1,
+      "version 1: not of the form PROXY TCP4 address address port port": 1,
     });
   });
 });
@@ -162,6 +182,18 @@ describe("a listener behind a proxy elsewhere", () => {
     await closesWithoutAWord(socket);
     await eventually("the reason", () =>
       server.log().some((line) => line["reason"] === "not in server.proxy_networks"),
+    );
+    // However many come: each login process has told of the first one, and counts the others.
+    const strangers = Array.from({ length: 200 }, () => connect({ host: "127.0.0.1", port }));
+    await Promise.all(strangers.map(closesWithoutAWord));
+    const refused = () => countedBy(server, "proxies_refused");
+    await eventually(
+      "all of them counted",
+      async () => (await refused())["not in server.proxy_networks"] === 201,
+    );
+    const lines = server.log().filter(({ msg }) => msg === "connection did not arrive");
+    expect(lines.length).toBeLessThanOrEqual(
+      childrenOf(server.pid).filter(({ role }) => role === "login").length,
     );
     // The other listeners want no header, and take none.
     const { connection } = await Pop3Connection.open(server.port);

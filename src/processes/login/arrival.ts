@@ -26,7 +26,13 @@ export interface Client {
 export type Arrival =
   | { readonly kind: "arrived"; readonly socket: net.Socket; readonly client: Client }
   /** The connection is destroyed. `reason` is for the log; undefined where the client just left. */
-  | { readonly kind: "failed"; readonly reason: string | undefined; readonly address: string };
+  | {
+      readonly kind: "failed";
+      /** The client's, or that of a proxy that is not let in, or brings no header: one of few reasons then. */
+      readonly fault: "client" | "proxy";
+      readonly reason: string | undefined;
+      readonly address: string;
+    };
 
 export interface ArrivalSettings {
   readonly proxyNetworks: readonly string[];
@@ -56,7 +62,12 @@ export class Arrivals {
     const client = plainClient(socket);
     const failed = (reason: string | undefined): Arrival => {
       socket.destroy();
-      return { kind: "failed", reason, address: client.address };
+      return {
+        kind: "failed",
+        fault: reason === undefined ? "client" : "proxy",
+        reason,
+        address: client.address,
+      };
     };
     if (!listener.proxy) return await this.#secure(socket, listener, client);
     // Gone before it was accepted, as health checks do it.
@@ -102,7 +113,7 @@ export class Arrivals {
     if (!listener.tls) return { kind: "arrived", socket, client };
     const secured = await this.startTls(socket);
     return secured.kind === "failed"
-      ? { kind: "failed", reason: secured.reason, address: client.address }
+      ? { kind: "failed", fault: "client", reason: secured.reason, address: client.address }
       : { kind: "arrived", socket: secured.socket, client: { ...client, tls: secured.tls } };
   }
 }

@@ -8,7 +8,7 @@ import { type LanguageTag, speechOf } from "../../pop3/language.ts";
 import { err } from "../../pop3/reply.ts";
 import { english } from "../../pop3/texts/english.ts";
 import type { Texts } from "../../pop3/texts/texts.ts";
-import { LimitLog } from "../child/limit-log.ts";
+import { atLimits, BurstLog } from "../child/burst-log.ts";
 import { type Counts, type Excess, type SessionLimit, SessionLimits } from "../session-limits.ts";
 
 export interface GateSettings {
@@ -22,7 +22,7 @@ export type Admittance = SessionLimit | "welcome";
 export class Gate {
   readonly #limits: SessionLimits;
   readonly #log: Log;
-  readonly #limitLog: LimitLog;
+  readonly #limitLog: BurstLog;
   readonly #openFiles = maxOpenFiles();
   readonly #descriptorsPerSession: number;
   readonly #maxRefusing: number;
@@ -46,7 +46,7 @@ export class Gate {
     this.#descriptorsPerSession = descriptorsPerSession;
     this.#maxRefusing = Math.min(MAX_REFUSING, Math.floor(this.#openFiles / 8));
     this.#log = log;
-    this.#limitLog = new LimitLog(log);
+    this.#limitLog = new BurstLog(log, atLimits);
     this.#limits = new SessionLimits(this.#optionsOf(settings), (counts) => tell(counts));
     this.configure(settings);
   }

@@ -8,6 +8,7 @@ import type { Handlers } from "../../control/questions.ts";
 import { OpenSet, whenAllEmpty } from "../../host/open-set.ts";
 import type { Log } from "../../log/log.ts";
 import { TlsEndpoint } from "../../net/tls-endpoint.ts";
+import { BurstLog, type TurningAway } from "../child/burst-log.ts";
 import { authSocket } from "../placement.ts";
 import type { Counts } from "../session-limits.ts";
 import type { Listener, LoginSettings } from "../settings.ts";
@@ -21,6 +22,8 @@ export class LoginService {
   readonly #auth: AuthClient;
   readonly #handOver: HandOver;
   readonly #gate: Gate;
+  /** On listeners for proxies. */
+  readonly #strangers: BurstLog;
   /** On their way through PROXY header and handshake. */
   readonly #arriving = new OpenSet<net.Socket>();
   /** Those that are relayed, too. */
@@ -51,6 +54,7 @@ export class LoginService {
   ) {
     this.#settings = settings;
     this.#gate = new Gate(settings, { descriptorsPerSession, tell: tellCounts, log });
+    this.#strangers = new BurstLog(log, withoutHeader);
     this.#arrivals = arrivalsOf(settings);
     this.#handOver = handOver;
     this.#log = log;
@@ -130,12 +134,11 @@ export class LoginService {
         else this.#serve(arrival.socket, client, loginTimeMs - (performance.now() - acceptedAtMs));
         return;
       }
-      const { reason, address } = arrival;
+      const { fault, reason, address } = arrival;
+      const about = { address, listener: nameOf(listener) };
       // A stranger who talks no TLS is nothing special; a proxy that is not let in is a fault in somebody's config.
-      this.#log[listener.proxy && reason !== undefined ? "warn" : "debug"](
-        { address, listener: nameOf(listener), reason },
-        "connection did not arrive",
-      );
+      if (fault === "proxy" && reason !== undefined) this.#strangers.refused(reason, about);
+      else this.#log.debug({ ...about, reason }, "connection did not arrive");
     });
   }
 
@@ -203,6 +206,13 @@ export class LoginService {
     this.#auth.close();
   }
 }
+
+const withoutHeader: TurningAway = {
+  counter: "proxies_refused",
+  fieldOf: (reason) => ({ reason }),
+  begins: "connection did not arrive",
+  goesOn: "connections still do not arrive, refused since the last line",
+};
 
 /** For the log. */
 function nameOf({ tls, proxy }: Listener): string {

@@ -12,9 +12,9 @@ import { speechOf } from "../../pop3/language.ts";
 import { err } from "../../pop3/reply.ts";
 import { english } from "../../pop3/texts/english.ts";
 import type { Texts } from "../../pop3/texts/texts.ts";
+import { atLimits, BurstLog } from "../child/burst-log.ts";
 import type { FellowWorkers, Holder } from "../child/fellow-workers.ts";
 import { History } from "../child/history.ts";
-import { LimitLog } from "../child/limit-log.ts";
 import { POP3_IMPLEMENTATION } from "../offered.ts";
 import type { MailboxSettings } from "../settings.ts";
 import { type Ticket, TicketCounter, ticketKeyOf, type UsedTickets, usedTickets } from "../ticket.ts";
@@ -35,7 +35,7 @@ export type Admission =
 export class MailboxService {
   readonly #log: Log;
   readonly #now: () => number;
-  readonly #limitLog: LimitLog;
+  readonly #limitLog: BurstLog;
   readonly #tickets: TicketCounter;
   readonly #sessions = new OpenSet<TransactionSession>();
   /** On their way to a session. */
@@ -65,7 +65,7 @@ export class MailboxService {
       isDraining: () => this.#isDraining,
       ...{ fellows, log, now },
     });
-    this.#limitLog = new LimitLog(log);
+    this.#limitLog = new BurstLog(log, atLimits);
     this.#log = log;
     this.#now = now;
     measure("sessions_open", () => [{ labels: [], value: this.#sessions.size }]);
