@@ -83,6 +83,10 @@ class AdaptedMaildrop implements SessionMaildrop {
     return size === undefined ? 0 : presentedOctets(size, this.#presentation);
   }
 
+  get totalOctets(): number {
+    return this.#sizes.reduce((total, _, index) => total + this.octets(index), 0);
+  }
+
   uniqueId(index: number): string {
     return this.#own.messages[index]!.uniqueId;
   }

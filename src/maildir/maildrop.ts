@@ -147,6 +147,16 @@ export class Maildrop {
     return traits === undefined ? octets : presentedOctets({ octets, traits }, this.presentation);
   }
 
+  /** Of all messages together, to this client. Kept, not added up: of 100,000 messages few differ from client to client. */
+  get totalOctets(): number {
+    let total = this.#list.totalOctets;
+    for (const [index, traits] of this.#list.withTraits) {
+      const octets = this.#list.octets(index);
+      total += presentedOctets({ octets, traits }, this.presentation) - octets;
+    }
+    return total;
+  }
+
   /** What was counted in the file that `readMessageNow` has just read, if it was that. */
   counted(index: number): Counted | undefined {
     const counted = this.#list.counted(index);

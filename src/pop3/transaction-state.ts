@@ -14,10 +14,12 @@ import { unexpectedCommand } from "./unexpected-command.ts";
 /** The maildrop as this state sees it. `index` counts from 0, in message number order, and never changes. */
 export interface MaildropView {
   readonly count: number;
-  /** False while sizes are still being counted; `octets` may be asked only once it is true. */
+  /** False while sizes are still being counted; `octets` and `totalOctets` may be asked only once it is true. */
   readonly measured: boolean;
   /** Octets as sent: CRLF line ends, without byte-stuffing and without the termination. */
   octets(index: number): number;
+  /** Of all messages together. */
+  readonly totalOctets: number;
   uniqueId(index: number): string;
 }
 
@@ -248,10 +250,8 @@ export class TransactionState {
   }
 
   #total(): { count: number; octets: number } {
-    let octets = 0;
-    for (let index = 0; index < this.#maildrop.count; index++) {
-      if (!this.#deleted.has(index)) octets += this.#maildrop.octets(index);
-    }
+    let octets = this.#maildrop.totalOctets;
+    for (const index of this.#deleted) octets -= this.#maildrop.octets(index);
     return { count: this.#maildrop.count - this.#deleted.size, octets };
   }
 

@@ -225,11 +225,13 @@ class PureSession {
       utf8Headers: this.#authorization.choices.utf8 ? "as-stored" : "surrogate",
       workarounds: [],
     };
+    const octets = (index: number): number =>
+      presentedOctets(countWhole(messages[index]!.content, "downgraded"), this.#presentation);
     const view = {
       count: messages.length,
       measured: true,
-      octets: (index: number) =>
-        presentedOctets(countWhole(messages[index]!.content, "downgraded"), this.#presentation),
+      octets,
+      totalOctets: messages.reduce((total, _, index) => total + octets(index), 0),
       uniqueId: (index: number) => messages[index]!.uniqueId,
     };
     this.#transaction = new TransactionState(view, {

@@ -47,6 +47,9 @@ export async function session(
   const octets = Object.fromEntries(
     Array.from({ length: maildrop.count }, (_, index) => [maildrop.uniqueId(index), maildrop.octets(index)]),
   );
+  const total = Object.values(octets).reduce((sum, each) => sum + each, 0);
+  if (maildrop.totalOctets !== total)
+    throw new Error(`STAT would tell ${maildrop.totalOctets}, LIST ${total}`);
   maildrop.close();
   await maildrop.closed;
   return { octets, opened, listed, events };

@@ -134,6 +134,7 @@ describe("TransactionState", () => {
           count: sizes.length,
           measured: true,
           octets: (index: number) => sizes[index]!,
+          totalOctets: 320,
           uniqueId: (index: number) => `unique-id-${index}`,
         };
         const state = new TransactionState(maildrop, {

@@ -156,13 +156,15 @@ function parseEntries(
   const lengths = new Uint8Array(count);
   const baseLengths = new Uint8Array(count);
   const folders = new Uint8Array(count);
-  const sizes = new Float64Array(2 * count);
+  const octetsEach = new Float64Array(count);
+  const bytesEach = new Float64Array(count);
   const knowledges = new Uint8Array(count);
   const traits = new Map<number, Traits>();
   let entry = 0;
   for (let position = entriesBegin; position < end; entry++) {
     if (entry === count) return undefined;
     for (let field = 0; field < 2; field++) {
+      const column = field === 0 ? octetsEach : bytesEach;
       const begin = position;
       let value = 0;
       let digit = octets[position]! - ZERO;
@@ -171,7 +173,7 @@ function parseEntries(
         digit = octets[++position]! - ZERO;
       }
       if (position === begin || position - begin > 15 || octets[position++] !== SPACE) return undefined;
-      sizes[2 * entry + field] = value;
+      column[entry] = value;
     }
     const letter = octets[position++]!;
     const knowledge = knowledgeOf(letter);
@@ -189,7 +191,8 @@ function parseEntries(
       const surrogate = kind === undefined ? undefined : { kind, octets: surrogateOctets };
       traits.set(entry, { surrogate, isHeaderOpen: (letter & LOWER_CASE) === 0 });
     }
-    if (knowledge === COUNTED && !isPlausible(sizes[2 * entry]!, sizes[2 * entry + 1]!)) return undefined;
+    if (knowledge === COUNTED && !isPlausible(octetsEach[entry]!, bytesEach[entry]!)) return undefined;
+    if (knowledge === UNKNOWN) octetsEach[entry] = bytesEach[entry] = 0;
     knowledges[entry] = knowledge;
     const folder = octets[position++];
     if ((folder !== N && folder !== C) || octets[position++] !== SPACE) return undefined;
@@ -221,13 +224,8 @@ function parseEntries(
   if (entry !== count) return undefined;
   // The names stay where they are.
   const columns = { names: octets, begins, lengths, baseLengths, folders };
-  const list = MessageList.fromColumns(columns, isInDeliveryOrder);
-  for (let index = 0; index < count; index++) {
-    const knowledge = knowledges[index] as Knowledge;
-    if (knowledge !== UNKNOWN) list.setOctets(index, knowledge, sizes[2 * index]!, sizes[2 * index + 1]!);
-  }
-  for (const [index, found] of traits) list.setTraits(index, found);
-  return list;
+  const sizes = { octets: octetsEach, bytes: bytesEach, knowledge: knowledges, traits };
+  return MessageList.fromColumns(columns, sizes, isInDeliveryOrder);
 }
 
 function formatTraits(traits: Traits | undefined): string {

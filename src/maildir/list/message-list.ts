@@ -50,6 +50,14 @@ export interface Columns {
   readonly folders: Uint8Array;
 }
 
+/** What is known of their sizes; unknown ones have 0. */
+export interface Sizes {
+  readonly octets: Float64Array;
+  readonly bytes: Float64Array;
+  readonly knowledge: Uint8Array;
+  readonly traits: Map<number, Traits>;
+}
+
 export class MessageList {
   readonly count: number;
   readonly duplicates: readonly Duplicate[];
@@ -62,7 +70,7 @@ export class MessageList {
   readonly #bytes: Float64Array;
   readonly #knowledge: Uint8Array;
   /** Of counted messages, few of which have any. */
-  readonly #traits = new Map<number, Traits>();
+  readonly #traits: Map<number, Traits>;
   /** Names that changed since. */
   readonly #renamed = new Map<number, string>();
   /** Unique-ids of another server, which the first messages have. */
@@ -72,12 +80,14 @@ export class MessageList {
   #inheritedStamp: InheritedStamp | undefined;
   #hasInherited = false;
   #isInDeliveryOrder = true;
-  #unknownCount: number;
+  #unknownCount = 0;
   #toldCount = 0;
+  #totalOctets = 0;
 
   private constructor(
     { names, begins, lengths, baseLengths, folders }: Columns,
     duplicates: readonly Duplicate[],
+    { octets, bytes, knowledge, traits }: Sizes = unknownSizes(baseLengths.length),
   ) {
     const count = baseLengths.length;
     this.count = count;
@@ -87,10 +97,15 @@ export class MessageList {
     this.#lengths = lengths;
     this.#baseLengths = baseLengths;
     this.#folders = folders;
-    this.#octets = new Float64Array(count);
-    this.#bytes = new Float64Array(count);
-    this.#knowledge = new Uint8Array(count);
-    this.#unknownCount = count;
+    this.#octets = octets;
+    this.#bytes = bytes;
+    this.#knowledge = knowledge;
+    this.#traits = traits;
+    for (let index = 0; index < count; index++) {
+      this.#totalOctets += octets[index]!;
+      if (knowledge[index] === UNKNOWN) this.#unknownCount++;
+      else if (knowledge[index] === TOLD) this.#toldCount++;
+    }
   }
 
   /** Puts listed files in order of delivery. Of two with one base name the one listed later is served. */
@@ -134,8 +149,8 @@ export class MessageList {
   }
 
   /** Names that are in order already, as an index has them. */
-  static fromColumns(columns: Columns, isInDeliveryOrder = true): MessageList {
-    const list = new MessageList(columns, []);
+  static fromColumns(columns: Columns, sizes: Sizes, isInDeliveryOrder = true): MessageList {
+    const list = new MessageList(columns, [], sizes);
     list.#isInDeliveryOrder = isInDeliveryOrder;
     return list;
   }
@@ -282,6 +297,11 @@ export class MessageList {
     return this.#octets[index]!;
   }
 
+  /** Of all messages together, as sent. */
+  get totalOctets(): number {
+    return this.#totalOctets;
+  }
+
   /** Size as stored of the file that the octets were counted in; 0 while they were not. */
   bytes(index: number): number {
     return this.#bytes[index]!;
@@ -295,6 +315,11 @@ export class MessageList {
 
   traits(index: number): Traits | undefined {
     return this.#traits.size === 0 ? undefined : this.#traits.get(index);
+  }
+
+  /** The messages that have any. */
+  get withTraits(): Iterable<readonly [index: number, traits: Traits]> {
+    return this.#traits;
   }
 
   setCounted(index: number, { octets, bytes, traits }: Counted): void {
@@ -322,6 +347,7 @@ export class MessageList {
     else if (knowledge === TOLD) this.#toldCount++;
     if (this.#traits.size > 0) this.#traits.delete(index);
     this.#knowledge[index] = knowledge;
+    this.#totalOctets += octets - this.#octets[index]!;
     this.#octets[index] = octets;
     this.#bytes[index] = bytes;
   }
@@ -412,4 +438,13 @@ export class MessageList {
     }
     return missing;
   }
+}
+
+function unknownSizes(count: number): Sizes {
+  return {
+    octets: new Float64Array(count),
+    bytes: new Float64Array(count),
+    knowledge: new Uint8Array(count),
+    traits: new Map(),
+  };
 }

@@ -46,6 +46,7 @@ function openOnce(names: readonly string[]): string {
     count: list.count,
     measured: true,
     octets: (index: number) => list.octets(index),
+    totalOctets: list.totalOctets,
     uniqueId: (index: number) => list.uniqueId(index),
   };
   const outcome = new TransactionState(maildrop, OPTIONS).handle({ kind: "line", text: "STAT" });
