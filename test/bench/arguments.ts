@@ -34,7 +34,7 @@ export function readArguments(): BenchArguments | string {
       server: { type: "string", default: "" },
       rounds: { type: "string" },
       seconds: { type: "string" },
-      "warm-up": { type: "string", default: "10" },
+      "warm-up": { type: "string" },
       folder: { type: "string", default: tmpdir() },
       json: { type: "string" },
       svg: { type: "string" },
@@ -53,7 +53,7 @@ export function readArguments(): BenchArguments | string {
     servers: candidates.filter(({ name, maker }) => maker === "dovecot" || name.includes(values.server)),
     rounds: positive("--rounds", values.rounds ?? (values.quick ? "2" : "5")),
     measureMs: 1000 * positive("--seconds", values.seconds ?? (values.quick ? "0.5" : "3")),
-    warmUpMs: 1000 * positive("--warm-up", values["warm-up"]),
+    warmUpMs: 1000 * positive("--warm-up", values["warm-up"] ?? (values.quick ? "5" : "10")),
     quick: values.quick,
     folder: values.folder,
     json: values.json,
@@ -72,12 +72,12 @@ function help(): string {
   );
   return `npm run bench -- [options]: our server, Dovecot and Courier side by side (scripts/install-peers installs them)
 
-  --quick            the workloads with a star, two short rounds: some five minutes
+  --quick            the workloads with a star, two short rounds: less than five minutes
   --only TEXT,…      workloads of these names, or that have them in their names
   --server TEXT      of ours and Courier, those whose name has it: separate, combined, courier; Dovecot always
   --rounds N         measurements of each server and workload (5; quick: 2)
   --seconds N        how long each takes (3; quick: 0.5)
-  --warm-up SECONDS  how long each server is driven before (10)
+  --warm-up SECONDS  how long each server is driven before (10; quick: 5)
   --folder DIR       where the Maildirs are laid out (${tmpdir()})
   --json FILE, --svg FILE
                      writes the report, and its chart

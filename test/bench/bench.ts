@@ -17,7 +17,7 @@ import type { Candidate } from "./candidates.ts";
 import { chart } from "./chart.ts";
 import { compare, type Expected, expectedFrom } from "./expected.ts";
 import { emptied, idle, layOutMaildrop, type Maildrop, userName } from "./maildrops.ts";
-import { type Contender, measure, password, sharesServer } from "./measure.ts";
+import { type Contender, measure, password, sharesServer, warmUpAccounts } from "./measure.ts";
 import { formatWorkload, type Measurement, type Report, summarize, type WorkloadReport } from "./results.ts";
 import { accountsNeeded, type Workload } from "./workloads.ts";
 
@@ -74,7 +74,8 @@ async function runBench(options: BenchArguments): Promise<Report> {
     return { machine, rounds: options.rounds, measureMs: options.measureMs, workloads: measured };
   } finally {
     const ends = await Promise.allSettled(contenders.map(({ server }) => server.stop()));
-    rmSync(folder, { recursive: true, force: true });
+    // Twice as fast as rmSync, which asks for each file first.
+    await runOrThrow("rm", ["-rf", "--", folder]);
     forgetAtExit();
     for (const end of ends) if (end.status === "rejected") console.error(`bench: ${end.reason}`);
   }
@@ -97,7 +98,8 @@ async function prepare(
   for (const [index, candidate] of servers.entries()) {
     say(`copying for ${candidate.name}`);
     const homes = join(folder, `${index}`);
-    await copyMaildrops(template, homes, maildrops);
+    // Millions of links, where many large maildrops are measured: the last one needs none of its own.
+    await handOut(template, homes, maildrops, index === servers.length - 1 ? ["mv"] : ["cp", "-al"]);
     const accounts = await makeAccounts(maildrops, homes, owner);
     const served = [...shared.keys()].flatMap((maildrop) => accounts.get(maildrop)!);
     const server = await candidate.start(served, owner, certificate);
@@ -166,22 +168,23 @@ function neededMaildrops(chosen: readonly Workload[]): ReadonlyMap<Maildrop, num
   for (const workload of chosen) {
     need(workload.maildrop, accountsNeeded(workload));
     // What a fresh server warms up on.
-    if (workload.kind === "opening") need(idle, 1);
+    if (workload.kind === "opening") need(idle, warmUpAccounts);
   }
   return needed;
 }
 
-/** By links, but for the messages that are deleted: those are copied before each measurement. */
-async function copyMaildrops(
+/** All but the messages that are deleted: those are copied before each measurement. */
+async function handOut(
   template: string,
   homes: string,
   maildrops: ReadonlyMap<Maildrop, number>,
+  [program, ...options]: readonly [string, ...string[]],
 ): Promise<void> {
   mkdirSync(homes);
   for (const [maildrop, clients] of maildrops) {
     if (maildrop === emptied) continue;
     const users = Array.from({ length: clients }, (_, client) => userName(maildrop, client));
-    await runOrThrow("cp", ["-al", "--", ...users.map((user) => join(template, user)), homes]);
+    await runOrThrow(program, [...options, "--", ...users.map((user) => join(template, user)), homes]);
   }
 }
 

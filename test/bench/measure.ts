@@ -32,7 +32,9 @@ export interface Contender {
 }
 
 export const password = "secret";
-const warmUpSessions = 50;
+/** Each account is one process's: with several accounts, every process has served some. */
+export const warmUpAccounts = 8;
+const warmUpSessions = 400;
 /** Of openings one after the other, whose median counts. */
 const openings = 5;
 const memorySampleMs = 100;
@@ -107,15 +109,15 @@ async function measureOpening(
 ): Promise<Measurement> {
   const [{ user, home }] = accounts as [TestAccount];
   const maildir = join(home, "Maildir");
-  const other = contender.accounts.get(idle)![0]!;
+  const others = contender.accounts.get(idle)!.slice(0, warmUpAccounts);
   if (state === "cold") {
     for (const name of notMail(maildir)) rmSync(join(maildir, name), { recursive: true });
   } else if (notMail(maildir).length === 0) {
     await withFreshServer(contender, accounts, async (server) => await openOnce(server, user));
   }
-  return await withFreshServer(contender, [...accounts, other], async (server) => {
+  return await withFreshServer(contender, [...accounts, ...others], async (server) => {
     // A server that has run for a while: its processes are there, its code is compiled, but for this maildrop.
-    for (let i = 0; i < warmUpSessions; i++) await openOnce(server, other.user);
+    for (let i = 0; i < warmUpSessions; i++) await openOnce(server, others[i % others.length]!.user);
     if (state === "again") await openOnce(server, user);
     const users = state === "again" ? Array<string>(openings).fill(user) : [user];
     const measured = await drive(workload, server, users, 0, "end");
