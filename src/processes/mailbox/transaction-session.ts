@@ -4,7 +4,6 @@ import type { Duplex } from "node:stream";
 import { countCommand } from "../../control/command-times.ts";
 import type { AnswerOf } from "../../control/questions.ts";
 import type { Log } from "../../log/log.ts";
-import { MAX_QUICK_BYTES } from "../../maildir/files/quick-reads.ts";
 import { Connection } from "../../net/connection.ts";
 import { type StallLimits, StallWatch } from "../../net/stall-watch.ts";
 import { knownKeyword } from "../../pop3/command.ts";
@@ -18,6 +17,7 @@ import {
 import { maskedLine, type SessionTrace, tracing } from "../child/tracing.ts";
 import type { Ticket } from "../ticket.ts";
 import { type SendOptions, type SentMessage, sendMessage, sendShortMessage } from "./message-sender.ts";
+import { readAhead } from "./read-ahead.ts";
 import type { SessionMaildrop } from "./session-maildrop.ts";
 import { type EndedSession, type EndReason, SessionRecord } from "./session-record.ts";
 
@@ -49,6 +49,8 @@ export class TransactionSession {
   #cutOff: NodeJS.Timeout | undefined;
   #updating: Promise<void> | undefined;
   #lastCommandAtMs: number;
+  /** Of the message that was asked for last. */
+  #lastIndex = -1;
   #settleOver: () => void = () => {};
   /** Settles when the session is over and its maildrop free. */
   readonly over = new Promise<void>((resolve) => {
@@ -129,7 +131,7 @@ export class TransactionSession {
   /** Ends the session in favour of a newer one of the same account, without UPDATE. */
   takeOver(): void {
     this.#record.end("taken-over");
-    this.#context.maildrop.close();
+    this.#closeMaildrop();
     this.#connection.end(err(this.#state.texts.takenOver, "SYS/TEMP"));
   }
 
@@ -196,10 +198,13 @@ export class TransactionSession {
 
   #send(index: number, bodyLines: number | undefined): Promise<void> | undefined {
     const { maildrop } = this.#context;
-    const bytes = maildrop.readMessageNow(index, quickBuffer);
+    const bytes = readAhead.read(maildrop, index);
+    const isInOrder = index === this.#lastIndex + 1;
+    this.#lastIndex = index;
     if (bytes === undefined) return this.#sendFile(index, bodyLines);
     const options = this.#sendOptions(index, bodyLines);
     this.#sent(index, sendShortMessage(this.#connection, bytes, maildrop.counted(index), options));
+    if (isInOrder && index > 0) readAhead.expect(maildrop, index + 1);
     return undefined;
   }
 
@@ -282,9 +287,14 @@ export class TransactionSession {
       );
     }
     // Before the reply: a client that comes back at once finds its maildrop free.
-    maildrop.close();
+    this.#closeMaildrop();
     this.#record.end("quit");
     this.#connection.end(this.#state.signOff({ failed: result.failed.length, expired: result.expired }));
+  }
+
+  #closeMaildrop(): void {
+    readAhead.forget(this.#context.maildrop);
+    this.#context.maildrop.close();
   }
 
   // RFC 1939 §3: the autologout timer ends the session without UPDATE and without a reply.
@@ -325,7 +335,7 @@ export class TransactionSession {
     const endedAtMs = now();
     // A client that leaves during UPDATE has said QUIT: it is done to its end, under the lock.
     await this.#updating?.catch(() => {});
-    maildrop.close();
+    this.#closeMaildrop();
     await maildrop.closed;
     const ended = this.#record.close({ messages: maildrop.count, endedAtMs, error, log });
     this.#trace?.end(ended.reason);
@@ -354,6 +364,3 @@ const LONGEST_STEP_MS = 86_400_000;
 
 /** How long a session that an administrator ends may go on with its command, ms. */
 const KICK_MS = 2_000;
-
-/** Filled and sent without anything in between, so one serves every session of the process. No Buffer: their parts cost more. */
-const quickBuffer = new Uint8Array(MAX_QUICK_BYTES);
