@@ -77,7 +77,7 @@ function help(): string {
   --server TEXT      of ours and Courier, those whose name has it: separate, combined, courier; Dovecot always
   --rounds N         measurements of each server and workload (5; quick: 2)
   --seconds N        how long each takes (3; quick: 0.5)
-  --warm-up SECONDS  how long each server is driven before (10; quick: 5)
+  --warm-up SECONDS  how long each server is driven before, without TLS and over it (10; quick: 5)
   --folder DIR       where the Maildirs are laid out (${tmpdir()})
   --json FILE, --svg FILE
                      writes the report, and its chart

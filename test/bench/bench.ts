@@ -109,14 +109,19 @@ async function prepare(
 
 /**
  * A server that compiles its code while it runs, such as ours, costs thrice as much in its first seconds. What a host pays
- * is what it costs after that, so all of them serve for a while before anything counts.
+ * is what it costs after that, so all of them serve for a while before anything counts; over TLS, too, where it is measured,
+ * since that is other code.
  */
 async function warmUp(contenders: readonly Contender[], { chosen, warmUpMs }: BenchArguments): Promise<void> {
-  const workload = chosen.find(({ kind }) => kind === "sessions");
-  if (workload === undefined) return;
-  for (const contender of contenders.filter((each) => serves(each, workload))) {
-    say(`warming up ${contender.candidate.name}`);
-    await measure(workload, contender, warmUpMs);
+  const sessions = chosen.filter((workload) => workload.kind === "sessions");
+  const overTls = sessions.find(({ tls }) => tls !== undefined);
+  const plain = sessions.find(({ tls }) => tls === undefined);
+  const workloads = [overTls, plain].filter((workload) => workload !== undefined);
+  for (const workload of workloads) {
+    for (const contender of contenders.filter((each) => serves(each, workload))) {
+      say(`warming up ${contender.candidate.name} on ${workload.name}`);
+      await measure(workload, contender, warmUpMs);
+    }
   }
 }
 
