@@ -172,6 +172,12 @@ describe("dewey-pop3.index", () => {
     expect(await session(maildir, later)).toMatchObject({ octets: { "3.c.host": 5 }, opened: 0 });
   });
 
+  it("spares it the listing, too, when the last message counted was one after which the index is written meanwhile", async () => {
+    const maildir = filled();
+    const first = await session(maildir, { ...later, indexedAfter: 3 });
+    expect(await session(maildir, later)).toEqual({ octets: first.octets, opened: 0, listed: 0, events: [] });
+  });
+
   it.each([
     ["a delivery", (maildir: ScratchMaildir) => maildir.write("new", "4.d.host", "dddd\n"), 4],
     ["a removal", (maildir: ScratchMaildir) => maildir.remove("cur", "2.b.host:2,S"), 2],

@@ -59,6 +59,8 @@ export class IndexWriter {
   readonly #list: MessageList;
   readonly #settings: MaildropSettings;
   #isStale: boolean;
+  /** Written meanwhile: it does not tell the folders' times, without which the next process lists them. */
+  #isProvisional = false;
   #countedSince = 0;
   #hasFailed = false;
   #writing: Promise<void> | undefined;
@@ -73,7 +75,7 @@ export class IndexWriter {
 
   /** True when `finish` has something to do. */
   get isBusy(): boolean {
-    return this.#isStale || this.#writing !== undefined;
+    return this.#isStale || this.#isProvisional || this.#writing !== undefined;
   }
 
   /** A size is known better than before. */
@@ -84,6 +86,7 @@ export class IndexWriter {
   /** No message is left: what is known of them is worth nothing any more. */
   emptied(): void {
     this.#isStale = false;
+    this.#isProvisional = false;
   }
 
   /** A size was counted: every now and then all of them are written, so that a killed process has not counted in vain. */
@@ -99,13 +102,15 @@ export class IndexWriter {
   /** @param stamps of the folders, when the list is all that is in them */
   async finish(stamps: FolderStamps | undefined): Promise<void> {
     await this.#writing;
-    if (this.#isStale && !this.#hasFailed) await this.#write(stamps);
+    const isDue = this.#isStale || (this.#isProvisional && stamps !== undefined);
+    if (isDue && !this.#hasFailed) await this.#write(stamps);
   }
 
   async #write(stamps?: FolderStamps): Promise<void> {
     const { files, now, onEvent, readOnly } = this.#settings;
     if (readOnly) return;
     this.#isStale = false;
+    this.#isProvisional = stamps === undefined;
     this.#countedSince = 0;
     const code =
       (await this.#backUpInherited()) ??
