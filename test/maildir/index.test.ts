@@ -172,11 +172,32 @@ describe("dewey-pop3.index", () => {
     expect(await session(maildir, later)).toMatchObject({ octets: { "3.c.host": 5 }, opened: 0 });
   });
 
-  it("spares it the listing, too, when the last message counted was one after which the index is written meanwhile", async () => {
-    const maildir = filled();
-    const first = await session(maildir, { ...later, indexedAfter: 3 });
-    expect(await session(maildir, later)).toEqual({ octets: first.octets, opened: 0, listed: 0, events: [] });
-  });
+  it.each([
+    ["and all are known", 3, 1],
+    ["and some are told", 2, 2],
+  ])(
+    "spares it the listing, too, when the last message counted was one after which the index is written meanwhile, %s",
+    async (_what, indexedAfter, writes) => {
+      const maildir = filled();
+      if (writes === 2) maildir.rename("cur", "3.c.host:2,", "cur", "3.c.host,W=5:2,");
+      let synced = 0;
+      const files: Files = {
+        ...systemFiles,
+        fsync: (fd) => {
+          synced++;
+          return systemFiles.fsync(fd);
+        },
+      };
+      const first = await session(maildir, { ...later, files, indexedAfter });
+      expect(synced).toBe(writes);
+      expect(await session(maildir, later)).toEqual({
+        octets: first.octets,
+        opened: 0,
+        listed: 0,
+        events: [],
+      });
+    },
+  );
 
   it.each([
     ["a delivery", (maildir: ScratchMaildir) => maildir.write("new", "4.d.host", "dddd\n"), 4],
