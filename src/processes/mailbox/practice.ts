@@ -3,17 +3,18 @@
 // processes that serve many accounts, when they start; in steps, between which clients are served.
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { MAX_QUICK_BYTES } from "../../maildir/files/quick-reads.ts";
 import { CUR, type FolderStamp } from "../../maildir/list/folders.ts";
 import { formatIndex, parseIndex } from "../../maildir/list/index-format.ts";
 import { MessageList } from "../../maildir/list/message-list.ts";
+import type { MessagePlaces } from "../../maildir/list/message-places.ts";
+import { maildropSettings } from "../../maildir/maildrop-options.ts";
 import { readShortFile } from "../../maildir/message.ts";
-import { countWhole } from "../../maildir/sizes/count-message.ts";
+import { measureMessages } from "../../maildir/sizes/measure.ts";
 import { NO_CHOICES } from "../../pop3/choices.ts";
 import { type TransactionOptions, TransactionState } from "../../pop3/transaction-state.ts";
 
 /** Some 100 ms of CPU time in all. More compiles little more. */
-const ROUNDS = 6;
+const ROUNDS = 12;
 const MESSAGES = 500;
 
 /** @returns the last answer to STAT */
@@ -22,22 +23,30 @@ export async function practise(): Promise<string> {
   let answer = "";
   for (let round = 0; round < ROUNDS; round++) {
     await nextTurn();
-    answer = openOnce(names);
+    answer = await openOnce(names);
   }
   return answer;
 }
 
-function openOnce(names: readonly string[]): string {
+async function openOnce(names: readonly string[]): Promise<string> {
   const listed = MessageList.fromListing(
     names,
     names.map(() => CUR),
   );
   listed.learnFromNames();
-  for (let index = 0; index < listed.count; index++) {
-    // Whatever stands in it: what is compiled is the way to it.
-    if (index % 4 === 0) readShortFile(OWN_FILE, buffer);
-    listed.setCounted(index, countWhole(MESSAGE, "downgraded"));
-  }
+  await measureMessages({
+    list: listed,
+    places: PLACES,
+    settings: SETTINGS,
+    toldCheckMs: 0,
+    readNow: (index, buffer) => {
+      // Whatever stands in it: what is compiled is the way to it.
+      if (index % 4 === 0) readShortFile(OWN_FILE, buffer);
+      return MESSAGE;
+    },
+    shouldStop: () => false,
+    onCounted: () => {},
+  });
   const parsed = parseIndex(Buffer.concat([...formatIndex(listed, [STAMP, STAMP])]));
   if (parsed.kind !== "index") return parsed.reason;
   const { list } = parsed;
@@ -69,4 +78,11 @@ function nameOf(index: number): string {
 const MESSAGE = Buffer.from("Subject: practice\n\nOne line.\n", "latin1");
 const STAMP: FolderStamp = { dev: 1n, ino: 1n, mtimeNs: 0n, ctimeNs: 0n, birthtimeNs: 0n };
 const OWN_FILE = fileURLToPath(import.meta.url);
-const buffer = new Uint8Array(MAX_QUICK_BYTES);
+const SETTINGS = maildropSettings({});
+/** Every message is read at once, so that none is looked for. */
+const PLACES: MessagePlaces = {
+  maildir: "",
+  place: () => ({ folder: CUR, name: "" }),
+  refind: async () => false,
+  moved: () => {},
+};
