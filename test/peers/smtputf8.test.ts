@@ -1,9 +1,12 @@
 // Mail in every language, all the way: SMTPUTF8 takes it into Postfix, virtual(8) delivers it to a local part that is no
 // ASCII, and Python's poplib and curl fetch it, with UTF8 and without.
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { simpleParser } from "mailparser";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { mailOwner } from "../support/mail-owner.ts";
 import { runOrThrow, runProgram } from "../support/program.ts";
+import { startServer } from "../support/server.ts";
 import { type MailHost, password, startMailHost } from "./support/mail-host.ts";
 import { asSent, type MaildirFile } from "./support/maildir.ts";
 
@@ -116,16 +119,36 @@ describe("a message with headers in UTF-8 that Postfix delivered to пример
   });
 
   // Its POP3 knows no UTF8, and sends a command of one's own only after login.
-  it("comes downgraded to curl, which logs in by the same name", async () => {
-    const url = `pop3://127.0.0.1:${host.server.port}`;
-    const curl = (path: string) =>
-      runProgram("curl", ["--silent", "--show-error", "--config", "-", `${url}/${path}`], {
+  describe("comes to curl, which logs in by the same name,", () => {
+    const curl = (port: number, path: string) =>
+      runProgram("curl", ["--silent", "--show-error", "--config", "-", `pop3://127.0.0.1:${port}/${path}`], {
         input: `user = "${user}:${password}"\n`,
       });
-    const { exitCode, stdout, stderr } = await curl("1");
-    expect(stderr).toBe("");
-    expect(exitCode).toBe(0);
-    await expectDowngraded(stdout);
-    expect((await curl("")).stdout.toString()).toBe(`1 ${stdout.length}\r\n`);
+
+    it("downgraded", async () => {
+      const { exitCode, stdout, stderr } = await curl(host.server.port, "1");
+      expect(stderr).toBe("");
+      expect(exitCode).toBe(0);
+      await expectDowngraded(stdout);
+      expect((await curl(host.server.port, "")).stdout.toString()).toBe(`1 ${stdout.length}\r\n`);
+    });
+
+    it('as it stands there where the administrator says so: utf8_headers = "as-stored"', async () => {
+      const owner = mailOwner();
+      const home = dirname(host.maildir(user));
+      const server = await startServer({
+        accounts: [{ user, password, uid: owner.uid, gid: owner.gid, home }],
+        owner,
+        settings: { mail: { utf8_headers: "as-stored" } },
+      });
+      try {
+        const { stdout, stderr } = await curl(server.port, "1");
+        expect(stderr).toBe("");
+        expect(stdout.equals(asSent(delivered.bytes))).toBe(true);
+        expect((await curl(server.port, "")).stdout.toString()).toBe(`1 ${stdout.length}\r\n`);
+      } finally {
+        await server.stop();
+      }
+    });
   });
 });
