@@ -1,6 +1,6 @@
 // A connection's descriptor, and reading from it on our word alone: what it takes to pass a connection to another process.
 // Node keeps both to itself (`_handle` is what its own child_process passes on).
-import type * as net from "node:net";
+import * as net from "node:net";
 
 interface Handle {
   readonly fd: number;
@@ -8,6 +8,18 @@ interface Handle {
   reading: boolean;
   readStart(): number;
   readStop(): number;
+}
+
+/** Whether this Node has them where we look: without them connections work as ever, but are passed to nobody. */
+export function knowsDescriptors(): boolean {
+  // One that is being made has its descriptor at once, whatever becomes of it.
+  const socket = net.connect({ path: "/" });
+  socket.on("error", () => {
+    // Nobody listens there.
+  });
+  const isKnown = descriptorOf(socket) !== undefined;
+  socket.destroy();
+  return isKnown;
 }
 
 /** Undefined where the connection is closed. */
@@ -35,5 +47,15 @@ export function readOn(socket: net.Socket): void {
 }
 
 function handleOf(socket: net.Socket): Handle | undefined {
-  return (socket as unknown as { readonly _handle?: Handle | null })._handle ?? undefined;
+  const handle = (socket as unknown as { readonly _handle?: Partial<Handle> | null })._handle;
+  return isWhole(handle) ? handle : undefined;
+}
+
+/** Another version of Node may have changed any of it. */
+function isWhole(handle: Partial<Handle> | null | undefined): handle is Handle {
+  return (
+    typeof handle?.fd === "number" &&
+    typeof handle.readStart === "function" &&
+    typeof handle.readStop === "function"
+  );
 }
