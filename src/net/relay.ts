@@ -30,6 +30,7 @@ export class Upstream {
   #isReplied = false;
   /** The buffer whose octets the client has not taken yet: it must stay as it is, and nothing is read meanwhile. */
   #held: Buffer | undefined;
+  #isToBeWatched = false;
   #lastBytes = 0;
   #error: Error | undefined;
 
@@ -46,7 +47,8 @@ export class Upstream {
     this.#socket.on("error", (error) => {
       this.#error = error;
     });
-    this.#socket.on("end", () => this.#socket.end());
+    // It has said everything, and takes nothing in any more.
+    this.#socket.on("end", () => this.#socket.destroy());
     this.#socket.on("close", () => {
       this.#release();
       if (this.#client === undefined) this.#handler.onClose(this.#error);
@@ -82,7 +84,7 @@ export class Upstream {
       client.pause();
       this.#socket.once("drain", () => client.resume());
     });
-    client.on("end", () => this.#socket.end());
+    client.on("end", () => this.#end());
     client.on("error", () => {
       // "close" follows and says all that matters here.
     });
@@ -90,10 +92,15 @@ export class Upstream {
       this.#socket.destroy();
       onClose();
     });
-    if (client.readableEnded) this.#socket.end();
+    if (client.readableEnded) this.#end();
     if (this.#socket.destroyed) client.destroy();
     client.resume();
     this.#socket.resume();
+  }
+
+  /** The client sends no more; most often since it was sent away, and this connection is over already. */
+  #end(): void {
+    if (!this.#socket.destroyed) this.#socket.end();
   }
 
   #onRead(octets: Buffer): boolean {
@@ -115,8 +122,18 @@ export class Upstream {
     });
     // A write that the kernel took whole leaves nothing behind, and the buffer is free again. TLS holds each one.
     this.#held = client.writableLength > 0 ? buffer : undefined;
-    if (this.#held !== undefined) this.#watch?.waits(true);
+    if (this.#held !== undefined) this.#watchSoon(client);
     return this.#held === undefined;
+  }
+
+  /** TLS lets go of what the kernel took at once within this turn: most writes need no watching. */
+  #watchSoon(client: net.Socket): void {
+    if (this.#isToBeWatched) return;
+    this.#isToBeWatched = true;
+    setImmediate(() => {
+      this.#isToBeWatched = false;
+      if (this.#held !== undefined && !client.destroyed) this.#watch?.waits(true);
+    });
   }
 
   /** Asked for after each read: so the size follows what came, whether it is held or not. */
