@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -213,6 +214,7 @@ describe("the npm package", () => {
         readFileSync(join(prefix, "lib/node_modules/dewey-pop3/etc/config.toml"), "utf8"),
       );
       await serveFrom(bin, bin, config, join(folder, "npm-passwd"));
+      await expectManualPages(prefix);
 
       const project = join(folder, "project");
       mkdirSync(project);
@@ -225,6 +227,28 @@ describe("the npm package", () => {
     buildDeadlineMs,
   );
 });
+
+/** man(1) finds every page that npm linked below its prefix, by its folder and by the commands' place in PATH. */
+async function expectManualPages(prefix: string): Promise<void> {
+  const byPath = { PATH: `${join(prefix, "bin")}:${process.env["PATH"]}`, MANPATH: "" };
+  for (const [section, name] of [
+    ["8", "pop3-server"],
+    ["8", "pop3-passwd"],
+    ["8", "pop3-ctl"],
+    ["5", "dewey-pop3.toml"],
+  ] as const) {
+    const file = realpathSync(join(prefix, `share/man/man${section}/${name}.${section}`));
+    for (const where of [
+      await runOrThrow("man", ["-M", join(prefix, "share/man"), "-w", section, name]),
+      await runOrThrow("man", ["-w", section, name], { env: byPath }),
+    ])
+      expect(where.stdout.toString().trim()).toBe(file);
+    const page = await runOrThrow("man", ["-M", join(prefix, "share/man"), section, name], {
+      env: { LC_ALL: "C.UTF-8" },
+    });
+    expect(page.stdout.toString()).toMatch(new RegExp(`^NAME\\n +${name} [-\u2013\u2014] `, "m"));
+  }
+}
 
 async function runOrThrowBuild(program: string, args: readonly string[]): Promise<string> {
   const path = program.includes("/") ? join(checkout, program) : program;
