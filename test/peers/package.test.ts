@@ -134,6 +134,13 @@ describe("the Debian package", () => {
     expect(unit).toMatch(/^ExecCondition=\/usr\/lib\/dewey-pop3\/is-configured$/m);
   });
 
+  it("is what lintian finds no fault with, but for those that scripts/debian/lintian-overrides gives reasons for", async () => {
+    // It warns of being root, which reads the package as well as anybody.
+    const args = ["--allow-root", "--display-info", "--fail-on", "error,warning,info", deb];
+    const { exitCode, stdout, stderr } = await runProgram("lintian", args, {}, buildDeadlineMs);
+    expect({ said: `${stdout}${stderr}`, exitCode }).toEqual({ said: "", exitCode: 0 });
+  });
+
   it("carries one prebuilt program of each kind: this architecture's", () => {
     const prebuilt = files().filter((path) => path.endsWith(".node"));
     expect(prebuilt.map((path) => path.split("/").at(-1)).sort()).toEqual([
