@@ -12,6 +12,6 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else if (error instanceof Refusal) {
     console.error(`pop3-ctl: ${error.message}`);
-    process.exitCode = 1;
+    process.exitCode = error.exitCode;
   } else throw error;
 }

@@ -5,7 +5,7 @@ import { CommanderError } from "commander";
 import { formatFault, loadConfig } from "../config/load.ts";
 import { createLog } from "../log/log.ts";
 import { processUsers } from "../processes/master/process-users.ts";
-import { formatTlsFault, tlsFaults } from "../processes/master/tls-files.ts";
+import { tlsFaults } from "../processes/master/tls-files.ts";
 import { startMaster } from "../processes/master.ts";
 import { logSettingsOf } from "../processes/settings.ts";
 import { type ServerOptions, serverProgram } from "./server/program.ts";
@@ -23,15 +23,18 @@ async function run({ config: file, check }: ServerOptions): Promise<void> {
     for (const fault of loaded.faults) console.error(formatFault(fault));
     process.exit(1);
   }
-  const { config } = loaded;
+  const { config, lineOf } = loaded;
   const users = processUsers(config, process.getuid?.() === 0);
   if (users.kind === "unknown") {
-    console.error(`${file}: ${users.key}: ${users.message}`);
+    console.error(formatFault({ file, line: lineOf(users.key), key: users.key, message: users.message }));
     process.exit(1);
   }
   if (check) {
     const faults = config.tls === undefined ? [] : tlsFaults(config.tls, Date.now());
-    for (const fault of faults) console.error(`${file}: ${formatTlsFault(fault)}`);
+    for (const fault of faults) {
+      const { key } = fault;
+      console.error(formatFault({ file, line: lineOf(key), key, message: `${fault.file} ${fault.reason}` }));
+    }
     if (faults.length > 0) process.exit(1);
     console.log(`${file}: sound`);
     return;

@@ -17,7 +17,12 @@ export interface Fault {
 }
 
 export type LoadResult =
-  | { readonly kind: "config"; readonly config: Config }
+  | {
+      readonly kind: "config";
+      readonly config: Config;
+      /** Where a key stands, for faults that are found later. */
+      readonly lineOf: (key: string) => number | undefined;
+    }
   | { readonly kind: "faulty"; readonly faults: readonly Fault[] };
 
 export const DEFAULT_CONFIG_FILE = "/etc/dewey-pop3/config.toml";
@@ -28,7 +33,8 @@ export function loadConfig(file: string): LoadResult {
     text = readFileSync(file, "utf8");
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    return faulty({ file, line: undefined, key: undefined, message: `cannot read it (${code})` });
+    const mend = code === "EACCES" ? "run this as root" : "pop3-ctl setup writes one, --config names another";
+    return faulty({ file, line: undefined, key: undefined, message: `cannot read it (${code}): ${mend}` });
   }
   return parseConfig(text, file);
 }
@@ -58,7 +64,9 @@ export function parseConfig(text: string, file: string): LoadResult {
     key,
     message,
   }));
-  return faults.length > 0 ? { kind: "faulty", faults } : { kind: "config", config: result.data };
+  return faults.length > 0
+    ? { kind: "faulty", faults }
+    : { kind: "config", config: result.data, lineOf: (key) => lineOf(key, lines) };
 }
 
 /** Where the key stands; one within an inline table stands on the table's line. */
@@ -119,8 +127,25 @@ function faultsOf(issue: z.core.$ZodIssue): { key: string; message: string }[] {
       return { key, message: `unknown key, ${hint}` };
     });
   }
-  return [{ key: path.join("."), message: issue.message.replace(/^Invalid (?:input|option): /, "") }];
+  return [{ key: path.join("."), message: messageOf(issue) }];
 }
+
+function messageOf(issue: z.core.$ZodIssue): string {
+  const message = issue.message.replace(/^Invalid (?:input|option): /, "");
+  // Zod's names of types are JavaScript's; what one writes is TOML.
+  const [, expected = "", received = ""] = /^expected (\w+), received (\w+)$/.exec(message) ?? [];
+  const [asked, given] = [TOML_TYPES.get(expected), TOML_TYPES.get(received)];
+  return asked === undefined || given === undefined ? message : `expected ${asked}, not ${given}`;
+}
+
+const TOML_TYPES: ReadonlyMap<string, string> = new Map([
+  ["string", 'a text in quotes, "…"'],
+  ["number", "a number without quotes"],
+  ["int", "a whole number without quotes"],
+  ["boolean", "true or false"],
+  ["array", "a list, […]"],
+  ["object", "a table, {…}"],
+]);
 
 function knownKeys(path: readonly string[]): string[] {
   let schema: unknown = configSchema;

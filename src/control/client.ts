@@ -8,19 +8,21 @@ import type { AnswerOf, Kind, QuestionOf } from "./questions.ts";
 export type Asked =
   /** `silent`: processes that did not answer in time; what they know is missing. */
   | { readonly kind: "answered"; readonly silent: readonly string[] }
-  /** One line that says what is wrong. */
-  | { readonly kind: "failed"; readonly reason: string };
+  /** One line that says what is wrong. `isDenied`: whether it runs, this uid may not know. */
+  | { readonly kind: "failed"; readonly reason: string; readonly isDenied?: true };
 
 /**
  * Asks, and hands each answer on as it comes; resolves at the end of the answers.
  *
  * @param signal ends it early, which counts as answered
+ * @param onConnected there is somebody who will answer
  */
 export function ask<K extends Kind>(
   runtimeDir: string,
   question: { readonly kind: K } & QuestionOf<K>,
   onAnswer: (answer: AnswerOf<K>, from: string) => void,
   signal?: AbortSignal,
+  onConnected?: () => void,
 ): Promise<Asked> {
   const path = controlSocket(runtimeDir);
   return new Promise((resolve) => {
@@ -35,7 +37,10 @@ export function ask<K extends Kind>(
     const stop = (): void => settle({ kind: "answered", silent: [] });
     if (signal?.aborted) stop();
     signal?.addEventListener("abort", stop);
-    socket.on("connect", () => socket.write(formatLine(question)));
+    socket.on("connect", () => {
+      onConnected?.();
+      socket.write(formatLine(question));
+    });
     socket.on("data", (chunk) => {
       for (const line of lines.push(chunk)) {
         if (socket.destroyed) return;
@@ -60,19 +65,26 @@ export function ask<K extends Kind>(
         }
       }
     });
-    socket.on("error", (error: NodeJS.ErrnoException) => fail(cannotConnect(path, error)));
+    socket.on("error", (error: NodeJS.ErrnoException) => settle(cannotConnect(path, error)));
     socket.on("close", () => fail("the server ended the connection"));
   });
 }
 
-function cannotConnect(path: string, { code, message }: NodeJS.ErrnoException): string {
+function cannotConnect(path: string, { code, message }: NodeJS.ErrnoException): Asked {
   switch (code) {
     case "ENOENT":
     case "ECONNREFUSED":
-      return `pop3-server does not run (nobody listens on ${path})`;
+      return {
+        kind: "failed",
+        reason: `pop3-server does not run: nobody listens on ${path} (systemctl start dewey-pop3)`,
+      };
     case "EACCES":
-      return `cannot connect to ${path}: permission denied (run it as root or as whoever started pop3-server)`;
+      return {
+        kind: "failed",
+        reason: `cannot connect to ${path}: permission denied (run it as root or as whoever started pop3-server)`,
+        isDenied: true,
+      };
     default:
-      return `cannot connect to ${path}: ${code ?? message}`;
+      return { kind: "failed", reason: `cannot connect to ${path}: ${code ?? message}` };
   }
 }

@@ -65,14 +65,14 @@ async function outcomeFor<O extends object>(
   return outcome ?? { result: "failed", reason: `${user}: no answer` };
 }
 
-/** @throws Refusal unless it is either names or all */
+/** @throws Refusal of usage unless it is either names or all */
 export async function eachAccount<O>(
   config: Config,
   users: readonly string[],
   isAll: boolean,
   act: (user: string, number: number, total: number) => Promise<O>,
 ): Promise<EachAccount<O>> {
-  if (isAll === users.length > 0) throw new Refusal("name the accounts, or say --all");
+  if (isAll === users.length > 0) throw new Refusal("name the accounts, or say --all", 2);
   const names = isAll ? [...(await readAccounts(config)).keys()] : users;
   let isStopped = false;
   // The process that works on the Maildir hears Ctrl-C as well, and ends in good order.

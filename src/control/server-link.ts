@@ -16,7 +16,7 @@ export interface Answer<K extends Kind> {
 export function readConfig(file: string): Config {
   const loaded = loadConfig(file);
   if (loaded.kind === "config") return loaded.config;
-  throw new Refusal(`${formatFault(loaded.faults[0]!)} (--config names another file)`);
+  throw new Refusal(formatFault(loaded.faults[0]!));
 }
 
 export class ServerLink {
@@ -41,8 +41,9 @@ export class ServerLink {
     question: { readonly kind: K } & QuestionOf<K>,
     onAnswer: (answer: AnswerOf<K>, from: string) => void,
     signal?: AbortSignal,
+    onConnected?: () => void,
   ): Promise<readonly string[]> {
-    const asked = await ask<K>(this.#runtimeDir, question, onAnswer, signal);
+    const asked = await ask<K>(this.#runtimeDir, question, onAnswer, signal, onConnected);
     if (asked.kind === "failed") throw new Refusal(asked.reason);
     return asked.silent;
   }

@@ -51,46 +51,61 @@ export async function examine(
   if (config === undefined) return findings;
   const nowMs = Date.now();
   const running = await runningServer(config);
-  const isRunning = running !== undefined;
-  const server = reporter("server");
+  const isRunning = running.kind === "runs";
   const accounts = await checkPasswdFile(config, users?.auth);
   return [
     ...findings,
-    isRunning
-      ? server("ok", "the server runs")
-      : server(
-          "warning",
-          "the server does not run",
-          "systemctl start dewey-pop3; journalctl -u dewey-pop3 tells why not",
-        ),
-    ...(await checkPorts(config, isRunning)),
-    ...(await checkMetrics(config, isRunning)),
-    ...(await checkCluster(config, isRunning)),
+    RUNNING[running.kind],
+    // Of what is served, only somebody who may ask whether the server runs can say whether it is well.
+    ...(running.kind === "denied"
+      ? []
+      : [
+          ...(await checkPorts(config, isRunning)),
+          ...(await checkMetrics(config, isRunning)),
+          ...(await checkCluster(config, isRunning)),
+        ]),
     ...checkCertificates(config, nowMs),
     ...accounts.findings,
     ...checkStorage(config, accounts.accounts),
     ...(await checkMaildirs(config, accounts.accounts, nowMs)),
     ...(await checkMta(config, isRunning, runHostProgram)),
     ...(await checkClock(nowMs, runHostProgram)),
-    ...checkOpenFiles(running?.pid),
+    ...checkOpenFiles(running.kind === "runs" ? running.pid : undefined),
     ...(login === undefined ? [] : [await checkLogin(config, login.user, login.password)]),
   ];
 }
 
-interface RunningServer {
-  /** Of a process that holds connections: its limit of open files is the one that counts. */
-  readonly pid: number | undefined;
-}
+type RunningServer =
+  /** `pid`: of a process that holds connections, whose limit of open files is the one that counts. */
+  | { readonly kind: "runs"; readonly pid: number | undefined }
+  /** None answers. */
+  | { readonly kind: "away" }
+  /** Not this uid's to ask. */
+  | { readonly kind: "denied" };
 
-/** Undefined: none answers. */
-async function runningServer({ server }: Config): Promise<RunningServer | undefined> {
+const server = reporter("server");
+const RUNNING: Readonly<Record<RunningServer["kind"], Finding>> = {
+  runs: server("ok", "the server runs"),
+  away: server(
+    "warning",
+    "the server does not run",
+    "systemctl start dewey-pop3; journalctl -u dewey-pop3 tells why not",
+  ),
+  denied: server(
+    "error",
+    "whether the server runs, only root and whoever started it may ask",
+    "run this as root, or as whoever started pop3-server",
+  ),
+};
+
+async function runningServer({ server }: Config): Promise<RunningServer> {
   const pids = new Map<string, number>();
   const asked = await ask<"stats">(server.runtime_dir, { kind: "stats" }, ({ process }, from) =>
     pids.set(from, process.pid),
   );
-  if (asked.kind === "failed") return undefined;
+  if (asked.kind === "failed") return { kind: asked.isDenied ? "denied" : "away" };
   const name = [...pids.keys()].find((from) => /^(?:login|worker)/.test(from));
-  return { pid: name === undefined ? undefined : pids.get(name) };
+  return { kind: "runs", pid: name === undefined ? undefined : pids.get(name) };
 }
 
 const MARKS: Readonly<Record<Level, readonly [mark: string, style: Style]>> = {

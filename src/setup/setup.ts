@@ -1,6 +1,8 @@
 // `pop3-ctl setup`: looks at the host, shows what it proposes, writes it when told so, and ends with the doctor. It writes
 // files of its own alone; what is there already and is not its own stays as it is.
+import { existsSync } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { parseConfig } from "../config/load.ts";
 import type { Printer } from "../control/printer.ts";
 import { Refusal } from "../control/refusal.ts";
@@ -23,6 +25,9 @@ export interface SetupOptions {
 /** @returns the exit status: the doctor's once something is written, else 0 */
 export async function setup(configFile: string, printer: Printer, options: SetupOptions): Promise<0 | 1 | 2> {
   const root = options.root?.replace(/\/+$/, "") ?? "";
+  if (!existsSync(`${root}/`)) throw new Refusal(`there is no folder ${root} for --root`, 2);
+  /** Where a file of the host is. The config may be named from where one stands: then it is the folder's, too. */
+  const below = (path: string): string => (options.root === undefined ? path : join(root, path));
   const facts = await lookAtHost(root, options.name ?? hostname(), runHostProgram);
   const { files, steps } = propose(facts, configFile, sample);
   const config = parseConfig(files[0]!.text, configFile);
@@ -34,7 +39,7 @@ export async function setup(configFile: string, printer: Printer, options: Setup
   }
   const planned = files.map(({ path, text }) => {
     const pristine = path === configFile ? sample("config.toml") : undefined;
-    return { path, text, state: stateOf(readOrUndefined(`${root}${path}`), text, "setup", pristine) };
+    return { path, text, state: stateOf(readOrUndefined(below(path)), text, "setup", pristine) };
   });
   const toWrite = planned.filter(
     ({ state }) => state.kind === "absent" || (state.kind === "ours" && !state.isSame),
@@ -60,12 +65,12 @@ export async function setup(configFile: string, printer: Printer, options: Setup
   }
   for (const { path, text } of toWrite) {
     try {
-      writeOwnFile(`${root}${path}`, text, "setup");
+      writeOwnFile(below(path), text, "setup");
     } catch (error) {
-      throw new Refusal(`cannot write ${root}${path}: ${(error as NodeJS.ErrnoException).code}`);
+      throw new Refusal(`cannot write ${below(path)}: ${(error as NodeJS.ErrnoException).code}`);
     }
   }
-  return printer.json ? 0 : await doctor(`${root}${configFile}`, printer, {});
+  return printer.json ? 0 : await doctor(below(configFile), printer, {});
 }
 
 function factLines({

@@ -175,7 +175,7 @@ useless_commands = 0`),
     const { loadConfig } = await import("../../src/config/load.ts");
     const result = loadConfig("/nonexistent/config.toml");
     expect(result.kind === "faulty" && result.faults.map(formatFault)).toEqual([
-      "/nonexistent/config.toml: cannot read it (ENOENT)",
+      "/nonexistent/config.toml: cannot read it (ENOENT): pop3-ctl setup writes one, --config names another",
     ]);
   });
 });

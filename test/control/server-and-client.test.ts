@@ -95,7 +95,7 @@ describe("a question over the control socket", () => {
   it("fails where no server runs, and says so", async () => {
     expect(await ask(folder, { kind: "sessions" }, () => {})).toEqual({
       kind: "failed",
-      reason: `pop3-server does not run (nobody listens on ${controlSocket(folder)})`,
+      reason: `pop3-server does not run: nobody listens on ${controlSocket(folder)} (systemctl start dewey-pop3)`,
     });
   });
 

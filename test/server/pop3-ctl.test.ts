@@ -322,7 +322,7 @@ describe("pop3-ctl", () => {
       const { exitCode, stderr } = await runProgram(program, ["--config", config, "who"], { env });
       expect({ exitCode, stderr }).toEqual({
         exitCode: 1,
-        stderr: `pop3-ctl: pop3-server does not run (nobody listens on ${folder}/control.sock)\n`,
+        stderr: `pop3-ctl: pop3-server does not run: nobody listens on ${folder}/control.sock (systemctl start dewey-pop3)\n`,
       });
     } finally {
       rmSync(folder, { recursive: true });

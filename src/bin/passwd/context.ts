@@ -95,9 +95,17 @@ export async function readLines(path: string, { missingIsEmpty = false } = {}): 
     return splitLines(await readFile(path));
   } catch (error) {
     if (errorCode(error) === "ENOENT" && missingIsEmpty) return [];
-    throw new Refusal(`cannot read ${path}: ${describeFileError(error)}`);
+    throw new Refusal(cannotRead(path, describeFileError(error), errorCode(error)));
   }
 }
+
+/** The passwd file, and what mends it. */
+export function cannotRead(path: string, why: string, code: string | undefined): string {
+  const mend = code === "ENOENT" ? " (pop3-passwd add USER makes it)" : code === "EACCES" ? RUN_AS_ROOT : "";
+  return `cannot read ${path}: ${why}${mend}`;
+}
+
+const RUN_AS_ROOT = " (run this as root)";
 
 export async function readSource(source: string): Promise<Uint8Array> {
   try {
@@ -115,7 +123,10 @@ export async function checkWritable(options: GlobalOptions): Promise<void> {
     if (existsSync(path)) await access(path, constants.W_OK);
     await access(dirname(path), constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new Refusal(`cannot change ${passwdFileOf(options)}: ${describeFileError(error)}`);
+    const [code, folder] = [errorCode(error), dirname(path)];
+    const mend =
+      code === "ENOENT" ? ` (make its folder first: ${folder})` : code === "EACCES" ? RUN_AS_ROOT : "";
+    throw new Refusal(`cannot change ${passwdFileOf(options)}: ${describeFileError(error)}${mend}`);
   }
 }
 

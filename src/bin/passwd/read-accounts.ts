@@ -3,7 +3,7 @@ import type { Account } from "../../accounts/account.ts";
 import { isOfDomain } from "../../accounts/file/account-edits.ts";
 import { describeErrorCode } from "../../accounts/file/file-error.ts";
 import { PasswdFile, type PasswdFileEvent } from "../../accounts/file/passwd-file.ts";
-import { type GlobalOptions, passwdFileOf, Refusal } from "./context.ts";
+import { cannotRead, type GlobalOptions, passwdFileOf, Refusal } from "./context.ts";
 
 export type LineFault = PasswdFileEvent & { readonly kind: "invalid-line" | "duplicate" };
 
@@ -24,7 +24,7 @@ export async function readAccounts(options: GlobalOptions, domain?: string): Pro
         return;
       case "unreadable":
       case "unwatched":
-        throw new Refusal(`cannot read ${event.path}: ${describeErrorCode(event.code)}`);
+        throw new Refusal(cannotRead(event.path, describeErrorCode(event.code), event.code));
       default:
         event satisfies never;
     }

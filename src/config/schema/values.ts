@@ -7,7 +7,7 @@ import { parseMemory } from "../memory.ts";
 
 /** A value in a form of its own. @param expected what is, for the error */
 export const written = <T>(parse: (text: string) => T | undefined, expected: string) =>
-  z.string().transform((text, context) => {
+  z.string({ error: ({ input }) => `${JSON.stringify(input)}${expected}` }).transform((text, context) => {
     const value = parse(text);
     if (value !== undefined) return value;
     context.addIssue({ code: "custom", message: `"${text}"${expected}` });

@@ -40,8 +40,6 @@ export async function trace(
   };
   const seen = new Set<string>();
   let ended = 0;
-  if (!printer.json)
-    printer.note(`the next ${sessions} sessions of ${escapeControls(target)}, Ctrl-C ends it`);
   await server.stream(
     { kind: "trace", target },
     (line) => {
@@ -49,6 +47,10 @@ export async function trace(
       waiting.push(line);
     },
     stop.signal,
+    () => {
+      if (!printer.json)
+        printer.note(`the next ${sessions} sessions of ${escapeControls(target)}, Ctrl-C ends it`);
+    },
   );
 }
 
