@@ -55,7 +55,9 @@ export class TlsEndpoint {
   async secure(socket: net.Socket): Promise<Handshake> {
     const server = await this.#serverFor(socket);
     return await new Promise((resolve) => {
-      if (socket.destroyed) {
+      // Whoever has sent its last octet before TLS has left: OpenSSL would not hear of that.
+      if (socket.destroyed || socket.readableEnded) {
+        socket.destroy();
         resolve({ kind: "failed", reason: "closed" });
         return;
       }
@@ -67,6 +69,8 @@ export class TlsEndpoint {
         this.#waiting.delete(socket);
         resolve({ kind: "failed", reason: "closed" });
       });
+      // Who sends no more amid a handshake has left: Node would wait with its answer for as long as the session has.
+      socket.allowHalfOpen = false;
       server.emit("connection", socket);
     });
   }
@@ -109,7 +113,11 @@ export class TlsEndpoint {
       handshakeTimeout: LONGEST_HANDSHAKE_MS,
     });
     this.#takeTicketKeys((server as unknown as ServerInternals)._sharedCreds);
-    server.on("secureConnection", (socket) => this.#settle(socket, { kind: "secured", socket }));
+    server.on("secureConnection", (socket) => {
+      // From now on it may have said all, and wait for answers.
+      socket.allowHalfOpen = true;
+      this.#settle(socket, { kind: "secured", socket });
+    });
     server.on("tlsClientError", (error, socket) => {
       this.#settle(socket, {
         kind: "failed",
