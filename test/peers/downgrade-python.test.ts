@@ -26,7 +26,7 @@ async function python(messages: readonly Buffer[]): Promise<readonly Seen[]> {
   return JSON.parse(stdout.toString()) as Seen[];
 }
 
-/** RFC 6858 §3: an address that this client could not answer to goes into the name. */
+/** RFC 6858 §2.1: an address that this client could not answer to goes into the name. */
 function inCopy({ from, to, ...others }: Seen): Seen {
   const people = (list: Seen["from"]) =>
     list.map(([name, address]) => {
