@@ -9,7 +9,8 @@ export function atExit(task: () => void): () => void {
   if (!isListening) {
     isListening = true;
     process.once("exit", () => {
-      for (const pending of tasks) {
+      // The last first: programs end before the folder goes that was made for them, which a second signal may interrupt.
+      for (const pending of [...tasks].reverse()) {
         try {
           pending();
         } catch (fault) {
