@@ -5,9 +5,10 @@ import "./end-with-reader.ts";
 import { CommanderError } from "commander";
 import { Refusal } from "../control/refusal.ts";
 import { ctlProgram } from "./ctl/program.ts";
+import { explainUsage } from "./usage-errors.ts";
 
 try {
-  await ctlProgram().parseAsync();
+  await explainUsage(ctlProgram()).parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else if (error instanceof Refusal) {

@@ -5,9 +5,10 @@ import "./end-with-reader.ts";
 import { CommanderError } from "commander";
 import { Refusal } from "./passwd/context.ts";
 import { passwdProgram } from "./passwd/program.ts";
+import { explainUsage } from "./usage-errors.ts";
 
 try {
-  await passwdProgram().parseAsync();
+  await explainUsage(passwdProgram()).parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else if (error instanceof Refusal) {

@@ -9,9 +9,10 @@ import { tlsFaults } from "../processes/master/tls-files.ts";
 import { startMaster } from "../processes/master.ts";
 import { logSettingsOf } from "../processes/settings.ts";
 import { type ServerOptions, serverProgram } from "./server/program.ts";
+import { explainUsage } from "./usage-errors.ts";
 
 try {
-  await serverProgram(run).parseAsync();
+  await explainUsage(serverProgram(run)).parseAsync();
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   process.exitCode = error.exitCode === 0 ? 0 : 2;

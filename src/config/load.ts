@@ -6,6 +6,7 @@ import { isLoopback } from "../net/address.ts";
 import { keyLines } from "./key-lines.ts";
 import { nearest } from "./nearest.ts";
 import { type Config, configSchema } from "./schema.ts";
+import { tomlFault } from "./toml-fault.ts";
 
 export interface Fault {
   readonly file: string;
@@ -46,8 +47,7 @@ export function parseConfig(text: string, file: string): LoadResult {
     document = parse(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const [message] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
-    return faulty({ file, line: error.line, key: undefined, message: `not TOML: ${message}` });
+    return faulty({ file, line: error.line, key: undefined, message: tomlFault(error.message) });
   }
   const result = configSchema.safeParse(document);
   const lines = keyLines(text);
@@ -55,7 +55,9 @@ export function parseConfig(text: string, file: string): LoadResult {
     const faults = result.error.issues.flatMap((issue) => faultsOf(issue));
     return {
       kind: "faulty",
-      faults: faults.map(({ key, message }) => ({ file, line: lineOf(key, lines), key, message })),
+      faults: faults
+        .map(({ key, message }) => ({ file, line: lineOf(key, lines), key, message }))
+        .sort((a, b) => (a.line ?? 0) - (b.line ?? 0)),
     };
   }
   const faults = contradictions(result.data).map(({ key, message }) => ({
@@ -117,6 +119,9 @@ function faultsOf(issue: z.core.$ZodIssue): { key: string; message: string }[] {
   const path = issue.path.filter((part) => typeof part === "string");
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((unknown) => {
+      const section = path.length === 0 ? sectionOf(unknown) : undefined;
+      if (section !== undefined)
+        return { key: unknown, message: `unknown key, it belongs below [${section}]` };
       const known = knownKeys(path);
       const suggestion = nearest(unknown, known);
       const key = [...path, unknown].join(".");
@@ -131,7 +136,15 @@ function faultsOf(issue: z.core.$ZodIssue): { key: string; message: string }[] {
 }
 
 function messageOf(issue: z.core.$ZodIssue): string {
-  const message = issue.message.replace(/^Invalid (?:input|option): /, "");
+  // A schema of several forms tells of a key that stands nowhere without a word.
+  if (
+    issue.code === "invalid_union" &&
+    issue.errors.flat().every(({ message }) => /received undefined$/.test(message))
+  )
+    return "it is missing";
+  const message = issue.message
+    .replace(/^Invalid (?:input|option): /, "")
+    .replace(/^Too (?:small|big): expected number to be /, "expected a number ");
   // Zod's names of types are JavaScript's; what one writes is TOML.
   const [, expected = "", received = ""] = /^expected (\w+), received (\w+)$/.exec(message) ?? [];
   const [asked, given] = [TOML_TYPES.get(expected), TOML_TYPES.get(received)];
@@ -146,6 +159,11 @@ const TOML_TYPES: ReadonlyMap<string, string> = new Map([
   ["array", "a list, […]"],
   ["object", "a table, {…}"],
 ]);
+
+/** The section of a key that was written above all of them. */
+function sectionOf(key: string): string | undefined {
+  return knownKeys([]).find((section) => knownKeys([section]).includes(key));
+}
 
 function knownKeys(path: readonly string[]): string[] {
   let schema: unknown = configSchema;

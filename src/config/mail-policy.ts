@@ -38,7 +38,7 @@ export function parseWorkarounds(text: string): readonly Workaround[] | undefine
 /** Of names that are none: what was expected, and what those that people know from elsewhere mean here. */
 export function workaroundsForm(text: string): string {
   const known = text.split(",").flatMap((name) => WORKAROUNDS_ELSEWHERE.get(name) ?? []);
-  return [`expected some of ${WORKAROUNDS.join(",")}, or "none"`, ...known].join("; ");
+  return [`expected some of ${WORKAROUNDS.join(", ")}, or "none"`, ...known].join("; ");
 }
 
 /** Dovecot's `pop3_client_workarounds`, and the one that nobody needs. */

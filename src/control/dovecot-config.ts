@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { promisify } from "node:util";
+import { describeFileError } from "../accounts/file/file-error.ts";
 import { parseDovecotLocation } from "../accounts/transfer/dovecot-location.ts";
 import { type DovecotSetting, parseDovecotSettings, pop3Settings } from "./dovecot-settings.ts";
 import { Refusal } from "./refusal.ts";
@@ -114,6 +115,6 @@ function read(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    throw new Refusal(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code}`);
+    throw new Refusal(`cannot read ${file}: ${describeFileError(error)}`);
   }
 }

@@ -1,5 +1,6 @@
 // Where an account's mail is, and whose: from the passwd file and the config, as the server itself finds it.
 import type { Account } from "../accounts/account.ts";
+import { describeErrorCode } from "../accounts/file/file-error.ts";
 import { PasswdFile } from "../accounts/file/passwd-file.ts";
 import { deliveryOf } from "../accounts/mta/delivery.ts";
 import { commonOwner } from "../config/common-owner.ts";
@@ -33,7 +34,7 @@ export async function readAccounts(config: Config): Promise<ReadonlyMap<string, 
 
 function cannotRead(path: string, code: string | undefined): string {
   const hint = code === "EACCES" ? " (run it as root or as whoever started pop3-server)" : "";
-  return `cannot read ${path}: ${code ?? "unknown fault"}${hint}`;
+  return `cannot read ${path}: ${code === undefined ? "unknown fault" : describeErrorCode(code)}${hint}`;
 }
 
 /** @throws Refusal naming what is missing */

@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { describeFileError } from "../accounts/file/file-error.ts";
 import { parseConfig } from "../config/load.ts";
 import { readDovecotSettings } from "../control/dovecot-config.ts";
 import type { Printer } from "../control/printer.ts";
@@ -51,7 +52,7 @@ export function importConfig(path: string, printer: Printer, options: ImportConf
   try {
     writeOwnFile(options.write, text, "import-config");
   } catch (error) {
-    throw new Refusal(`cannot write ${options.write}: ${(error as NodeJS.ErrnoException).code}`);
+    throw new Refusal(`cannot write ${options.write}: ${describeFileError(error)}`);
   }
 }
 

@@ -3,6 +3,8 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { describeFileError, errorCode } from "../accounts/file/file-error.ts";
+import { Refusal } from "../control/refusal.ts";
 
 export type FileState =
   | { readonly kind: "absent" }
@@ -34,12 +36,14 @@ export function stateOf(
   return { kind: "ours", isSame: content === markedText(text, writer) };
 }
 
+/** @throws Refusal where it may be there and cannot be read */
 export function readOrUndefined(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
+    if (errorCode(error) === "ENOENT") return undefined;
+    const hint = errorCode(error) === "EACCES" ? " (run this as root)" : "";
+    throw new Refusal(`cannot read ${path}: ${describeFileError(error)}${hint}`);
   }
 }
 

@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { describeFileError, errorCode } from "../accounts/file/file-error.ts";
 import { parseConfig } from "../config/load.ts";
 import type { Printer } from "../control/printer.ts";
 import { Refusal } from "../control/refusal.ts";
@@ -44,6 +45,15 @@ export async function setup(configFile: string, printer: Printer, options: Setup
   const toWrite = planned.filter(
     ({ state }) => state.kind === "absent" || (state.kind === "ours" && !state.isSame),
   );
+  // First: what is said to be written is.
+  for (const { path, text } of options.yes ? toWrite : []) {
+    try {
+      writeOwnFile(below(path), text, "setup");
+    } catch (error) {
+      const hint = errorCode(error) === "EACCES" ? " (run this as root)" : "";
+      throw new Refusal(`cannot write ${below(path)}: ${describeFileError(error)}${hint}`);
+    }
+  }
   printer.result(
     { facts, files: planned, steps, written: options.yes ? toWrite.map(({ path }) => path) : [] },
     [
@@ -62,13 +72,6 @@ export async function setup(configFile: string, printer: Printer, options: Setup
   if (!options.yes) {
     printer.note("nothing is written: pop3-ctl setup --yes writes these files");
     return 0;
-  }
-  for (const { path, text } of toWrite) {
-    try {
-      writeOwnFile(below(path), text, "setup");
-    } catch (error) {
-      throw new Refusal(`cannot write ${below(path)}: ${(error as NodeJS.ErrnoException).code}`);
-    }
   }
   return printer.json ? 0 : await doctor(below(configFile), printer, {});
 }

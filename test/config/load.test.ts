@@ -111,7 +111,23 @@ useless_commands = 0`),
 
   it("names the line of what is not TOML", () => {
     expect(faults('[server]\nname = "dewey\n')).toEqual([
-      expect.stringMatching(/^config\.toml:[23]: not TOML: /),
+      expect.stringMatching(/^config\.toml:[23]: not TOML: .*, is a " missing at its end\?$/),
+    ]);
+    expect(faults("[server]\nname = mail.example.org\n")).toEqual([
+      'config.toml:2: not TOML: invalid value, texts stand in quotes: "…"',
+    ]);
+  });
+
+  it("names the section that a key was written above", () => {
+    expect(faults('passwd_file = "/a"\n')).toEqual([
+      "config.toml:1: passwd_file: unknown key, it belongs below [auth]",
+    ]);
+  });
+
+  it("says that a key is missing, and the numbers that it takes", () => {
+    expect(faults('[tls]\ncertificate = "/a"\n')).toEqual(["config.toml:1: tls.private_key: it is missing"]);
+    expect(faults("[limits]\nsessions = 0\n")).toEqual([
+      "config.toml:2: limits.sessions: expected a number >=1",
     ]);
   });
 

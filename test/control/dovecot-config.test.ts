@@ -44,6 +44,6 @@ it("reads what doveconf -n printed, where the protocol's own value wins", async 
 
 it("says which named file it cannot read", async () => {
   await expect(readDovecotConfig("/nowhere/dovecot.conf")).rejects.toThrow(
-    new Refusal("cannot read /nowhere/dovecot.conf: ENOENT"),
+    new Refusal("cannot read /nowhere/dovecot.conf: no such file or directory"),
   );
 });

@@ -79,6 +79,26 @@ describe("pop3-ctl setup", () => {
     expect(read("etc/dewey-pop3/config.toml"), "a second run changes nothing").toBe(config);
   });
 
+  it("says nothing is written that cannot be", async () => {
+    put("etc/dewey-pop3", "a file where the folder should be\n");
+    expect(await setup("--yes")).toEqual({
+      exitCode: 1,
+      said: "",
+      stderr: expect.stringMatching(
+        /^pop3-ctl: cannot read .*\/etc\/dewey-pop3\/config\.toml: not a directory\n$/,
+      ),
+    });
+  });
+
+  it("says that it cannot write before it says what it wrote", async () => {
+    put("etc/dewey-pop3/config.toml.dewey-setup", "of a run that was killed\n");
+    expect(await setup("--yes")).toEqual({
+      exitCode: 1,
+      said: "",
+      stderr: expect.stringMatching(/^pop3-ctl: cannot write .*\/etc\/dewey-pop3\/config\.toml: /),
+    });
+  });
+
   it("leaves alone what somebody else wrote, or changed since", async () => {
     await setup("--yes");
     appendFileSync(join(root, "etc/dewey-pop3/config.toml"), "# mine\n");

@@ -126,15 +126,26 @@ describe("every command of pop3-ctl", () => {
 
 describe("a fault of usage", () => {
   it.each([
-    ["pop3-ctl", []],
-    ["pop3-passwd", ["--no-such-option"]],
-    ["pop3-server", ["--no-such-option"]],
-  ] as const)("ends %s with 2 and says what is wrong", async (name, args) => {
+    ["pop3-ctl", [], /^Usage: pop3-ctl /],
+    ["pop3-ctl", ["wo"], /^pop3-ctl: unknown command 'wo' \(Did you mean who\?\)\nTry: pop3-ctl --help\n$/],
+    ["pop3-ctl", ["mailbox", "show", "mrose", "x"], /^pop3-ctl: .*\nTry: pop3-ctl mailbox show --help\n$/],
+    ["pop3-passwd", ["ad", "mrose"], /^pop3-passwd: unknown command 'ad' \(Did you mean add\?\)\n/],
+    ["pop3-passwd", ["--no-such-option"], /^pop3-passwd: unknown option '--no-such-option'\n/],
+    ["pop3-server", ["--no-such-option"], /^pop3-server: unknown option .*\nTry: pop3-server --help\n$/],
+  ] as const)("ends %s %j with 2 and says what is wrong", async (name, args, said) => {
     const { path, env: variables } = runnableProgram(name);
     const { exitCode, stdout, stderr } = await runProgram(path, args, { env: variables });
     expect(exitCode).toBe(2);
     expect(stdout.length).toBe(0);
-    expect(stderr).not.toBe("");
+    expect(stderr).toMatch(said);
+  });
+
+  it("is one that no account is named, either", async () => {
+    const { exitCode, stderr } = await ctl("warm", { args: [] });
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 2,
+      stderr: "pop3-ctl: name the accounts, or say --all\n",
+    });
   });
 
   it("is found in each command's options, before anything is done", async () => {

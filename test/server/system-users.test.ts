@@ -362,7 +362,7 @@ describe.runIf(runsAsRoot())("pop3-ctl, where mail belongs to system users", () 
       exitCode: 1,
       stdout: "",
       stderr:
-        "pop3-ctl: cannot read FOLDER/passwd: EACCES (run it as root or as whoever started pop3-server)\n",
+        "pop3-ctl: cannot read FOLDER/passwd: permission denied (run it as root or as whoever started pop3-server)\n",
     });
     chmodSync(join(server.folder, "config.toml"), 0o600);
     const unreadable = await ctl(["who"], bob);

@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { findAccount } from "../../accounts/file/account-edits.ts";
 import { WRITABLE_SCHEMES } from "../../accounts/passwords/hash-policy.ts";
 import { DEFAULT_CONFIG_FILE } from "../../config/load.ts";
+import { nearest } from "../../config/nearest.ts";
 import { addAccountCommands, setUser } from "./account-commands.ts";
 import { addAuditCommands } from "./audit-commands.ts";
 import { type GlobalOptions, passwdFileOf, Refusal, readLines, withExamples } from "./context.ts";
@@ -30,6 +31,7 @@ export function passwdProgram(): Command {
     .exitOverride()
     .action(async (user: string | undefined, options: GlobalOptions) => {
       if (user === undefined) program.help({ error: true });
+      if (program.args.length > 1) unknownCommand(program, user);
       const found = findAccount(await readLines(passwdFileOf(options)), user);
       // The word may have been meant as a command.
       if (found.kind === "missing") throw new Refusal(`${found.reason}, and no such command`);
@@ -47,5 +49,16 @@ export function passwdProgram(): Command {
   addDeviceCommands(program);
   addTransferCommands(program);
   addAuditCommands(program);
-  return program;
+  // Behind them, who would inherit it.
+  return program.allowExcessArguments();
+}
+
+/** A user alone is a command of its own: with more words behind, the first one was meant as a command. */
+function unknownCommand(program: Command, word: string): never {
+  const meant = nearest(
+    word,
+    program.commands.map((command) => command.name()),
+  );
+  const hint = meant === undefined ? "" : ` (Did you mean ${meant}?)`;
+  program.error(`unknown command '${word}'${hint}`, { code: "commander.unknownCommand" });
 }

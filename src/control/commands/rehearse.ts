@@ -1,6 +1,7 @@
 // `pop3-ctl rehearse`: whether a client that knows the old server would download anything again. Changes nothing there or
 // here: the old server is asked, the Maildir is only read.
 import { readFileSync } from "node:fs";
+import { describeFileError } from "../../accounts/file/file-error.ts";
 import type { Config } from "../../config/schema.ts";
 import { escapeControls } from "../../log/safe-text.ts";
 import { findMail } from "../mail-owner.ts";
@@ -109,7 +110,7 @@ function readLogins(file: string): { readonly user: string; readonly password: s
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    throw new Refusal(`cannot read ${file}: ${(error as NodeJS.ErrnoException).code}`);
+    throw new Refusal(`cannot read ${file}: ${describeFileError(error)}`);
   }
   return text.split("\n").flatMap((line, index) => {
     if (line === "" || line.startsWith("#")) return [];
