@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { runProgram } from "../support/program.ts";
 
 const folder = fileURLToPath(new URL("../../etc/completions", import.meta.url));
+const zshCompletions = fileURLToPath(new URL("support/zsh-completions.zsh", import.meta.url));
 
 async function output(program: string, script: string): Promise<string[]> {
   const { exitCode, stdout, stderr } = await runProgram(program, ["-c", script]);
@@ -33,6 +34,38 @@ describe("completions", () => {
     expect(await inBash("rehearse", "--accounts", "/etc/host")).toContain("/etc/hostname");
   });
 
+  it("in bash: at a terminal, by the tab key", async () => {
+    const typed = `. ${folder}/bash/pop3-ctl; pop3-ctl() { printf '<%s>' "$@"; echo; }
+pop3-ctl mailbox stat\t
+pop3-ctl --config /etc/hostna\twhy\t
+exit
+`;
+    const shell = "bash --norc --noprofile -i";
+    // script(1) gives it a terminal.
+    const { stdout } = await runProgram("script", ["--quiet", "--command", shell, "/dev/null"], {
+      input: typed,
+      env: { TERM: "dumb" },
+    });
+    expect(stdout.toString()).toContain("\n<mailbox><status>\r\n");
+    expect(stdout.toString()).toContain("\n<--config></etc/hostname><why>\r\n");
+  });
+
+  it("in zsh: the same", async () => {
+    const inZsh = async (line: string) => {
+      const args = ["-f", zshCompletions, `${folder}/zsh`, line];
+      const { exitCode, stdout, stderr } = await runProgram("zsh", args, {}, 60_000);
+      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+      return stdout.toString().trim().split("\n");
+    };
+    expect(await inZsh("pop3-ctl w")).toEqual(["warm", "who", "why"]);
+    expect(await inZsh("pop3-ctl mailbox s")).toEqual(["show", "status"]);
+    expect(await inZsh("pop3-ctl --config who tr")).toEqual(["trace"]);
+    expect(await inZsh("pop3-ctl trace mrose --s")).toEqual(["--sessions"]);
+    expect(await inZsh("pop3-ctl --config /etc/host")).toContain("hostname");
+    expect(await inZsh("pop3-passwd dev")).toEqual(["device"]);
+    expect(await inZsh("pop3-server --ch")).toEqual(["--check"]);
+  });
+
   it("in fish: the same", async () => {
     const inFish = async (line: string) =>
       (await output("fish", `source ${folder}/fish/pop3-ctl.fish; complete -C '${line}'`)).map(
@@ -41,6 +74,7 @@ describe("completions", () => {
     expect((await inFish("pop3-ctl w")).sort()).toEqual(["warm", "who", "why"]);
     expect((await inFish("pop3-ctl mailbox s")).sort()).toEqual(["show", "status"]);
     expect(await inFish("pop3-ctl trace --se")).toEqual(["--sessions"]);
+    expect(await inFish("pop3-ctl --config /etc/hostn")).toEqual(["/etc/hostname"]);
   });
 
   it("of every command: read by its shell without a fault", async () => {

@@ -221,6 +221,18 @@ describe("the npm package", () => {
         readFileSync(join(prefix, "lib/node_modules/dewey-pop3/etc/config.toml"), "utf8"),
       );
       await serveFrom(bin, bin, config, join(folder, "npm-passwd"));
+      for (const [section, page] of [
+        ["8", "pop3-server"],
+        ["8", "pop3-passwd"],
+        ["8", "pop3-ctl"],
+        ["5", "dewey-pop3.toml"],
+      ] as const) {
+        const env = { LC_ALL: "C.UTF-8" };
+        const args = ["--manpath", join(prefix, "share/man"), section, page];
+        const { exitCode, stdout, stderr } = await runProgram("man", args, { env });
+        expect({ exitCode, stderr }, page).toEqual({ exitCode: 0, stderr: "" });
+        expect(stdout.toString()).toMatch(new RegExp(`^NAME\\n +${page} - `, "m"));
+      }
       await expectManualPages(prefix);
 
       const project = join(folder, "project");

@@ -27,7 +27,15 @@ it("npm ci && npm start", patiently, async () => {
 
 it.each(["checkout", "npm"] as const)("the service from %s", patiently, async (way) => {
   const block = way === "npm" ? readmeBlock("npm") : readmeBlock("checkout");
-  await host.type(`set -e\n${block}`, { ...slowly, online: true });
+  await host.type(`set -e\n${block}\n${readmeBlock("man and completions")}`, { ...slowly, online: true });
+  for (const page of ["pop3-server", "pop3-passwd", "pop3-ctl", "dewey-pop3.toml"])
+    expect(await host.type(`man --where ${page}`)).toContain(`${page}.`);
+  // Where each shell looks by itself; zsh as somebody who has compinit in .zshrc.
+  expect(await host.type("fish -c \"complete -C 'pop3-ctl mailbox st'\"")).toMatch(/^status\t/);
+  expect(await host.type("zsh -c 'autoload -Uz compinit && compinit -u -D && print $_comps[pop3-ctl]'")).toBe(
+    "_pop3-ctl\n",
+  );
+  await host.type("test -r /usr/local/share/bash-completion/completions/pop3-ctl");
   // The one thing that config.toml cannot know: whose the mail is. And an account.
   await host.type(`useradd --create-home mrose && install -d -o mrose -g mrose -m 700 ~mrose/Maildir/{,cur,new,tmp}
     printf '[accounts]\\nsource = "system"\\n' >/etc/dewey-pop3/config.toml`);

@@ -20,6 +20,7 @@ export const readmeRuns = {
   "exim commands": readme("peers/readme-exim.test.ts", "sed -i"),
   checkout: guide("INSTALL", "peers/readme-install.test.ts", "npm ci && npm run build"),
   npm: guide("INSTALL", "peers/readme-install.test.ts", "npm pack"),
+  "man and completions": guide("INSTALL", "peers/readme-install.test.ts", "install -D -m 644 -t /usr/local"),
   "moving in": readme("peers/readme-moving.test.ts", "pop3-ctl import-config"),
   rehearsal: readme("peers/readme-moving.test.ts", "$ pop3-ctl rehearse"),
   mbox: guide("MOVING", "peers/readme-moving.test.ts", "doveadm"),
