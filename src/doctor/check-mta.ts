@@ -14,7 +14,8 @@ export type RunProgram = (program: string, args: readonly string[]) => Promise<s
 export const runHostProgram: RunProgram = (program, args) =>
   new Promise((resolve) => {
     // Where root's PATH has them, and a user's may not.
-    const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
+    // Exim calls its own place /usr/exim/bin where nobody said otherwise.
+    const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin:/usr/local/sbin:/usr/exim/bin`;
     execFile(program, args, { timeout: PATIENCE_MS, env: { ...process.env, PATH } }, (error, stdout) => {
       resolve(error === null ? stdout : undefined);
     });

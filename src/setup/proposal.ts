@@ -125,7 +125,7 @@ function mtaLines({ postfix, exim }: HostFacts): string[] {
   return [
     "",
     "[mta]",
-    'sasl_socket = { path = "/run/dewey-pop3/exim-auth", group = "Debian-exim" }',
+    `sasl_socket = { path = "/run/dewey-pop3/exim-auth", group = ${quoted(exim.group)} }`,
     'postfix_maps = { folder = "/var/lib/dewey-pop3/postfix", type = "texthash" }',
   ];
 }
@@ -152,7 +152,7 @@ function mtaFiles({ postfix, exim }: HostFacts, steps: string[], sample: ReadSam
 }
 
 function eximFiles(
-  { splitFolder, isSplit, domains }: EximFacts,
+  { splitFolder, isSplit, configFile, domains }: EximFacts,
   steps: string[],
   sample: ReadSample,
 ): ProposedFile[] {
@@ -163,8 +163,14 @@ function eximFiles(
     ["authenticators", "auth/30_dewey"],
   ] as const;
   if (splitFolder === undefined) {
+    const file = configFile ?? "Exim's configuration";
+    const include = (name: string): string => `.include /etc/dewey-pop3/exim-${name}`;
+    if (domains.length === 0)
+      steps.push(`name your domains in /etc/dewey-pop3/exim-macros, and in local_domains of ${file}`);
     steps.push(
-      "put the files /etc/dewey-pop3/exim-* into the sections of Exim's configuration that they name, then reload it",
+      `have Exim read the files, in ${file}: "${include("macros")}" before the first "begin", and in their sections "${include("router")}" (behind aliases, before system users), "${include("transport")}" and "${include("authenticators")}"`,
+      "SMTP AUTH is offered under TLS alone: set tls_certificate and tls_privatekey",
+      `look at it, and have it read anew: exim -bV && kill -HUP "$(pgrep -o -x 'exim4?')"`,
     );
   } else {
     if (!isSplit)

@@ -2,6 +2,7 @@
 // told so, and never touches what somebody else wrote.
 import {
   appendFileSync,
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -14,6 +15,9 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { eximFacts } from "../../src/setup/host-facts.ts";
+import { propose } from "../../src/setup/proposal.ts";
+import { sample } from "../../src/setup/sample.ts";
 import { runnableProgram } from "../support/checkout.ts";
 import { runOrThrow, runProgram } from "../support/program.ts";
 import { withUsers } from "./support/nss-wrapper.ts";
@@ -157,10 +161,71 @@ describe("pop3-ctl setup beside the real Exim and Courier", () => {
     expect(await told("authenticators")).toContain(`server_socket = ${path}`);
   });
 
+  it("fits an Exim that is none of Debian's: one file, at another place, by the name exim", async () => {
+    const configuration = join(root, "configure");
+    /** As whoever built it has it, and as setup says that it has to become. */
+    const written = (include: (name: string) => string): void =>
+      writeFileSync(
+        configuration,
+        `primary_hostname = mail.example.org
+exim_group = mail
+${include("macros")}
+domainlist local_domains = @ : localhost.example.org : example.org : example.net
+begin routers
+${include("router")}
+begin transports
+${include("transport")}
+begin authenticators
+${include("authenticators")}
+`,
+        { mode: 0o644 },
+      );
+    written(() => "");
+    const user = { name: "Debian-exim", uid: 65_534, gid: 65_534 };
+    const users = withUsers(root, [{ ...user, home: root }], [user]);
+    // Its own place is compiled in: -C is how it comes to another one.
+    const run = async (name: string, args: readonly string[]): Promise<string | undefined> => {
+      if (name !== "exim") return undefined;
+      return (await runOrThrow(exim, ["-C", configuration, ...args], { env: users })).stdout.toString();
+    };
+    // It reads what stands behind the main section as its own user.
+    chmodSync(root, 0o755);
+    const facts = await eximFacts("", "mail.example.org", run);
+    expect(facts).toEqual({
+      splitFolder: undefined,
+      isSplit: false,
+      configFile: configuration,
+      group: "mail",
+      domains: ["example.org", "example.net"],
+    });
+
+    const bare = {
+      postfix: undefined,
+      dovecot: undefined,
+      hasCourier: false,
+      certificateNames: [],
+      takenPorts: [],
+    };
+    const host = { ...bare, name: "mail.example.org", hasVmail: false, exim: facts };
+    const { files, steps } = propose(host, "/etc/dewey-pop3/config.toml", sample);
+    for (const { path, text } of files) put(path, text);
+    for (const name of ["macros", "router", "transport", "authenticators"])
+      expect(steps.join("\n")).toContain(`".include /etc/dewey-pop3/exim-${name}"`);
+    written((name) => `.include ${join(root, `etc/dewey-pop3/exim-${name}`)}`);
+    expect(await run("exim", ["-bP", "router_list"])).toBe("dewey_accounts\n");
+    expect(await run("exim", ["-bP", "authenticator_list"])).toBe("dewey_plain\ndewey_login\n");
+    expect(await run("exim", ["-bP", "macro", "DEWEY_DOMAINS"])).toContain("example.org : example.net");
+    expect(read("etc/dewey-pop3/config.toml")).toContain(
+      'path = "/run/dewey-pop3/exim-auth", group = "mail"',
+    );
+  });
+
   it("proposes whole files where Exim's configuration is one", async () => {
     rmSync(join(root, "etc/exim4/conf.d"), { recursive: true });
     const { said } = await setup("--yes");
-    expect(said).toContain("put the files /etc/dewey-pop3/exim-* into the sections of Exim's configuration");
+    expect(said).toContain(
+      'have Exim read the files, in Exim\'s configuration: ".include /etc/dewey-pop3/exim-macros"',
+    );
     for (const name of ["macros", "router", "transport", "authenticators"])
       expect(existsSync(join(root, `etc/dewey-pop3/exim-${name}`)), name).toBe(true);
   });

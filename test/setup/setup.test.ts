@@ -69,6 +69,8 @@ describe("propose", () => {
     const debian = {
       splitFolder: "/etc/exim4/conf.d",
       isSplit: true,
+      configFile: undefined,
+      group: "Debian-exim",
       domains: ["example.org", "example.net"],
     };
     const split = proposed({ exim: debian });
@@ -78,8 +80,16 @@ describe("propose", () => {
     expect(split.steps).toContain("install -d -o vmail -g vmail /var/mail/example.org /var/mail/example.net");
     expect(split.steps).not.toContain("dc_use_split_config");
     expect(proposed({ exim: { ...debian, isSplit: false } }).steps).toContain("dc_use_split_config='true'");
-    const whole = proposed({ exim: { splitFolder: undefined, isSplit: false, domains: [] } });
+    const whole = proposed({ exim: { ...debian, splitFolder: undefined } });
     expect(whole.files.map(({ path }) => path)).toContain("/etc/dewey-pop3/exim-authenticators");
+  });
+
+  it("stands beside an Exim that reads one file of another place, as another user", () => {
+    const exim = { splitFolder: undefined, isSplit: false, configFile: "/usr/exim/configure", group: "mail" };
+    const { config, steps } = proposed({ exim: { ...exim, domains: ["example.org"] } });
+    expect(config.mta.sasl_socket).toEqual([{ path: "/run/dewey-pop3/exim-auth", group: "mail" }]);
+    expect(steps).toContain('in /usr/exim/configure: ".include /etc/dewey-pop3/exim-macros" before');
+    expect(steps).not.toContain("name your domains");
   });
 
   it("takes over where Dovecot's mail is and whose, and says how its accounts come along", () => {
