@@ -3,10 +3,12 @@ import {
   chmodSync,
   chownSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -15,6 +17,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
+import { makeCertificate } from "../../scripts/certificate.mjs";
+import { runnableModules } from "../support/checkout.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
 import { mailOwner } from "../support/mail-owner.ts";
@@ -98,6 +102,156 @@ describe("etc/apparmor.d", () => {
     ]);
   });
 });
+
+describe("the files that the server uses", () => {
+  it("are those that etc/apparmor.d allows: start, login, retrieve, delete, stop", async () => {
+    const may = await profileRules(join(etc, "apparmor.d/dewey-pop3"));
+    const trace = join(folder, "files");
+    const server = await startServer({
+      ...systemUser(),
+      certificates: [await makeCertificate()],
+      wrapper: ["strace", "-f", "-qq", "-y", "-s", "4096", "-e", `trace=${FILE_CALLS}`, "-o", trace],
+      settings: { server: { login_processes: 1 } },
+    });
+    const session = await Pop3Connection.login(server.port, "alice", "secret");
+    await session.multiLine("RETR 1");
+    await session.command("DELE 1");
+    await session.command("QUIT");
+    const [master] = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, "utf8")
+      .trim()
+      .split(" ");
+    process.kill(Number(master), "SIGTERM");
+    await server.stop();
+    const installed: readonly (readonly [string, string])[] = [
+      [join(server.folder, "run"), "/run/dewey-pop3"],
+      [server.folder, "/etc/dewey-pop3"],
+      [folder, "/home"],
+      [join(runnableModules().path, "../scripts/pop3-server"), "/usr/bin/pop3-server"],
+      [join(runnableModules().path, ".."), "/usr/lib/dewey-pop3"],
+      [realpathSync(process.execPath), "/usr/bin/node"],
+    ];
+    const uses = usesIn(readFileSync(trace, "utf8")).map(({ path, needs }) => {
+      const real = existsSync(path) ? realpathSync(path) : path;
+      const [from, to] = installed.find(([there]) => real === there || real.startsWith(`${there}/`)) ?? [
+        "",
+        "",
+      ];
+      return { path: to + real.slice(from.length) + (path.endsWith("/") && real !== "/" ? "/" : ""), needs };
+    });
+    // The first program is systemd's to execute.
+    uses.splice(
+      uses.findIndex(({ needs }) => needs === "x"),
+      1,
+    );
+    expect(uses.length).toBeGreaterThan(300);
+    for (const known of ["/home/alice/Maildir/new/1.one", "/run/dewey-pop3/auth"])
+      expect(uses.map(({ path }) => path)).toContainEqual(expect.stringContaining(known));
+    const refused = uses.filter(({ path, needs }) => !may(path, needs));
+    expect([...new Set(refused.map(({ path, needs }) => `${path} ${needs}`))]).toEqual([]);
+    // The rules are read as they are: what they are there to keep away is kept away.
+    for (const path of [
+      "/etc/shadow",
+      "/home/alice/.ssh/id_rsa",
+      "/home/alice/notes",
+      "/root/x",
+      "/usr/bin/bash",
+    ])
+      expect(may(path, "r"), path).toBe(false);
+    expect(may("/usr/lib/dewey-pop3/dist/bin/pop3-server.js", "w")).toBe(false);
+  });
+});
+
+const FILE_CALLS =
+  "open,openat,execve,unlink,unlinkat,rename,renameat,renameat2,mkdir,rmdir,link,linkat,readlink,connect,bind,mmap";
+
+interface Use {
+  readonly path: string;
+  /** In AppArmor's letters. */
+  readonly needs: string;
+}
+
+/** What calls that succeeded need; stat(2) is always allowed. */
+function usesIn(trace: string): readonly Use[] {
+  return trace.split("\n").flatMap((line): Use[] => {
+    const [, call, args] = /^\d+ +([a-z0-9]+)\((.*)\) += (?!-1)/.exec(line) ?? [];
+    if (call === undefined || args === undefined) return [];
+    if (call === "mmap") {
+      const [, path] = /PROT_EXEC.*, \d+<(\/[^>]*)>/.exec(args) ?? [];
+      return path === undefined ? [] : [{ path, needs: "mr" }];
+    }
+    const paths = [...args.matchAll(/"(\/[^"]*)"/g)].map((match) => match[1]!);
+    if (call === "execve") return [{ path: paths[0]!, needs: "x" }];
+    const needs = NEEDS.get(call) ?? "w";
+    const opened = /O_RDWR/.test(args) ? "rw" : /O_WRONLY|O_CREAT/.test(args) ? "w" : "r";
+    // AppArmor's folders end with a slash.
+    const end = /O_DIRECTORY/.test(args) || call.endsWith("dir") ? "/" : "";
+    return paths.map((path) => ({
+      path: path.replace(/\/*$/, end),
+      needs: call.startsWith("open") ? opened : needs,
+    }));
+  });
+}
+
+const NEEDS: ReadonlyMap<string, string> = new Map([
+  ["readlink", "r"],
+  ["connect", "w"],
+  ["link", "l"],
+  ["linkat", "l"],
+  ["rename", "rw"],
+]);
+
+/** An AppArmor profile's rules for files, as its parser puts them together. */
+async function profileRules(file: string): Promise<(path: string, needs: string) => boolean> {
+  const lines = (await text("apparmor_parser", "--preprocess", file))
+    .split("\n")
+    .map((line) => line.replace(/#.*/, "").trim());
+  const variables = new Map<string, string[]>();
+  for (const line of lines) {
+    const [, name, values] = /^@\{(\w+)\} *\+?= *(.*)$/.exec(line) ?? [];
+    if (name !== undefined) variables.set(name, [...(variables.get(name) ?? []), ...values!.split(/ +/)]);
+  }
+  const expand = (glob: string): string[] => {
+    const [whole, name] = /@\{(\w+)\}/.exec(glob) ?? [];
+    if (whole === undefined) return [glob.replace(/\/+/g, "/")];
+    return (variables.get(name!) ?? []).flatMap((value) => expand(glob.replace(whole, () => value)));
+  };
+  const rules = lines.flatMap((line) => {
+    const [, deny, glob, may] = /^(deny +)?(?:owner +)?([/@][^ ]*) +([a-zA-Z]+),$/.exec(line) ?? [];
+    if (glob === undefined) return [];
+    return expand(glob).map((each) => ({
+      isDeny: deny !== undefined,
+      matches: globPattern(each),
+      may: may!,
+    }));
+  });
+  return (path, needs) => {
+    const matching = rules.filter(({ matches }) => matches.test(path));
+    const has = (isDeny: boolean, letter: string): boolean =>
+      matching.some((rule) => rule.isDeny === isDeny && rule.may.includes(letter));
+    return [...needs].every((letter) => has(false, letter) && !has(true, letter));
+  };
+}
+
+/** apparmor.d(5): * within a folder, ** beyond it, alternatives in braces. */
+function globPattern(glob: string): RegExp {
+  let depth = 0;
+  const pattern = glob.replace(/\*\*|[*?{},.+^$()|]/g, (found) => {
+    if (found === "**") return ".*";
+    if (found === "*") return "[^/]*";
+    if (found === "?") return "[^/]";
+    if (found === "{") {
+      depth++;
+      return "(?:";
+    }
+    if (found === "}") {
+      depth--;
+      return ")";
+    }
+    if (found === ",") return depth > 0 ? "|" : ",";
+    return `\\${found}`;
+  });
+  return new RegExp(`^${pattern}$`, "s");
+}
 
 const alice = { user: "alice", password: "secret", uid: 20_021, gid: 20_021, home: join(folder, "alice") };
 
