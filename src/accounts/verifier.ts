@@ -1,5 +1,6 @@
 // Decides whether user and password belong together. Called by the auth process, for POP3 logins and for the MTA's.
 // An answer about an unknown user takes as long as one about a wrong password.
+import type { LoginRefusal } from "../log/reasons.ts";
 import type { ScramHash, ScramVerifier } from "../sasl/mechanism.ts";
 import type { Account } from "./account.ts";
 import type { Devices } from "./devices/devices.ts";
@@ -19,20 +20,11 @@ import { scramVerifierOf } from "./passwords/scram-verifier.ts";
 import { VerifiedPasswords } from "./verified-passwords.ts";
 import { WorkQueue } from "./work-queue.ts";
 
-export type RefusalReason =
-  | "unknown-user"
-  | "wrong-password"
-  | "not-allowed"
-  | "locked"
-  | "no-password"
-  /** SCRAM, and the account has nothing stored for it. */
-  | "no-verifier";
-
 export type Authentication =
   /** `device` is set when a device's own password was given, not the account's. */
   | { readonly kind: "ok"; readonly account: Account; readonly device?: string }
   /** For the log alone: the client hears the same for every reason. */
-  | { readonly kind: "refused"; readonly reason: RefusalReason }
+  | { readonly kind: "refused"; readonly reason: LoginRefusal }
   /** No verdict: the passwd file was never read, or nobody waits for one. */
   | { readonly kind: "unavailable" }
   /** The account's entry is at fault, not the password: [SYS/PERM]. The reason names the line, never the hash. */
@@ -238,7 +230,7 @@ export class Verifier {
     return this.#refuseWithDecoy("locked", password);
   }
 
-  async #refuseWithDecoy(reason: RefusalReason, password: Uint8Array): Promise<Authentication> {
+  async #refuseWithDecoy(reason: LoginRefusal, password: Uint8Array): Promise<Authentication> {
     // The outcome is thrown away: the decoy is another account's hash, and a password that fits it must open nothing.
     const verification = await this.#verify(this.#decoy.field, password);
     if (verification !== "match" && verification !== "mismatch")

@@ -1,5 +1,7 @@
 // etc/log-fields.md: every field that the log has. Pure.
+
 import { type LogField, lineFields, logFields } from "../log/fields.ts";
+import { loginRefusals, sessionEnds, ticketRefusals } from "../log/reasons.ts";
 
 export function logFieldsText(): string {
   return [
@@ -17,6 +19,14 @@ export function logFieldsText(): string {
     "",
     ...table(logFields),
     "",
+    "`reason` is one of a fixed list, to which the compiler holds it, too, with these three messages; with others it is free text.",
+    "",
+    ...reasonTable("login refused", loginRefusals),
+    "",
+    ...reasonTable("session ended", sessionEnds),
+    "",
+    ...reasonTable("ticket refused", ticketRefusals),
+    "",
   ].join("\n");
 }
 
@@ -26,4 +36,9 @@ function table(fields: Readonly<Record<string, LogField>>): string[] {
     "| --- | --- | --- |",
     ...Object.entries(fields).map(([name, { type, help }]) => `| \`${name}\` | ${type} | ${help} |`),
   ];
+}
+
+function reasonTable(message: string, reasons: Readonly<Record<string, string>>): string[] {
+  const rows = Object.entries(reasons).map(([reason, says]) => `| \`${reason}\` | ${says} |`);
+  return [`| \`reason\` of \`${message}\` | says |`, "| --- | --- |", ...rows];
 }

@@ -1,8 +1,10 @@
 // What auth hands a login process on success, and a mailbox process accepts once: who may open which Maildir.
 // Authenticated by HMAC-SHA-256 with a key that master draws at start and only auth and mailbox processes know, so a
 // login process that was taken over can name no user whose password it has not got.
+
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
+import type { TicketRefusal } from "../log/reasons.ts";
 import { WORKAROUNDS } from "../mime/workarounds.ts";
 import type { AccountMailPolicy } from "./account-mail-policy.ts";
 import { PLACE } from "./placement.ts";
@@ -51,7 +53,7 @@ export function sealTicket(ticket: Ticket, key: KeyObject): string {
 
 export type Redemption =
   | { readonly kind: "accepted"; readonly ticket: Ticket }
-  | { readonly kind: "refused"; readonly reason: "forged" | "malformed" | "expired" | "used" | "not-ours" };
+  | { readonly kind: "refused"; readonly reason: TicketRefusal };
 
 /** What fits a message, and more than are redeemed in a ticket's lifetime. */
 const MAX_HANDED = 10_000;

@@ -1,7 +1,9 @@
 // `pop3-ctl why`: the support call answered. What happened to an account lately, who has its maildrop, and what a login
 // would meet now.
+
 import { readPasswordField } from "../../accounts/passwords/password-field.ts";
 import type { Config } from "../../config/schema.ts";
+import { loginRefusals } from "../../log/reasons.ts";
 import { escapeControls } from "../../log/safe-text.ts";
 import { locateMail, readAccounts, storageOf } from "../mail-owner.ts";
 import { askMailbox } from "../mailbox-client.ts";
@@ -67,13 +69,8 @@ export function happenedLine(event: Happened, { paint }: Pick<Printer, "paint">)
   }
 }
 
-const REFUSALS: ReadonlyMap<string, string> = new Map([
-  ["unknown-user", "there was no such account"],
-  ["wrong-password", "wrong password"],
-  ["not-allowed", "the account may not log in from there (allow_nets, nologin)"],
-  ["locked", "the account is locked (pop3-passwd unlock)"],
-  ["no-password", "the account has no password (pop3-passwd set)"],
-]);
+/** Names come from another process: only those of the list are taken from it. */
+const REFUSALS: ReadonlyMap<string, string> = new Map(Object.entries(loginRefusals));
 
 function refusalText(reason: string): string {
   return REFUSALS.get(reason) ?? escapeControls(reason);

@@ -3,19 +3,8 @@
 import { count } from "../../control/counters.ts";
 import type { AnswerOf } from "../../control/questions.ts";
 import type { Log } from "../../log/log.ts";
+import type { SessionEndReason } from "../../log/reasons.ts";
 import type { Ticket } from "../ticket.ts";
-
-export type EndReason =
-  | "quit"
-  | "disconnected"
-  | "idle"
-  | "stalled"
-  | "taken-over"
-  | "kicked"
-  | "shutdown"
-  | "useless-commands"
-  | "read-failed"
-  | "fault";
 
 export type EndedSession = Extract<AnswerOf<"history">, { kind: "session" }>;
 
@@ -41,7 +30,7 @@ export class SessionRecord {
   #messages = 0;
   #removed = 0;
   #expired = 0;
-  #reason: EndReason | undefined;
+  #reason: SessionEndReason | undefined;
 
   constructor(ticket: SessionIdentity & Pick<Ticket, "mechanism" | "secured" | "tls">, startedAtMs: number) {
     const { session, account, address } = ticket;
@@ -81,7 +70,7 @@ export class SessionRecord {
   }
 
   /** The first reason counts: what follows is its consequence. */
-  end(reason: EndReason): void {
+  end(reason: SessionEndReason): void {
     this.#reason ??= reason;
   }
 
@@ -132,7 +121,7 @@ export class SessionRecord {
 const NO_LABELS: readonly string[] = [];
 
 /** What a reason is called in the config. */
-const LIMITS: ReadonlyMap<EndReason, string> = new Map([
+const LIMITS: ReadonlyMap<SessionEndReason, string> = new Map([
   ["idle", "limits.idle_time"],
   ["stalled", "limits.stall_time"],
   ["useless-commands", "limits.useless_commands"],

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { countCommand } from "../../control/command-times.ts";
 import type { AnswerOf } from "../../control/questions.ts";
 import type { Log } from "../../log/log.ts";
+import type { SessionEndReason } from "../../log/reasons.ts";
 import { Connection } from "../../net/connection.ts";
 import { type StallLimits, StallWatch } from "../../net/stall-watch.ts";
 import { knownKeyword } from "../../pop3/command.ts";
@@ -19,7 +20,7 @@ import type { Ticket } from "../ticket.ts";
 import { type SendOptions, type SentMessage, sendMessage, sendShortMessage } from "./message-sender.ts";
 import { readAhead } from "./read-ahead.ts";
 import type { SessionMaildrop } from "./session-maildrop.ts";
-import { type EndedSession, type EndReason, SessionRecord } from "./session-record.ts";
+import { type EndedSession, SessionRecord } from "./session-record.ts";
 
 export interface SessionContext {
   readonly ticket: Pick<Ticket, "session" | "account" | "address" | "mechanism" | "secured" | "tls">;
@@ -45,7 +46,7 @@ export class TransactionSession {
   readonly #trace: SessionTrace | undefined;
   readonly #record: SessionRecord;
   /** Set when no other command is to be handled. */
-  #closing: { readonly reason: EndReason; readonly text: string } | undefined;
+  #closing: { readonly reason: SessionEndReason; readonly text: string } | undefined;
   #cutOff: NodeJS.Timeout | undefined;
   #updating: Promise<void> | undefined;
   #lastCommandAtMs: number;
@@ -307,12 +308,12 @@ export class TransactionSession {
     this.#connection.destroy();
   }
 
-  #closeAfterWork(reason: EndReason, text: string): void {
+  #closeAfterWork(reason: SessionEndReason, text: string): void {
     this.#closing ??= { reason, text };
     if (!this.#connection.isWorking) this.#close(this.#closing);
   }
 
-  #close({ reason, text }: { readonly reason: EndReason; readonly text: string }): void {
+  #close({ reason, text }: { readonly reason: SessionEndReason; readonly text: string }): void {
     if (this.#record.hasEnded) return;
     this.#record.end(reason);
     this.#connection.end(err(text, "SYS/TEMP"));
