@@ -13,6 +13,7 @@ export {
   type SessionOptions,
   servePop3,
 } from "./library/serve-pop3.ts";
+export type { Workaround } from "./mime/workarounds.ts";
 export type {
   MessageContent,
   OpenedMessage,

@@ -6,6 +6,7 @@ import type { Duplex } from "node:stream";
 import { type SecureContext, type SecureContextOptions, TLSSocket } from "node:tls";
 import type { AuthRequest } from "../auth/client.ts";
 import type { Log } from "../log/log.ts";
+import type { Workaround } from "../mime/workarounds.ts";
 import { type TlsFacts, tlsFacts } from "../net/tls-facts.ts";
 import type { Retention } from "../pop3/capability.ts";
 import type { LanguageTag } from "../pop3/language.ts";
@@ -52,6 +53,8 @@ export interface SessionOptions {
    * message attached whole, -ERR, or the message itself, which RFC 6856 forbids.
    */
   readonly utf8Headers?: "downgrade" | "wrap" | "refuse" | "as-stored";
+  /** What is put right on its way to clients that cannot bear it, as `mail.workarounds` in config.toml; default nothing. */
+  readonly workarounds?: readonly Workaround[];
   /** Where passwords are taken without TLS: nowhere, from 127.0.0.0/8 and ::1 (default), everywhere. */
   readonly plaintextWithoutTls?: "never" | "loopback" | "always";
   /** The client's address, where the stream is no socket that knows it. */
@@ -225,8 +228,8 @@ class LibrarySession {
       maildrop.close();
       return { kind: "refused", reply: "" };
     }
-    const { serverName, language = "i-default", utf8Headers = "downgrade" } = this.#options;
-    maildrop.present(presentationFor(utf8Headers, [], state.choices));
+    const { serverName, language = "i-default", utf8Headers = "downgrade", workarounds = [] } = this.#options;
+    maildrop.present(presentationFor(utf8Headers, workarounds, state.choices));
     const read = connection.takeRest();
     connection.detach();
     this.#part = new TransactionSession(this.#stream as net.Socket, read, {

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair, Readable } from "node:stream";
-import { text } from "node:stream/consumers";
+import { buffer, text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   deviceFilePath,
@@ -12,7 +12,13 @@ import {
   makeDevice,
 } from "../../src/accounts/devices/device-lines.ts";
 import { hashPassword } from "../../src/accounts/passwords/password.ts";
-import { octetsAsSent, openMaildir, PasswdAccounts, servePop3 } from "../../src/index.ts";
+import {
+  octetsAsSent,
+  openMaildir,
+  PasswdAccounts,
+  type SessionOptions,
+  servePop3,
+} from "../../src/index.ts";
 import { REFERENCES, readReference } from "../conversation/command-reference.ts";
 import { parseDialogue, readDialogues } from "../conversation/dialogue.ts";
 import { runDialogue } from "../conversation/run-dialogue.ts";
@@ -122,6 +128,30 @@ describe("servePop3 over sockets, Maildirs and a passwd file", () => {
     expect(await text(client)).toContain(
       `+OK 1 messages (${octets} octets)\r\n1 ${octets}\r\n.\r\n+OK ${octets} octets\r\n${sent}.\r\n`,
     );
+  });
+});
+
+describe("workarounds", () => {
+  const message = "A: nul \0 bare \r end\n";
+  const told = async (options: Pick<SessionOptions, "workarounds">): Promise<Buffer> => {
+    const [client, server] = duplexPair();
+    const logIn = async () => ({ messages: [{ uniqueId: "a" }], read: () => message, remove: () => [] });
+    servePop3(server, { serverName: "dewey", plaintextWithoutTls: "always", logIn, ...options });
+    client.end("USER mrose\r\nPASS secret\r\nLIST\r\nRETR 1\r\nQUIT\r\n");
+    return await buffer(client);
+  };
+  const answers = (octets: number, sent: string): string =>
+    `+OK 1 messages (${octets} octets)\r\n1 ${octets}\r\n.\r\n+OK ${octets} octets\r\n${sent}.\r\n`;
+
+  it("put right what they name, and sizes say so", async () => {
+    const sent = "A: nul \x80 bare   end\r\n\r\n";
+    const said = await told({ workarounds: ["nul", "bare-cr", "missing-end-of-headers"] });
+    expect(said.toString("latin1")).toContain(answers(sent.length, sent));
+  });
+
+  it("leave a message alone that nobody asked them for", async () => {
+    const sent = octetsAsSent(message);
+    expect((await told({})).toString("latin1")).toContain(answers(sent, message.replace("\n", "\r\n")));
   });
 });
 

@@ -4,6 +4,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Finding } from "../../src/doctor/finding.ts";
 import { runnableProgram } from "../support/checkout.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
@@ -83,6 +84,17 @@ async function failuresAt(server: TestServer): Promise<number> {
   return entries.find(({ account, network }) => account === "mrose" && network === null)?.failures ?? 0;
 }
 
+async function storeSeenByDoctor(): Promise<{ level: string; message: string }[]> {
+  const { path, env } = runnableProgram("pop3-ctl");
+  const args = ["--config", join(servers[0]!.folder, "config.toml"), "--json", "doctor"];
+  const { stdout } = await runProgram(path, args, { env });
+  expect(stdout.toString()).not.toContain("hidden");
+  const { findings } = JSON.parse(stdout.toString()) as { findings: Finding[] };
+  return findings
+    .filter(({ message }) => message.startsWith("auth.throttle_store"))
+    .map(({ level, message }) => ({ level, message }));
+}
+
 describe("auth.throttle_store", () => {
   it("lets each host count what any of them has seen, one that came later, too", async () => {
     const [one, other] = servers as [TestServer, TestServer];
@@ -97,8 +109,20 @@ describe("auth.throttle_store", () => {
     await eventually("six failures on the new one", async () => (await failuresAt(later)) === 6);
   });
 
+  it("is found by doctor, without the password in its URL", async () => {
+    expect(await storeSeenByDoctor()).toEqual([
+      { level: "ok", message: `auth.throttle_store (redis://127.0.0.1:${port}) is reached` },
+    ]);
+  });
+
   it("is done without while it is away, with one warning, and is found again", async () => {
     await redis.stop();
+    expect(await storeSeenByDoctor()).toEqual([
+      {
+        level: "error",
+        message: expect.stringMatching(/^auth\.throttle_store .* is not reached: .*ECONNREFUSED/),
+      },
+    ]);
     for (const server of servers) await said(server, "auth.throttle_store is away", 1);
     const [one, other] = servers as [TestServer, TestServer];
     await fail(one, "alone");
