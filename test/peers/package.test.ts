@@ -2,7 +2,9 @@
 // `npm install -g` does. Dependencies are not in that root: dpkg is told to go on without, and the host's Node runs it.
 // DPKG_ROOT (dpkg(1), --force-script-chrootless) has the maintainer scripts work on that root from outside.
 import {
+  appendFileSync,
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -16,7 +18,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { freePort } from "../support/free-port.ts";
 import { EXPECTED_TALK, runLibraryExample } from "../support/library-example.ts";
 import { mailOwner } from "../support/mail-owner.ts";
@@ -74,15 +76,26 @@ async function serveFrom(bin: string, sbin: string, config: string, passwd: stri
   }
 }
 
+/** A root that has the folders which a host has already. */
+function emptyRoot(name: string): string {
+  const root = join(folder, name);
+  for (const part of ["updates", "info", "triggers"])
+    mkdirSync(join(root, "var/lib/dpkg", part), { recursive: true });
+  writeFileSync(join(root, "var/lib/dpkg/status"), "");
+  for (const part of ["etc", "run", "tmp"]) mkdirSync(join(root, part), { recursive: true });
+  return root;
+}
+
 describe("the Debian package", () => {
   let root: string;
   let deb: string;
 
-  async function dpkg(...args: readonly string[]): Promise<string> {
+  async function dpkgIn(root: string, ...args: readonly string[]): Promise<string> {
     const force = ["--force-script-chrootless", "--force-depends"];
     const { stdout, stderr } = await runOrThrow("dpkg", [`--root=${root}`, ...force, ...args]);
     return `${stdout.toString()}${stderr}`;
   }
+  const dpkg = (...args: readonly string[]) => dpkgIn(root, ...args);
   /** Regular files and links below the root, dpkg's own left out. */
   const files = (): string[] =>
     readdirSync(root, { recursive: true, withFileTypes: true })
@@ -92,12 +105,7 @@ describe("the Debian package", () => {
       .sort();
 
   beforeAll(async () => {
-    root = join(folder, "root");
-    for (const part of ["updates", "info", "triggers"])
-      mkdirSync(join(root, "var/lib/dpkg", part), { recursive: true });
-    writeFileSync(join(root, "var/lib/dpkg/status"), "");
-    // Where a host has them already.
-    for (const part of ["etc", "run", "tmp"]) mkdirSync(join(root, part), { recursive: true });
+    root = emptyRoot("root");
     await runOrThrowBuild("scripts/package", [folder]);
     const [name] = readdirSync(folder).filter((file) => /^dewey-pop3_[0-9.]+_[a-z0-9]+\.deb$/.test(file));
     deb = join(folder, name ?? "none was built");
@@ -175,12 +183,68 @@ describe("the Debian package", () => {
     );
   });
 
-  it("keeps the administrator's config and the accounts at an upgrade", async () => {
-    const config = readFileSync(join(root, "etc/dewey-pop3/config.toml"), "utf8");
-    const accounts = readFileSync(join(root, "etc/dewey-pop3/passwd"), "utf8");
-    await dpkg("-i", deb);
-    expect(readFileSync(join(root, "etc/dewey-pop3/config.toml"), "utf8")).toBe(config);
-    expect(readFileSync(join(root, "etc/dewey-pop3/passwd"), "utf8")).toBe(accounts);
+  describe("upgraded from an older version", () => {
+    const config = "/etc/dewey-pop3/config.toml";
+    const asItCame = (): Buffer => readFileSync(join(root, "usr/lib/dewey-pop3/etc/config.toml"));
+    let older: string;
+    let upgraded: string;
+
+    beforeAll(async () => {
+      const unpacked = join(folder, "older");
+      await runOrThrow("dpkg-deb", ["--raw-extract", deb, unpacked]);
+      const control = join(unpacked, "DEBIAN/control");
+      const [, version] = /^Version: (.*)$/m.exec(readFileSync(control, "utf8")) ?? [];
+      writeFileSync(
+        control,
+        readFileSync(control, "utf8").replace(`Version: ${version}`, `Version: ${version}~older`),
+      );
+      appendFileSync(join(unpacked, config), "# What the older version's file ended with.\n");
+      copyFileSync(join(unpacked, config), join(unpacked, "usr/lib/dewey-pop3/etc/config.toml"));
+      writeFileSync(join(unpacked, "usr/lib/dewey-pop3/dist/dropped-since.js"), "");
+      older = join(folder, "older.deb");
+      await runOrThrow("dpkg-deb", ["--root-owner-group", "--build", "-Znone", unpacked, older]);
+    }, buildDeadlineMs);
+    beforeEach(async () => {
+      upgraded = emptyRoot("upgraded");
+      await dpkgIn(upgraded, "-i", older);
+      expect(existsSync(join(upgraded, "usr/lib/dewey-pop3/dist/dropped-since.js"))).toBe(true);
+    });
+    afterEach(() => rmSync(upgraded, { recursive: true }));
+
+    it("takes the new config.toml where nobody has changed the old one, and drops what is no longer in it", async () => {
+      await dpkgIn(upgraded, "-i", deb);
+      expect(readFileSync(join(upgraded, config))).toEqual(asItCame());
+      expect(readdirSync(join(upgraded, "etc/dewey-pop3"))).toEqual(["config.toml"]);
+      expect(existsSync(join(upgraded, "usr/lib/dewey-pop3/dist/dropped-since.js"))).toBe(false);
+      const version = await dpkgIn(upgraded, "--status", "dewey-pop3");
+      expect(version).toMatch(/^Version: [0-9.]+$/m);
+    });
+
+    it("keeps a changed config.toml, accounts, maps and what the administrator disabled; purged, still accounts and mail", async () => {
+      const mine = '[server]\nhostname = "pop.example.org"\n';
+      const account = "mrose:{PLAIN}secret\n";
+      const mail = "var/mail/mrose/new/1.one";
+      const wanted = join(upgraded, "etc/systemd/system/multi-user.target.wants/dewey-pop3.service");
+      writeFileSync(join(upgraded, config), mine);
+      writeFileSync(join(upgraded, "etc/dewey-pop3/passwd"), account);
+      writeFileSync(join(upgraded, "var/lib/dewey-pop3/postfix/mailboxes"), "mrose x\n");
+      mkdirSync(join(upgraded, "var/mail/mrose/new"), { recursive: true });
+      writeFileSync(join(upgraded, mail), message);
+      // As systemctl disable does.
+      rmSync(wanted);
+      await dpkgIn(upgraded, "--force-confold", "-i", deb);
+      expect(readFileSync(join(upgraded, config), "utf8")).toBe(mine);
+      // The new file lies beside it, to compare.
+      expect(readFileSync(join(upgraded, `${config}.dpkg-dist`))).toEqual(asItCame());
+      expect(readFileSync(join(upgraded, "etc/dewey-pop3/passwd"), "utf8")).toBe(account);
+      expect(readFileSync(join(upgraded, "var/lib/dewey-pop3/postfix/mailboxes"), "utf8")).toBe("mrose x\n");
+      expect(existsSync(wanted)).toBe(false);
+
+      await dpkgIn(upgraded, "--purge", "dewey-pop3");
+      expect(readdirSync(join(upgraded, "etc/dewey-pop3"))).toEqual(["passwd"]);
+      expect(readFileSync(join(upgraded, "var/lib/dewey-pop3/postfix/mailboxes"), "utf8")).toBe("mrose x\n");
+      expect(readFileSync(join(upgraded, mail))).toEqual(message);
+    });
   });
 
   it("leaves the config when removed; accounts, maps and mail even when purged, and says so", async () => {
