@@ -92,10 +92,15 @@ complete -F ${functionName(name)} ${name}
 `;
 }
 
+/** A shell takes each line of a description for a candidate. */
+function oneLine(text: string): string {
+  return text.replaceAll("\n", " ");
+}
+
 function zsh(name: string, places: readonly Place[]): string {
   // A colon divides a word from its description.
   const described = (word: string, text: string): string =>
-    `'${word}:${text.replaceAll("'", "'\\''").replaceAll(":", "\\:")}'`;
+    `'${word}:${oneLine(text).replaceAll("'", "'\\''").replaceAll(":", "\\:")}'`;
   const cases = places.map(({ path, commands, options }) => {
     const words = [
       ...commands.map((each) => described(each.name(), each.description())),
@@ -129,7 +134,8 @@ _describe '${name}' candidates
 }
 
 function fish(name: string, places: readonly Place[]): string {
-  const quoted = (text: string): string => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+  const quoted = (text: string): string =>
+    `'${oneLine(text).replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
   const lines = places.flatMap(({ path, commands }) => {
     const others = commands.map((each) => each.name()).join(" ");
     const at = path.map((word) => `__fish_seen_subcommand_from ${word}`);

@@ -67,14 +67,18 @@ exit
   });
 
   it("in fish: the same", async () => {
-    const inFish = async (line: string) =>
-      (await output("fish", `source ${folder}/fish/pop3-ctl.fish; complete -C '${line}'`)).map(
-        (found) => found.split("\t")[0],
-      );
+    const inFish = async (line: string) => {
+      const [command] = line.split(" ");
+      const lines = await output("fish", `source ${folder}/fish/${command}.fish; complete -C '${line}'`);
+      return lines.map((found) => found.split("\t")[0]);
+    };
     expect((await inFish("pop3-ctl w")).sort()).toEqual(["warm", "who", "why"]);
     expect((await inFish("pop3-ctl mailbox s")).sort()).toEqual(["show", "status"]);
     expect(await inFish("pop3-ctl trace --se")).toEqual(["--sessions"]);
     expect(await inFish("pop3-ctl --config /etc/hostn")).toEqual(["/etc/hostname"]);
+    // Its help has two lines, of which fish took the second for another candidate.
+    expect(await inFish("pop3-passwd re")).toEqual(["rehash"]);
+    expect(await inFish("pop3-server --ch")).toEqual(["--check"]);
   });
 
   it("of every command: read by its shell without a fault", async () => {

@@ -1,7 +1,6 @@
 # Completions of pop3-passwd, made from its commands and options. Not to be edited.
 complete -c pop3-passwd -f -n 'not __fish_seen_subcommand_from add set delete lock unlock verify list device import export audit rehash' -a add -d 'add an account; makes the file if it is missing'
-complete -c pop3-passwd -f -n 'not __fish_seen_subcommand_from add set delete lock unlock verify list device import export audit rehash' -a set -d 'set the password; a locked account stays locked.
-With options about the account, changes those and asks for no password'
+complete -c pop3-passwd -f -n 'not __fish_seen_subcommand_from add set delete lock unlock verify list device import export audit rehash' -a set -d 'set the password; a locked account stays locked. With options about the account, changes those and asks for no password'
 complete -c pop3-passwd -f -n 'not __fish_seen_subcommand_from add set delete lock unlock verify list device import export audit rehash' -a delete -d 'delete an account and its device passwords; the mail stays'
 complete -c pop3-passwd -f -n 'not __fish_seen_subcommand_from add set delete lock unlock verify list device import export audit rehash' -a lock -d 'refuse every password, of devices too, keeping the hash'
 complete -c pop3-passwd -f -n 'not __fish_seen_subcommand_from add set delete lock unlock verify list device import export audit rehash' -a unlock -d 'take the lock away'
@@ -11,8 +10,7 @@ complete -c pop3-passwd -f -n 'not __fish_seen_subcommand_from add set delete lo
 complete -c pop3-passwd -f -n 'not __fish_seen_subcommand_from add set delete lock unlock verify list device import export audit rehash' -a import -d 'take accounts over from another program\'s file; "-" is standard input. Nothing is asked'
 complete -c pop3-passwd -f -n 'not __fish_seen_subcommand_from add set delete lock unlock verify list device import export audit rehash' -a export -d 'give the accounts to other programs'
 complete -c pop3-passwd -f -n 'not __fish_seen_subcommand_from add set delete lock unlock verify list device import export audit rehash' -a audit -d 'say what is wrong or weak in the file: exit status 1 if anything is'
-complete -c pop3-passwd -f -n 'not __fish_seen_subcommand_from add set delete lock unlock verify list device import export audit rehash' -a rehash -d 'hash plain passwords now; mark other weak hashes, to be replaced at the next login
-(auth.rehash_on_login); all users if none is named'
+complete -c pop3-passwd -f -n 'not __fish_seen_subcommand_from add set delete lock unlock verify list device import export audit rehash' -a rehash -d 'hash plain passwords now; mark other weak hashes, to be replaced at the next login (auth.rehash_on_login); all users if none is named'
 complete -c pop3-passwd -f -n '__fish_seen_subcommand_from device; and not __fish_seen_subcommand_from add list revoke' -a add -d 'draw a password for a device and print it, this once'
 complete -c pop3-passwd -f -n '__fish_seen_subcommand_from device; and not __fish_seen_subcommand_from add list revoke' -a list -d 'list devices with the days they were added and last used'
 complete -c pop3-passwd -f -n '__fish_seen_subcommand_from device; and not __fish_seen_subcommand_from add list revoke' -a revoke -d 'make a device\'s password worthless; the device by its name or id'
