@@ -30,7 +30,6 @@ export class Upstream {
   #isReplied = false;
   /** The buffer whose octets the client has not taken yet: it must stay as it is, and nothing is read meanwhile. */
   #held: Buffer | undefined;
-  #isToBeWatched = false;
   #lastBytes = 0;
   #error: Error | undefined;
 
@@ -122,18 +121,8 @@ export class Upstream {
     });
     // A write that the kernel took whole leaves nothing behind, and the buffer is free again. TLS holds each one.
     this.#held = client.writableLength > 0 ? buffer : undefined;
-    if (this.#held !== undefined) this.#watchSoon(client);
+    if (this.#held !== undefined) this.#watch?.waits(true);
     return this.#held === undefined;
-  }
-
-  /** TLS lets go of what the kernel took at once within this turn: most writes need no watching. */
-  #watchSoon(client: net.Socket): void {
-    if (this.#isToBeWatched) return;
-    this.#isToBeWatched = true;
-    setImmediate(() => {
-      this.#isToBeWatched = false;
-      if (this.#held !== undefined && !client.destroyed) this.#watch?.waits(true);
-    });
   }
 
   /** Asked for after each read: so the size follows what came, whether it is held or not. */
