@@ -25,13 +25,9 @@ export interface ScramChecks {
 
 /** By name, with what restricts them. PLAIN stands for USER and PASS, too. */
 export function offeredBy({ scram }: LoginChecks): ReadonlyMap<string, readonly string[]> {
-  const offered = mechanismsToOffer(undefined, scram?.hashes ?? new Set(), "login");
-  return new Map(
-    [...offered]
-      // Whom a certificate means is the server's config to say.
-      .filter(([name]) => name !== "EXTERNAL")
-      .map(([name, { parameters }]) => [name, parameters]),
-  );
+  const offered = mechanismsToOffer(undefined, scram?.hashes ?? new Set(), "login", false);
+  // No certificates: whom one means is the server's config to say.
+  return new Map([...offered].map(([name, { parameters }]) => [name, parameters]));
 }
 
 /** @param failureDelayMs a refused login is answered no sooner */

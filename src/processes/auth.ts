@@ -86,7 +86,7 @@ runChild("auth", async (given, { log, send }) => {
   offerMechanisms = () => {
     const scramHashes = scramHashesOf(accounts.passwdFile.accounts);
     const [toLogin, toMta] = (["login", "mta"] as const).map((client) =>
-      mechanismsToOffer(settings.mechanisms, new Set(scramHashes.keys()), client),
+      mechanismsToOffer(settings.mechanisms, new Set(scramHashes.keys()), client, settings.takesCertificates),
     );
     const names = [...toLogin!.keys()].join(" ");
     if (names === offered) return;

@@ -56,6 +56,8 @@ const authSettings = z.strictObject({
     }),
   }),
   mechanisms: z.array(z.string()).optional(),
+  /** Whether clients may log in by a certificate. */
+  takesCertificates: z.boolean(),
   expireDays: z.int().positive().nullable(),
   ticketKey: key,
   /** Whose all mail is; left out where each account has an owner of its own. */
@@ -209,6 +211,7 @@ export function authSettingsOf(config: Config, inheritance: AuthInheritance): Au
     throttleStore: config.auth.throttle_store,
     parallelVerifications: config.auth.parallel_verifications,
     mechanisms: config.auth.mechanisms,
+    takesCertificates: config.tls !== undefined && config.tls.client_ca.length > 0,
     accountsSource: config.accounts.source,
     localDomains: config.mta.local_domains,
     backEnds: config.cluster.backends,

@@ -14,6 +14,7 @@ import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
 import { childrenOf } from "../support/processes.ts";
 import { type Settings, startServer, type TestServer } from "../support/server.ts";
+import { claimCertificate, logInAtAuth } from "../support/tickets.ts";
 
 const owner = mailOwner();
 const large = Buffer.from(
@@ -287,6 +288,12 @@ describe("without TLS", () => {
 describe("without a certificate", () => {
   beforeEach(() => start([]));
   afterEach(stop);
+
+  it("a login process is not believed that it has seen one of a client's", async () => {
+    const run = join(server.folder, "run");
+    await expect(claimCertificate(run, "mrose")).rejects.toThrow("auth refused");
+    expect((await logInAtAuth(run, "mrose", "secret")).ticket).not.toBe("");
+  });
 
   it("STLS is neither offered nor taken", async () => {
     const { connection } = await Pop3Connection.open(server.port);

@@ -1,7 +1,7 @@
 // Speaks to auth and to a mailbox process as a login process does, to see what they do when it is not an honest one.
 import { connect } from "node:net";
 import { join } from "node:path";
-import { AuthClient } from "../../src/auth/client.ts";
+import { AuthClient, type AuthRequest } from "../../src/auth/client.ts";
 
 export interface Login {
   readonly ticket: string;
@@ -9,7 +9,24 @@ export interface Login {
 }
 
 /** What auth gives a login process for this user and password. @throws Error when auth refuses */
-export async function logInAtAuth(runtimeDir: string, user: string, password: string): Promise<Login> {
+export function logInAtAuth(runtimeDir: string, user: string, password: string): Promise<Login> {
+  const initialResponse = Buffer.from(`\0${user}\0${password}`).toString("base64");
+  return requestLogin(runtimeDir, { mechanism: "PLAIN", initialResponse });
+}
+
+/** The same where the login process says that the user's certificate was verified. */
+export function claimCertificate(runtimeDir: string, user: string): Promise<Login> {
+  return requestLogin(runtimeDir, {
+    mechanism: "EXTERNAL",
+    initialResponse: "",
+    clientCertificateUser: user,
+  });
+}
+
+async function requestLogin(
+  runtimeDir: string,
+  request: Pick<AuthRequest, "mechanism" | "initialResponse" | "clientCertificateUser">,
+): Promise<Login> {
   const auth = new AuthClient({
     path: join(runtimeDir, "auth-login.sock"),
     pid: process.pid,
@@ -19,8 +36,7 @@ export async function logInAtAuth(runtimeDir: string, user: string, password: st
     const fields = await new Promise<ReadonlyMap<string, string>>((resolve, reject) => {
       auth.start(
         {
-          mechanism: "PLAIN",
-          initialResponse: Buffer.from(`\0${user}\0${password}`).toString("base64"),
+          ...request,
           service: "pop3",
           secured: true,
           session: "5e55104",
@@ -28,7 +44,7 @@ export async function logInAtAuth(runtimeDir: string, user: string, password: st
           localAddress: "127.0.0.1",
           remotePort: 1,
           localPort: 110,
-          offered: ["PLAIN"],
+          offered: [request.mechanism],
         },
         {
           challenge: () => {},
