@@ -1,12 +1,10 @@
 // Mail in every language, all the way: SMTPUTF8 takes it into Postfix, virtual(8) delivers it to a local part that is no
 // ASCII, and Python's poplib and curl fetch it, with UTF8 and without.
-import { dirname } from "node:path";
+import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { simpleParser } from "mailparser";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { mailOwner } from "../support/mail-owner.ts";
-import { runOrThrow, runProgram } from "../support/program.ts";
-import { startServer } from "../support/server.ts";
+import { type ProgramResult, runOrThrow, runProgram } from "../support/program.ts";
 import { type MailHost, password, startMailHost } from "./support/mail-host.ts";
 import { asSent, type MaildirFile } from "./support/maildir.ts";
 
@@ -119,36 +117,106 @@ describe("a message with headers in UTF-8 that Postfix delivered to пример
   });
 
   // Its POP3 knows no UTF8, and sends a command of one's own only after login.
-  describe("comes to curl, which logs in by the same name,", () => {
-    const curl = (port: number, path: string) =>
-      runProgram("curl", ["--silent", "--show-error", "--config", "-", `pop3://127.0.0.1:${port}/${path}`], {
-        input: `user = "${user}:${password}"\n`,
-      });
+  it("comes downgraded to curl, which logs in by the same name", async () => {
+    const copy = await curl(host.server.port, "1");
+    await expectDowngraded(copy);
+    expect((await curl(host.server.port, "")).toString()).toBe(`1 ${copy.length}\r\n`);
+  });
 
-    it("downgraded", async () => {
-      const { exitCode, stdout, stderr } = await curl(host.server.port, "1");
-      expect(stderr).toBe("");
-      expect(exitCode).toBe(0);
-      await expectDowngraded(stdout);
-      expect((await curl(host.server.port, "")).stdout.toString()).toBe(`1 ${stdout.length}\r\n`);
-    });
+  it("comes as it stands there to curl where mail.utf8_headers says so, and LIST tells that size", async () => {
+    const asStored = await host.serveAlso({ mail: { utf8_headers: "as-stored" } });
+    const whole = await curl(asStored.port, "1");
+    expect(whole.equals(asSent(delivered.bytes))).toBe(true);
+    expect((await curl(asStored.port, "")).toString()).toBe(`1 ${whole.length}\r\n`);
+    // And the index that both servers write keeps the sizes apart.
+    const copy = await curl(host.server.port, "1");
+    expect(copy.equals(whole)).toBe(false);
+    expect((await curl(host.server.port, "")).toString()).toBe(`1 ${copy.length}\r\n`);
+  });
 
-    it('as it stands there where the administrator says so: utf8_headers = "as-stored"', async () => {
-      const owner = mailOwner();
-      const home = dirname(host.maildir(user));
-      const server = await startServer({
-        accounts: [{ user, password, uid: owner.uid, gid: owner.gid, home }],
-        owner,
-        settings: { mail: { utf8_headers: "as-stored" } },
-      });
-      try {
-        const { stdout, stderr } = await curl(server.port, "1");
-        expect(stderr).toBe("");
-        expect(stdout.equals(asSent(delivered.bytes))).toBe(true);
-        expect((await curl(server.port, "")).stdout.toString()).toBe(`1 ${stdout.length}\r\n`);
-      } finally {
-        await server.stop();
-      }
-    });
+  it("comes wrapped to curl where mail.utf8_headers says so, and LIST tells that size", async () => {
+    const wrapping = await host.serveAlso({ mail: { utf8_headers: "wrap" } });
+    const whole = await curl(wrapping.port, "1");
+    expect(whole.toString("latin1")).toMatch(/^[\t\r\n\x20-\x7e]*$/);
+    const parsed = await simpleParser(whole);
+    expect(parsed.subject).toBe("Привет из Кёльна, 日本語 \u{1f4ec}");
+    expect(parsed.attachments.map(({ contentType }) => contentType)).toEqual(["message/global"]);
+    expect(parsed.attachments[0]?.content.equals(asSent(delivered.bytes))).toBe(true);
+    expect((await curl(wrapping.port, "")).toString()).toBe(`1 ${whole.length}\r\n`);
+  });
+
+  it("is refused to curl with [UTF8] where mail.utf8_headers says so", async () => {
+    const refusing = await host.serveAlso({ mail: { utf8_headers: "refuse" } });
+    const { exitCode, stdout, stderr } = await runCurl(refusing.port, "1", ["--verbose"]);
+    expect(stdout).toHaveLength(0);
+    // CURLE_WEIRD_SERVER_REPLY: curl's name for -ERR to RETR
+    expect(exitCode).toBe(8);
+    expect(stderr).toMatch(/^< -ERR \[UTF8\] /m);
+  });
+
+  // curl's telnet:// sends what it is given, so that it is a client that says UTF8 and LANG.
+  it("comes as it stands there to curl after UTF8, with answers in German after LANG", async () => {
+    const said = await curlTelnet([
+      "UTF8",
+      "LANG de",
+      `USER ${user}`,
+      `PASS ${password}`,
+      "LIST 1",
+      "RETR 1",
+      "RETR 2",
+      "QUIT",
+    ]);
+    const whole = asSent(delivered.bytes);
+    expect(said.toString()).toBe(
+      [
+        "+OK dewey POP3 server ready",
+        "+OK UTF-8 mode enabled",
+        "+OK de Sprache gewechselt",
+        "+OK Benutzer angenommen",
+        "+OK Passwort angenommen",
+        `+OK 1 ${whole.length}`,
+        `+OK ${whole.length} Oktette`,
+        `${whole.toString()}.`,
+        "-ERR keine solche Nachricht, nur 1 Nachrichten im Maildrop",
+        "+OK dewey POP3-Mailserver beendet die Sitzung (noch 1 Nachrichten)",
+        "",
+      ].join("\r\n"),
+    );
+  });
+
+  it("comes downgraded to curl after the same without UTF8", async () => {
+    const copy = await curl(host.server.port, "1");
+    const said = await curlTelnet([`USER ${user}`, `PASS ${password}`, "RETR 1", "QUIT"]);
+    expect(said.includes(Buffer.concat([Buffer.from(`+OK ${copy.length} octets\r\n`), copy]))).toBe(true);
   });
 });
+
+/** The password goes through a config on standard input, as in real use: an argument would stand in ps(1). */
+async function runCurl(port: number, path: string, args: readonly string[] = []): Promise<ProgramResult> {
+  const url = `pop3://127.0.0.1:${port}/${path}`;
+  return await runProgram("curl", ["--silent", "--show-error", "--config", "-", ...args, url], {
+    input: `user = "${user}:${password}"\n`,
+  });
+}
+
+async function curl(port: number, path: string): Promise<Buffer> {
+  const { exitCode, stdout, stderr } = await runCurl(port, path);
+  expect(stderr).toBe("");
+  expect(exitCode).toBe(0);
+  return stdout;
+}
+
+/** What the server says to the lines, QUIT the last: curl's standard input stays open until that has its answer. */
+async function curlTelnet(lines: readonly string[]): Promise<Buffer> {
+  const url = `telnet://127.0.0.1:${host.server.port}`;
+  const child = spawn("curl", ["--silent", "--show-error", "--no-buffer", "--max-time", "30", url], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  child.stdin.write(lines.map((line) => `${line}\r\n`).join(""));
+  let said: Buffer = Buffer.alloc(0);
+  for await (const chunk of child.stdout) {
+    said = Buffer.concat([said, chunk as Buffer]);
+    if (/^\+OK dewey POP3.*\(.+\)\r\n$/m.test(said.toString().slice(-100))) child.stdin.end();
+  }
+  return said;
+}

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { TestAccount } from "../../support/accounts.ts";
 import { eventually } from "../../support/eventually.ts";
 import { mailOwner } from "../../support/mail-owner.ts";
-import { startServer, type TestServer } from "../../support/server.ts";
+import { type Settings, startServer, type TestServer } from "../../support/server.ts";
 import { layOutMaildir, type MaildirFile, readMaildir } from "./maildir.ts";
 import { localDomain, startPostfix, virtualDomain } from "./postfix.ts";
 import { type Envelope, sendMail } from "./smtp.ts";
@@ -30,6 +30,8 @@ export interface MailHost {
     messages: readonly Buffer[],
     envelope?: Partial<Envelope>,
   ): Promise<readonly MaildirFile[]>;
+  /** Another server of ours for the same accounts and their mail, with a config of its own; it stops with the host. */
+  serveAlso(settings: Settings): Promise<TestServer>;
   stop(): Promise<void>;
 }
 
@@ -78,6 +80,11 @@ export async function startMailHost({ virtualUsers, localUsers = [] }: MailHostO
         }).catch((fault) => {
           throw new Error(`${fault.message}; Postfix said:\n${postfix.log()}`);
         });
+      },
+      async serveAlso(settings) {
+        const other = await startServer({ accounts, owner, settings });
+        stops.push(other.stop);
+        return other;
       },
       stop,
     };
