@@ -229,6 +229,38 @@ describe("the real Prometheus", () => {
     for (const name of namesIn(readFileSync(rulesFile, "utf8"))) expect(told).toContain(name);
   });
 
+  it("shows a number in every panel of the dashboard while people log in, read, delete and mistype", async () => {
+    // Counted only when something goes wrong or two want one maildrop, or where each account's mail has a process of its own.
+    const quiet = /_(?:limits_reached|proxies_refused|lock_waits|processes_ended|user_processes)_total/;
+    const awaited = new Set(expressions.filter((expression) => !quiet.test(expression)));
+    expect(expressions.filter((expression) => quiet.test(expression))).toHaveLength(5);
+    await eventually(
+      "a number from each expression",
+      async () => {
+        const session = await Pop3Connection.login(server.port, "mrose", "secret");
+        await session.multiLine("RETR 1");
+        await session.command("DELE 1");
+        await session.command("DELE 1");
+        await session.command("RSET");
+        await session.command("QUIT");
+        const { connection } = await Pop3Connection.open(server.port);
+        await connection.command("USER mrose");
+        await connection.command("PASS wrong");
+        await connection.command("QUIT");
+        for (const expression of awaited) {
+          const { data } = await query(asAsked(expression));
+          // NaN is what a rate of nothing is divided by.
+          if (data.result.some(({ value: [, number] }) => Number.isFinite(Number(number))))
+            awaited.delete(expression);
+        }
+        return awaited.size === 0 ? true : undefined;
+      },
+      60_000,
+    ).catch((error: unknown) => {
+      throw new Error(`without a number: ${[...awaited].join("\n")}`, { cause: error });
+    });
+  });
+
   it("evaluates the rules, and calls for a certificate that expires soon or for nothing", async () => {
     interface Rules {
       data: { groups: readonly { rules: readonly { name: string; health: string; state: string }[] }[] };
