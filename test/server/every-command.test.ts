@@ -11,8 +11,9 @@ import { ctlProgram } from "../../src/bin/ctl/program.ts";
 import { layOutMaildir } from "../peers/support/maildir.ts";
 import { Pop3Connection } from "../peers/support/pop3.ts";
 import { runnableProgram } from "../support/checkout.ts";
+import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
-import { runProgram } from "../support/program.ts";
+import { runProgram, startProgram } from "../support/program.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 const { path: program, env } = runnableProgram("pop3-ctl");
@@ -83,7 +84,7 @@ const runs: ReadonlyMap<string, () => Run> = new Map<string, () => Run>([
   ["kick", () => ({ args: ["0000"], exitCodes: [1] })],
 ]);
 
-/** They go on until they are ended (test/server/pop3-ctl.test.ts follows them), or print a script. */
+/** They go on until they are ended (looked at below), or print a script. */
 const OTHERS = ["log follow", "trace", "completion"];
 
 function leaves(command: Command, typed: readonly string[] = []): string[] {
@@ -121,6 +122,24 @@ describe("every command of pop3-ctl", () => {
     expect(forPeople.stdout).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f]/);
     if (run.isAnyWidth) return;
     for (const line of forPeople.stdout.split("\n")) expect(stringWidth(line), line).toBeLessThanOrEqual(80);
+  });
+});
+
+describe("a command that goes on", () => {
+  it.each(["log follow", "trace"])("%s says the same to programs and to people", async (command) => {
+    const words = ["--config", join(server.folder, "config.toml"), ...command.split(" "), "mrose"];
+    const forPrograms = await startProgram(program, ["--json", ...words], { env });
+    const forPeople = await startProgram(program, words, { env });
+    const isOver = (text: string): boolean => /session ended|ended: quit/.test(text);
+    await eventually("both have told of a session", async () => {
+      await (await Pop3Connection.login(server.port, "mrose", "secret")).command("QUIT");
+      return isOver(forPrograms.lines().join("\n")) && isOver(forPeople.lines().join("\n"));
+    });
+    await Promise.all([forPrograms.stop("SIGINT"), forPeople.stop("SIGINT")]);
+    expect((await forPrograms.ended).exitCode).toBe(0);
+    const values = forPrograms.lines().filter((line) => !line.startsWith("pop3-ctl: "));
+    for (const value of values) expect(() => JSON.parse(value) as unknown, value).not.toThrow();
+    expect(forPeople.lines().join("")).not.toMatch(/[\x00-\x1f\x7f]/);
   });
 });
 
