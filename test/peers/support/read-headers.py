@@ -1,39 +1,43 @@
-"""What Python's email package sees of messages: on standard input a JSON array of {"octets": base64}, and on standard output an array
-of what people see of each."""
-
+# What Python's email package reads in messages' headers and their parts' headers. Reads a JSON list of messages in base64 from
+# standard input; writes for each a list of entities, each a list of [name, what people and programs see of the field].
 import base64
-import hashlib
+import email
+import email.header
+import email.headerregistry
+import email.policy
+import email.utils
 import json
 import sys
-from email import message_from_bytes, message_from_string
-from email.header import decode_header, make_header
-from email.policy import SMTPUTF8
-from email.utils import getaddresses
+
+ADDRESS_FIELDS = {"from", "to", "cc", "sender", "reply-to"}
 
 
-def words(text):
-    # By the older part of the package: the newer one puts a space between a name's encoded words (RFC 2047 section 6.2 forbids it).
-    return str(make_header(decode_header(text)))
+def seen(name, field):
+    # By the older functions: in Python 3.11 those of email.policy take the space between two encoded words for one of the phrase.
+    if name in ADDRESS_FIELDS:
+        return [
+            [str(email.header.make_header(email.header.decode_header(phrase))), address]
+            for phrase, address in email.utils.getaddresses([field])
+        ]
+    if isinstance(field, email.headerregistry.ParameterizedMIMEHeader):
+        value = getattr(field, "content_type", None) or getattr(field, "content_disposition", None)
+        return [value, sorted([name.lower(), value] for name, value in field.params.items())]
+    return " ".join(str(field).split())
 
 
-def people(message, field):
-    return [[words(name), address] for name, address in getaddresses(message.get_all(field, []))]
+def entities(octets):
+    # Python takes headers in UTF-8 only in text; from octets it decodes the unstructured ones alone.
+    try:
+        message = email.message_from_string(octets.decode(), policy=email.policy.default)
+    except UnicodeDecodeError:
+        message = email.message_from_bytes(octets, policy=email.policy.default)
+    read = []
+    for part in message.walk():
+        raw = list(part.raw_items())
+        fields = [[name.lower(), "".join(str(value).splitlines()) if name.lower() in ADDRESS_FIELDS else field]
+                  for (name, value), field in zip(raw, part.values())]
+        read.append([[name, seen(name, field)] for name, field in fields])
+    return read
 
 
-def seen(octets):
-    # As text, because Python takes octets above 127 in a header for an unknown charset's.
-    text = octets.decode("utf-8", "surrogateescape")
-    message = message_from_string(text)
-    parts = [part for part in message_from_string(text, policy=SMTPUTF8).walk() if not part.is_multipart()]
-    stored = [part for part in message_from_bytes(octets).walk() if not part.is_multipart()]
-    return {
-        "subject": words("".join(message.get("subject", "").splitlines())),
-        "from": people(message, "from"),
-        "to": people(message, "to"),
-        "files": [part.get_filename() for part in parts],
-        "types": [part.get_content_type() for part in parts],
-        "bodies": [hashlib.sha256(part.get_payload(decode=True) or b"").hexdigest() for part in stored],
-    }
-
-
-json.dump([seen(base64.b64decode(each["octets"])) for each in json.load(sys.stdin)], sys.stdout)
+json.dump([entities(base64.b64decode(octets)) for octets in json.load(sys.stdin)], sys.stdout)
