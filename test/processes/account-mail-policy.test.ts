@@ -27,11 +27,11 @@ describe("an account's extra fields", () => {
     ["pop3_workarounds=none", { workarounds: [] }],
     [
       "pop3_workarounds=nul,nuls",
-      'pop3_workarounds=nul,nuls: expected some of nul,missing-end-of-headers,bare-cr, or "none"',
+      'pop3_workarounds=nul,nuls: expected some of nul, missing-end-of-headers, bare-cr, or "none"',
     ],
     [
       "pop3_workarounds=oe-ns-eoh,bare-lf",
-      'pop3_workarounds=oe-ns-eoh,bare-lf: expected some of nul,missing-end-of-headers,bare-cr, or "none"; ' +
+      'pop3_workarounds=oe-ns-eoh,bare-lf: expected some of nul, missing-end-of-headers, bare-cr, or "none"; ' +
         '"oe-ns-eoh" is "missing-end-of-headers" here; a bare LF is sent as CRLF to every client',
     ],
     [

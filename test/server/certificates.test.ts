@@ -178,8 +178,13 @@ describe("a certificate", () => {
     files.put({ ...next, privateKey: other.privateKey }, 2);
     const { exitCode, stderr } = await check();
     expect(exitCode).toBe(1);
+    const line =
+      1 +
+      readFileSync(configFile, "utf8")
+        .split("\n")
+        .findIndex((each) => each.startsWith("private_key"));
     expect(stderr).toBe(
-      `${configFile}: tls.private_key: ${files.privateKey} does not belong to the certificate, put both files of one renewal in place\n`,
+      `${configFile}:${line}: tls.private_key: ${files.privateKey} does not belong to the certificate, put both files of one renewal in place\n`,
     );
     files.put(next, 3);
   });

@@ -292,7 +292,7 @@ describe("pop3-passwd", () => {
     chmodSync(folder, 0o555);
     try {
       const result = await run(["--file", file, "set", "mrose"], "", runsAsRoot() ? { uid, gid } : {});
-      expect(result).toEqual(refused(`cannot change ${file}: permission denied`));
+      expect(result).toEqual(refused(`cannot change ${file}: permission denied (run this as root)`));
     } finally {
       chmodSync(folder, 0o755);
     }
