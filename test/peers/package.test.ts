@@ -68,7 +68,8 @@ async function serveFrom(bin: string, sbin: string, config: string, passwd: stri
     );
     const who = await runOrThrow(join(sbin, "pop3-ctl"), ["--config", config, "--json", "who"]);
     expect(JSON.parse(who.stdout.toString())).toMatchObject([{ account: "mrose" }]);
-    const proposal = await runOrThrow(join(sbin, "pop3-ctl"), ["setup", "--root", join(folder, "bare")]);
+    const bare = mkdtempSync(join(folder, "bare-"));
+    const proposal = await runOrThrow(join(sbin, "pop3-ctl"), ["setup", "--root", bare]);
     expect(proposal.stdout.toString()).toContain("--- /etc/dewey-pop3/config.toml: to be written");
     expect(await connection.command("QUIT")).toMatchObject({ status: "+OK" });
   } finally {
