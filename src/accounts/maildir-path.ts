@@ -1,6 +1,5 @@
 // Where an account's Maildir is: `mail.maildir` of the config, or the account's own extra field userdb_mail, with the account's
 // values put in. Pure; used by the auth process (tickets), for the MTA's maps, and by pop3-passwd.
-
 import { parseDovecotLocation } from "./transfer/dovecot-location.ts";
 
 export interface MaildirOwner {

@@ -1,6 +1,5 @@
 // The extra fields that restrict a login: nologin, and allow_nets with the networks it may come from.
 // Called by verifier.ts in the auth process, after the password was found right.
-
 import { isNetwork, networksOf } from "../host/networks.ts";
 import type { Account } from "./account.ts";
 

@@ -1,5 +1,4 @@
 // Answers Postfix's socketmap on a UNIX socket. Runs in the auth process; what the maps hold is the caller's.
-
 import type { Socket } from "node:net";
 import { OpenSet } from "../host/open-set.ts";
 import { whenDrained } from "../host/when-drained.ts";

@@ -1,5 +1,4 @@
 // What becomes of messages, as the config and the passwd file's extra fields write it. Pure.
-
 import type { SurrogateKind } from "../mime/surrogate.ts";
 import { WORKAROUNDS, type Workaround } from "../mime/workarounds.ts";
 import { parseDuration } from "./duration.ts";

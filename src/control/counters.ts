@@ -1,7 +1,6 @@
 // What this process has done since it started, counted, and what it measures at the moment. Every part of a process adds to
 // it; pop3-ctl and metrics read it. Values of labels come from short fixed lists or the config, never from a client, so that
 // what is counted stays small.
-
 import { type CommandTimes, inheritCommands, readCommandCounts } from "./command-times.ts";
 
 export interface CounterHelp {

@@ -1,5 +1,4 @@
 // A bar that shows how far a command is, drawn over itself on a terminal; nowhere else is there one.
-
 import { escapeControls } from "../log/safe-text.ts";
 import type { Printer } from "./printer.ts";
 import { shorten } from "./table.ts";

@@ -1,5 +1,4 @@
 // A Maildir as a maildrop, for the library's user: with one memory of known maildrops for the whole program.
-
 import { SnapshotCache } from "../maildir/list/snapshot-cache.ts";
 import { Maildrop } from "../maildir/maildrop.ts";
 import { TOLD_CHECK_MS } from "../processes/mailbox/presentation-for.ts";

@@ -1,5 +1,4 @@
 // A maildrop in storage of one's own, as a session sees it. Used by the library's session.
-
 import { AS_STORED, type Counted, type Presentation, presentedOctets } from "../maildir/presentation.ts";
 import { countWhole } from "../maildir/sizes/count-message.ts";
 import type { UpdateRequest, UpdateResult } from "../maildir/update/update.ts";

@@ -1,6 +1,5 @@
 // A Maildir as a maildrop: locked for the session, its messages in a fixed order, changed by UPDATE alone. Opened by the
 // mailbox process after it has checked the ticket; runs with the uid of the mail's owner.
-
 import { type Failure, failureOf } from "./files/failure.ts";
 import { systemFiles } from "./files/files.ts";
 import { promptFiles } from "./files/prompt-files.ts";

@@ -1,5 +1,4 @@
 // etc/log-fields.md: every field that the log has. Pure.
-
 import { type LogField, lineFields, logFields } from "../log/fields.ts";
 import { loginRefusals, sessionEnds, ticketRefusals } from "../log/reasons.ts";
 import { textLine } from "../log/text-line.ts";

@@ -1,5 +1,4 @@
 // "host:port" as the config writes it. Pure.
-
 import { SocketAddress } from "node:net";
 
 export interface ListenAddress {

@@ -1,6 +1,5 @@
 // One client's commands, one at a time: reads lines, hands each to the session, gathers the replies. Reading stops
 // while a command works or the output is full, so a session's memory is bounded. Used by login and mailbox processes.
-
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { whenDrained } from "../host/when-drained.ts";

@@ -1,7 +1,6 @@
 // What auth hands a login process on success, and a mailbox process accepts once: who may open which Maildir.
 // Authenticated by HMAC-SHA-256 with a key that master draws at start and only auth and mailbox processes know, so a
 // login process that was taken over can name no user whose password it has not got.
-
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import type { TicketRefusal } from "../log/reasons.ts";

@@ -1,6 +1,5 @@
 // Every command of pop3-ctl as a program and as a person meets it: --json can be parsed, what is printed fits 80 columns
 // however long names are, and has no colour where there is no terminal. A command that is not listed here fails the test.
-
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

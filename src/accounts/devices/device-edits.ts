@@ -1,6 +1,5 @@
 // The changes that pop3-passwd makes to the file of device passwords, as functions from its lines to its new lines. Pure; run under
 // the file's lock by edit.ts, like those to the passwd file.
-
 import type { EditChange } from "../file/edit.ts";
 import { type PasswdLine, userOfLine, withLines } from "../file/passwd-lines.ts";
 import { type Device, deviceNameFault, formatDeviceLine, parseDeviceLine } from "./device-lines.ts";

@@ -1,7 +1,6 @@
 // Reads account files of other programs for pop3-passwd import: Dovecot's passwd-file, /etc/shadow with /etc/passwd beside it, Courier's
 // userdb, CSV.
 // Pure: bytes in, accounts and skipped lines out; account-edits.ts puts them into the file.
-
 import { parseAccountLine } from "../account.ts";
 import type { NewAccount } from "../file/account-edits.ts";
 import { accountFault } from "../file/account-edits.ts";

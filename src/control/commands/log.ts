@@ -1,5 +1,4 @@
 // `pop3-ctl log follow`: what the server logs from now on, for people, until Ctrl-C.
-
 import { escapeControls } from "../../log/safe-text.ts";
 import { fieldText } from "../../log/text-line.ts";
 import type { Printer, Style } from "../printer.ts";

@@ -1,5 +1,4 @@
 // `pop3-ctl trace`: what is said in the next sessions of an account or from an address.
-
 import { escapeControls } from "../../log/safe-text.ts";
 import type { Printer } from "../printer.ts";
 import type { AnswerOf } from "../questions.ts";

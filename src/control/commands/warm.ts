@@ -1,6 +1,5 @@
 // `pop3-ctl warm`: makes indexes before their owners log in, one Maildir after the other. A run that was ended goes on
 // where it was.
-
 import { surrogateKindOf } from "../../config/mail-policy.ts";
 import type { Config } from "../../config/schema.ts";
 import { escapeControls } from "../../log/safe-text.ts";

@@ -1,6 +1,5 @@
 // `pop3-ctl why`: the support call answered. What happened to an account lately, who has its maildrop, and what a login
 // would meet now.
-
 import { readPasswordField } from "../../accounts/passwords/password-field.ts";
 import type { Config } from "../../config/schema.ts";
 import { loginRefusals } from "../../log/reasons.ts";

@@ -1,6 +1,5 @@
 // Reads a small file that lies beside new/ and cur/ whole: our index, or another server's list. It belongs to the mail's
 // owner, who may have put anything there: neither followed, waited for, nor read when it is far too large.
-
 import { openRegularFile } from "../message.ts";
 import { codeOf, type FilePath, type Files } from "./files.ts";
 

@@ -1,7 +1,6 @@
 // Gives a maildrop that was listed anew the unique-ids and the order that it has from another server, and refuses it where
 // they are lost: a changed unique-id makes clients download every message again. Called by listMessages in the mailbox
 // process.
-
 import { deliveryTimeUs } from "../filename.ts";
 import type { Failure } from "../files/failure.ts";
 import type { MaildropSettings } from "../maildrop-options.ts";

@@ -1,6 +1,5 @@
 // The messages of a maildrop in message number order, as columns: a list of 100,000 takes some 8 MB and few objects, so
 // that a mailbox process can keep many. Made by Maildrop from a listing; outlives it in the snapshot cache.
-
 import type { SurrogateKind } from "../../mime/surrogate.ts";
 import { baseName, compareDelivery, deliveryTimeUs, sizesFromName } from "../filename.ts";
 import type { Counted, Traits } from "../presentation.ts";

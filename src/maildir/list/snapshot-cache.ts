@@ -1,6 +1,5 @@
 // What a mailbox process remembers of the maildrops that were opened last: as long as new/ and cur/ have not changed, a
 // login costs two stat(2) calls, and where they have, sizes are still known. One for each process.
-
 import type { QuickReads } from "../files/quick-reads.ts";
 import type { FolderStamps } from "./folders.ts";
 import type { MessageList } from "./message-list.ts";

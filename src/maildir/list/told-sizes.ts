@@ -1,6 +1,5 @@
 // Sizes that other POP3 servers of this Maildir have written down: the first login after a migration then reads no
 // message. Read by the Maildir engine in the mailbox process, as the mail's owner, only where sizes are missing.
-
 import { isPlausible, sizesFromName } from "../filename.ts";
 import { readWholeFile } from "../files/read-whole-file.ts";
 import type { MaildropSettings } from "../maildrop-options.ts";

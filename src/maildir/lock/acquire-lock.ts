@@ -1,6 +1,5 @@
 // Locks a maildrop in the way that `mail.lock` says, and makes the Maildir where it is missing: the lock stands in it.
 // Called by Maildrop in the mailbox process.
-
 import { codeOf } from "../files/files.ts";
 import { makeFolder } from "../maildir-folders.ts";
 import type { MaildropSettings } from "../maildrop-options.ts";

@@ -1,6 +1,5 @@
 // A `dovecot-uidlist` that has Dovecot tell the unique-ids and the order of ours: what stands in it stays, uids above all,
 // which IMAP clients know messages by. Pure. Used by an export of unique-ids.
-
 import type { InheritedEntry } from "../list/inherited-file.ts";
 import { parseRecord, parseUidlist, parseUidlistHeader } from "../other-servers/dovecot-uidlist.ts";
 

@@ -1,6 +1,5 @@
 // The unique-ids that a server which was here before gave, in its message number order, as its own list in the Maildir
 // tells. Pure. Used by an import of unique-ids.
-
 import type { InheritedEntry } from "../list/inherited-file.ts";
 import type { CourierSizelist } from "../other-servers/courier-sizelist.ts";
 import type { DovecotRecord, DovecotUidlist } from "../other-servers/dovecot-uidlist.ts";

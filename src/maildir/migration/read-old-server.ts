@@ -1,6 +1,5 @@
 // Reads what the server that was here before wrote down about its unique-ids: Dovecot's or Courier's list in the Maildir.
 // Used by an import of unique-ids, as the mail's owner.
-
 import { type Failure, failureOf } from "../files/failure.ts";
 import { codeOf, type Files } from "../files/files.ts";
 import { readWholeFile } from "../files/read-whole-file.ts";

@@ -1,6 +1,5 @@
 // Counts the sizes that nobody knows, a few messages at a time, each streamed. Called by Maildrop in the mailbox process
 // when the first command asks for sizes.
-
 import { isPlausible, sizesFromName } from "../filename.ts";
 import { failureOf } from "../files/failure.ts";
 import { forEachParallel } from "../files/parallel.ts";

@@ -1,6 +1,5 @@
 // Puts messages back that UPDATE moved to `.dewey-deleted/`, under their old base names: clients see old unique-ids, and
 // fetch nothing twice. Called by `pop3-ctl mailbox undelete` through a process that runs as the mail's owner.
-
 import { baseName } from "../filename.ts";
 import { type Failure, failureOf } from "../files/failure.ts";
 import { codeOf, entryPath } from "../files/files.ts";

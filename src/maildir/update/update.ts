@@ -1,6 +1,5 @@
 // The UPDATE state's work on the files (RFC 1939 §6): removes marked messages and flags retrieved ones, wherever other
 // programs have put them meanwhile. Called by Maildrop in the mailbox process.
-
 import { hasFlag, withFlag } from "../filename.ts";
 import { codeOf, entryPath, type FilePath, type Files } from "../files/files.ts";
 import { forEachParallel } from "../files/parallel.ts";

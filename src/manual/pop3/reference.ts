@@ -1,5 +1,4 @@
 // etc/pop3-commands.md and etc/pop3-commands.de.md: what each command of POP3 answers. Pure.
-
 import { wrap } from "../wrap.ts";
 import {
   AFTER_LOGIN,

@@ -1,7 +1,6 @@
 // The channel between master and one of its children: JSON lines on a socket pair. Either end only ever gets messages or
 // learns that the other one is broken. Node's own channel is none for a child that may have been taken over: it parses
 // whatever comes, without a limit, throws into the parent, and has commands of its own. Runs in master and in every child.
-
 import type { Socket } from "node:net";
 import { whenDrained } from "../../host/when-drained.ts";
 

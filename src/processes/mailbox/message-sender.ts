@@ -1,6 +1,5 @@
 // Sends one message as RETR's or TOP's multi-line response, streaming: whatever its size, two chunks are in memory.
 // What the status line announces is what follows. Runs in the mailbox process.
-
 import { type Counted, type Presentation, presentedOctets } from "../../maildir/presentation.ts";
 import { countWhole } from "../../maildir/sizes/count-message.ts";
 import { OctetCounter } from "../../maildir/sizes/octets.ts";

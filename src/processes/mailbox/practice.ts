@@ -13,7 +13,7 @@ import { measureMessages } from "../../maildir/sizes/measure.ts";
 import { NO_CHOICES } from "../../pop3/choices.ts";
 import { type TransactionOptions, TransactionState } from "../../pop3/transaction-state.ts";
 
-/** Some 100 ms of CPU time in all. More compiles little more. */
+/** Some 150 ms of CPU time in all. */
 const ROUNDS = 12;
 const MESSAGES = 500;
 
