@@ -22,6 +22,7 @@ runChild("combined", async (settings, { log, fellows, send }) => {
     accept: (socket, index) => logins.accept(socket, index),
     answers: [tracing.answers, mailboxes.answers, logins.answers],
     heardCounts: (counts) => logins.heardCounts(counts),
+    keepTo: (parts) => logins.keepTo(parts),
     configure: (changed) => {
       mailboxes.configure(changed.mailbox);
       logins.configure(changed.login);

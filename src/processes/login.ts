@@ -25,6 +25,7 @@ runChild("login", async (settings, { log, send }) => {
     accept: (socket, index) => service.accept(socket, index),
     answers: [tracing.answers, service.answers],
     heardCounts: (counts) => service.heardCounts(counts),
+    keepTo: (parts) => service.keepTo(parts),
     configure: (changed) => {
       limits = changed;
       service.configure(changed);

@@ -12,7 +12,7 @@ import { MailboxService } from "./mailbox/mailbox-service.ts";
 import { PassedClients } from "./mailbox/passed-clients.ts";
 import { practise } from "./mailbox/practice.ts";
 import { parsePresented } from "./presented-ticket.ts";
-import { SessionsHere } from "./session-limits.ts";
+import { SessionsHere } from "./session-counts.ts";
 import type { MailOwner } from "./settings.ts";
 import { MAX_TICKET_OCTETS } from "./ticket.ts";
 

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Handlers, isStreaming, type Question } from "../../control/questions.ts";
 import { harden } from "../../host/harden.ts";
 import { createLog, type Log } from "../../log/log.ts";
-import type { Counts } from "../session-limits.ts";
+import type { Counts } from "../session-counts.ts";
 import { type OwnSettings, ownSettingsIn, type Role, type SettingsOf, settingsSchemas } from "../settings.ts";
 import { Answering } from "./answering.ts";
 import { Channel } from "./channel.ts";
@@ -44,6 +44,8 @@ export interface ChildService<Settings> {
   succeed?(handed: unknown): void;
   /** In a login process: what the others have. */
   heardCounts?(counts: Counts): void;
+  /** In a login process: together they have too many, and this is its part of what may be. */
+  keepTo?(parts: Counts): void;
   /** What it can tell pop3-ctl, part by part. */
   readonly answers?: readonly Handlers[];
   /** In metrics: what it has asked for. */
@@ -213,6 +215,11 @@ export function runChild<R extends Role>(
     if (message.data.kind === "sessions-elsewhere") {
       const { counts } = message.data;
       void service?.then(({ heardCounts }) => heardCounts?.(counts));
+      return;
+    }
+    if (message.data.kind === "sessions-part") {
+      const { counts } = message.data;
+      void service?.then(({ keepTo }) => keepTo?.(counts));
       return;
     }
     if (message.data.kind === "placed") {

@@ -2,7 +2,7 @@
 // this form ends the process that got it.
 import { z } from "zod";
 import { question } from "../../control/questions.ts";
-import { sessionsElsewhere, sessionsHere } from "../session-limits.ts";
+import { sessionsElsewhere, sessionsHere, sessionsPart } from "../session-counts.ts";
 import { mailOwner } from "../settings.ts";
 import { askHolder, askSessions, tellHolder, tellSessions } from "./fellow-workers.ts";
 
@@ -35,6 +35,7 @@ export const toChild = z.discriminatedUnion("kind", [
   askSessions,
   tellSessions,
   sessionsElsewhere,
+  sessionsPart,
   z.strictObject({ kind: z.literal("ask"), id, question }),
   /** Nobody waits for the answers any more. */
   z.strictObject({ kind: z.literal("cancel"), id }),

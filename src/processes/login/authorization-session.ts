@@ -5,7 +5,6 @@ import type { AuthClient, AuthFailure, Exchange } from "../../auth/client.ts";
 import { countCommand } from "../../control/command-times.ts";
 import { count } from "../../control/counters.ts";
 import type { AnswerOf } from "../../control/questions.ts";
-import { networkOf } from "../../host/networks.ts";
 import type { Log } from "../../log/log.ts";
 import { isLoopback } from "../../net/address.ts";
 import { Connection } from "../../net/connection.ts";
@@ -21,11 +20,11 @@ import { err } from "../../pop3/reply.ts";
 import { maskedLine, maskedReply, type SessionTrace, tracing } from "../child/tracing.ts";
 import { type ConnectionFacts, offeredMechanisms, POP3_IMPLEMENTATION } from "../offered.ts";
 import { PLACE } from "../placement.ts";
-import type { SessionLimit } from "../session-limits.ts";
 import type { LoginSettings } from "../settings.ts";
 import type { Arrivals, Client } from "./arrival.ts";
 import { refusalText } from "./gate.ts";
 import type { HandOver } from "./hand-over.ts";
+import type { SessionLimit } from "./session-limits.ts";
 
 export interface AuthorizationContext {
   readonly session: string;
@@ -68,6 +67,7 @@ export class AuthorizationSession {
   #settle: (() => void) | undefined;
   #phase: "open" | "securing" | "handing-over" | "handed-over" | "over" = "open";
   #isDraining = false;
+  #isTurnedAway = false;
   readonly #startedAtMs = Date.now();
   #lastLineAtMs = this.#startedAtMs;
   #failedLogins = 0;
@@ -143,10 +143,9 @@ export class AuthorizationSession {
     else this.destroy();
   }
 
-  /** Whether it may be ended because there are too many. @param network only one from there, as networkOf() gives it */
-  isDispensable(network: string | undefined): boolean {
-    if (this.#phase !== "open" || this.#talk.connection.isWorking) return false;
-    return network === undefined || (this.#client.isKnown && networkOf(this.#client.address) === network);
+  /** Whether it may be ended because there are too many. */
+  get isDispensable(): boolean {
+    return this.#phase === "open" && !this.#isTurnedAway && !this.#talk.connection.isWorking;
   }
 
   get address(): string {
@@ -154,6 +153,7 @@ export class AuthorizationSession {
   }
 
   turnAway(limit: SessionLimit): void {
+    this.#isTurnedAway = true;
     this.#reason = "limit";
     this.#close(refusalText(limit, this.#talk.state.texts));
   }

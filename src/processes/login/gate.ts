@@ -9,7 +9,8 @@ import { err } from "../../pop3/reply.ts";
 import { english } from "../../pop3/texts/english.ts";
 import type { Texts } from "../../pop3/texts/texts.ts";
 import { atLimits, BurstLog } from "../child/burst-log.ts";
-import { type Counts, type Excess, type SessionLimit, SessionLimits } from "../session-limits.ts";
+import type { Counts } from "../session-counts.ts";
+import { type Excess, Place, type SessionLimit, SessionLimits } from "./session-limits.ts";
 
 export interface GateSettings {
   readonly maxSessions: number;
@@ -17,7 +18,8 @@ export interface GateSettings {
   readonly language: LanguageTag;
 }
 
-export type Admittance = SessionLimit | "welcome";
+/** Whoever is let in has a place; others are told which limit keeps them out. */
+export type Admittance = Place | SessionLimit;
 
 export class Gate {
   readonly #limits: SessionLimits;
@@ -26,8 +28,6 @@ export class Gate {
   readonly #openFiles = maxOpenFiles();
   readonly #descriptorsPerSession: number;
   readonly #maxRefusing: number;
-  /** What is to be done when one that was let in is gone. */
-  readonly #leaving = new WeakMap<net.Socket, () => void>();
   #refusing = 0;
   #texts: Texts = english;
 
@@ -66,14 +66,14 @@ export class Gate {
     );
   }
 
-  /** What the other login processes have. @returns what is too many here */
-  heard(counts: Counts): readonly Excess[] {
-    return this.#limits.heard(counts);
+  /** What the other login processes have. */
+  heard(counts: Counts): void {
+    this.#limits.heard(counts);
   }
 
-  /** One that had been let in is turned away, since others came in elsewhere at the same time. */
-  turnedAway(limit: SessionLimit, address: string): void {
-    this.#limitLog.refused(nameOf(limit), { address });
+  /** All together have let in too many. @returns what is too many here */
+  excessOver(parts: Counts): Iterable<Excess> {
+    return this.#limits.excessOver(parts);
   }
 
   /**
@@ -82,43 +82,25 @@ export class Gate {
    * @param address undefined where a proxy is about to tell it: `admitFrom` comes later
    */
   admit(socket: net.Socket, address: string | undefined): Admittance {
-    const limit = this.#limits.enter();
-    if (limit !== undefined) return this.#turnedAway(socket, limit, address);
-    const admittance = address === undefined ? "welcome" : this.admitFrom(socket, address);
-    if (admittance === "welcome") this.#whenGone(socket, () => this.#limits.leave());
-    else this.#limits.leave();
-    return admittance;
+    const place = this.#limits.enter();
+    if (!(place instanceof Place)) return this.#turnedAway(socket, place, address);
+    socket.once("close", () => place.closed());
+    return address === undefined ? place : this.admitFrom(socket, place, address);
   }
 
-  admitFrom(socket: net.Socket, address: string): Admittance {
-    const limit = this.#limits.enterFrom(address);
-    if (limit !== undefined) return this.#turnedAway(socket, limit, address);
-    this.#whenGone(socket, () => this.#limits.leaveFrom(address));
-    return "welcome";
+  /** The same with its address. One that is not let in has no place any more. */
+  admitFrom(socket: net.Socket, place: Place, address: string): Admittance {
+    const limit = place.enterFrom(address);
+    if (limit === undefined) return place;
+    // From now on its descriptor is one of those that are kept for refusing.
+    place.closed();
+    return this.#turnedAway(socket, limit, address);
   }
 
-  /** A client is served by another process on its own connection, which is closed here. @returns called when it is gone */
-  passedOn(socket: net.Socket): () => void {
-    const leave = this.#leaving.get(socket);
-    this.#leaving.delete(socket);
-    this.#limits.passedOn();
-    return () => {
-      leave?.();
-      this.#limits.passedIsOver();
-    };
-  }
-
-  #whenGone(socket: net.Socket, leave: () => void): void {
-    const before = this.#leaving.get(socket);
-    this.#leaving.set(socket, () => {
-      before?.();
-      leave();
-    });
-    if (before !== undefined) return;
-    socket.once("close", () => {
-      this.#leaving.get(socket)?.();
-      this.#leaving.delete(socket);
-    });
+  /** One that had been let in has to go, since others came in elsewhere at the same time. */
+  takeBack(place: Place, limit: SessionLimit, address: string | undefined): void {
+    place.giveUp();
+    this.#limitLog.refused(nameOf(limit), { address });
   }
 
   /** Tells a client that was not welcome why. @param socket the one that `admit` saw, or TLS above it */

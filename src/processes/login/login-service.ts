@@ -10,12 +10,21 @@ import type { Log } from "../../log/log.ts";
 import { TlsEndpoint } from "../../net/tls-endpoint.ts";
 import { BurstLog, type TurningAway } from "../child/burst-log.ts";
 import { authSocket } from "../placement.ts";
-import type { Counts } from "../session-limits.ts";
+import type { Counts } from "../session-counts.ts";
 import type { Listener, LoginSettings } from "../settings.ts";
 import { Arrivals, type Client, plainClient } from "./arrival.ts";
 import { AuthorizationSession } from "./authorization-session.ts";
-import { Gate } from "./gate.ts";
+import { type Admittance, Gate } from "./gate.ts";
 import type { HandOver } from "./hand-over.ts";
+import { Place } from "./session-limits.ts";
+
+/** On its way through PROXY header and handshake. */
+interface Arriving {
+  readonly socket: net.Socket;
+  /** The proxy's, where there is one. */
+  readonly address: string;
+  admittance: Admittance;
+}
 
 export class LoginService {
   readonly #log: Log;
@@ -24,12 +33,13 @@ export class LoginService {
   readonly #gate: Gate;
   /** On listeners for proxies. */
   readonly #strangers: BurstLog;
-  /** On their way through PROXY header and handshake. */
-  readonly #arriving = new OpenSet<net.Socket>();
+  readonly #arriving = new OpenSet<Arriving>();
   /** Those that are relayed, too. */
   readonly #sessions = new OpenSet<AuthorizationSession>();
   /** Resolves once auth has told its mechanisms, since earlier clients would be offered none; or when it takes too long. */
   readonly ready: Promise<void>;
+  /** What each of those takes of the limits. */
+  readonly #places = new WeakMap<AuthorizationSession, Place>();
   #settings: LoginSettings;
   #arrivals: Arrivals;
   /** Served by mailbox processes on their own connections. */
@@ -87,12 +97,30 @@ export class LoginService {
 
   /** What the other login processes have. */
   heardCounts(counts: Counts): void {
-    for (const { limit, network, count } of this.#gate.heard(counts)) {
+    this.#gate.heard(counts);
+  }
+
+  /** All login processes together have let in too many: what is beyond this one's part has to go. */
+  keepTo(parts: Counts): void {
+    for (const { limit, network, count } of this.#gate.excessOver(parts)) {
+      let left = count;
       // Who came last has least to lose; who has logged in stays.
-      const last = [...this.#sessions].reverse().filter((session) => session.isDispensable(network));
-      for (const session of last.slice(0, count)) {
-        this.#gate.turnedAway(limit, session.address);
+      for (const arriving of [...this.#arriving].reverse()) {
+        if (left === 0) break;
+        const { admittance: place, address } = arriving;
+        if (!(place instanceof Place && isFrom(place, network))) continue;
+        this.#gate.takeBack(place, limit, address);
+        // It is told so when TLS is there to tell it by.
+        arriving.admittance = limit;
+        left--;
+      }
+      for (const session of [...this.#sessions].reverse()) {
+        if (left === 0) break;
+        const place = this.#places.get(session);
+        if (!session.isDispensable || !isFrom(place, network)) continue;
+        this.#gate.takeBack(place, limit, session.address);
         session.turnAway(limit);
+        left--;
       }
     }
   }
@@ -104,34 +132,39 @@ export class LoginService {
     if (listener === undefined) throw new Error(`listener ${index} is not in the settings`);
     const { loginTimeMs } = this.#settings;
     const arrivals = this.#arrivals;
-    const admittance = this.#gate.admit(socket, listener.proxy ? undefined : plainClient(socket).address);
+    const plain = plainClient(socket);
+    const admittance = this.#gate.admit(socket, listener.proxy ? undefined : plain.address);
+    const isWelcome = admittance instanceof Place;
     if (!listener.tls && !listener.proxy) {
-      if (admittance === "welcome") this.#serve(socket, plainClient(socket), loginTimeMs);
+      if (isWelcome) this.#serve(socket, plain, admittance, loginTimeMs);
       else this.#gate.refuse(socket, admittance);
       return;
     }
-    if (admittance !== "welcome" && this.#gate.isCrowded) {
+    if (!isWelcome && this.#gate.isCrowded) {
       socket.destroy();
       return;
     }
     const acceptedAtMs = performance.now();
     const timer = setTimeout(
       () => {
-        if (admittance === "welcome") count("limits_reached", ["limits.login_time"]);
+        if (isWelcome) count("limits_reached", ["limits.login_time"]);
         socket.destroy();
       },
-      admittance === "welcome" ? loginTimeMs : Math.min(loginTimeMs, REFUSAL_TIME_MS),
+      isWelcome ? loginTimeMs : Math.min(loginTimeMs, REFUSAL_TIME_MS),
     );
-    this.#arriving.add(socket);
+    const arriving: Arriving = { socket, address: plain.address, admittance };
+    this.#arriving.add(arriving);
     void arrivals.receive(socket, listener).then((arrival) => {
       clearTimeout(timer);
-      this.#arriving.delete(socket);
+      this.#arriving.delete(arriving);
       if (arrival.kind === "arrived") {
         const { client } = arrival;
-        const isCounted = admittance !== "welcome" || !listener.proxy || !client.isKnown;
-        const verdict = isCounted ? admittance : this.#gate.admitFrom(socket, client.address);
-        if (verdict !== "welcome") this.#gate.refuse(arrival.socket, verdict);
-        else this.#serve(arrival.socket, client, loginTimeMs - (performance.now() - acceptedAtMs));
+        const place = arriving.admittance;
+        const isCounted = !(place instanceof Place) || !listener.proxy || !client.isKnown;
+        const verdict = isCounted ? place : this.#gate.admitFrom(socket, place, client.address);
+        if (verdict instanceof Place)
+          this.#serve(arrival.socket, client, verdict, loginTimeMs - (performance.now() - acceptedAtMs));
+        else this.#gate.refuse(arrival.socket, verdict);
         return;
       }
       const { fault, reason, address } = arrival;
@@ -142,8 +175,8 @@ export class LoginService {
     });
   }
 
-  #serve(socket: net.Socket, client: Client, loginTimeMs: number): void {
-    let leave = (): void => {};
+  #serve(socket: net.Socket, client: Client, place: Place, loginTimeMs: number): void {
+    let isPassed = false;
     const session = new AuthorizationSession(socket, client, {
       session: randomUUID().replaceAll("-", "").slice(0, 16),
       arrivals: this.#arrivals,
@@ -154,20 +187,20 @@ export class LoginService {
       log: this.#log,
       // From now on it lives and ends without this process.
       onPassed: () => {
-        const left = this.#gate.passedOn(socket);
+        place.passOn();
+        isPassed = true;
         this.#passedOn++;
         this.#sessions.delete(session);
-        leave = () => {
-          left();
-          this.#passedOn--;
-        };
       },
       onOver: () => {
         this.#sessions.delete(session);
-        leave();
+        if (!isPassed) return;
+        place.giveUp();
+        this.#passedOn--;
       },
     });
     this.#sessions.add(session);
+    this.#places.set(session, place);
     if (this.#isDraining) session.drain();
   }
 
@@ -196,7 +229,7 @@ export class LoginService {
   /** Resolves when no client is left, those that are relayed in the TRANSACTION state included. */
   async drain(): Promise<void> {
     this.#isDraining = true;
-    for (const socket of this.#arriving) socket.destroy();
+    for (const { socket } of this.#arriving) socket.destroy();
     for (const session of this.#sessions) session.drain();
     const timer = setTimeout(() => {
       for (const session of this.#sessions) session.destroy();
@@ -205,6 +238,11 @@ export class LoginService {
     clearTimeout(timer);
     this.#auth.close();
   }
+}
+
+/** @param network undefined: from wherever */
+function isFrom(place: Place | undefined, network: string | undefined): place is Place {
+  return place !== undefined && (network === undefined || place.network === network);
 }
 
 const withoutHeader: TurningAway = {

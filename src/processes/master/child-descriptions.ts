@@ -2,7 +2,6 @@
 import { randomBytes } from "node:crypto";
 import type { Config } from "../../config/schema.ts";
 import type { TlsSettings } from "../../net/tls-endpoint.ts";
-import { SessionSums } from "../session-limits.ts";
 import {
   type AuthInheritance,
   authSettingsOf,
@@ -14,6 +13,7 @@ import {
 } from "../settings.ts";
 import type { OpenSockets } from "./open-sockets.ts";
 import type { ProcessUsers } from "./process-users.ts";
+import { SessionSums } from "./session-sums.ts";
 import { type ChildDescription, SupervisedChild, type SupervisionOptions } from "./supervision.ts";
 import { type UserLimits, UserMailboxes } from "./user-mailboxes.ts";
 
@@ -49,7 +49,10 @@ export function describeChildren({ users, sockets, supervision, config, tls }: C
     socketmapSockets: users.sockets.socketmap.length,
     authHttpSockets: users.sockets.authHttp === undefined ? 0 : 1,
   };
-  const sums = new SessionSums();
+  const sums = new SessionSums(() => {
+    const { sessions, sessions_per_address } = config().limits;
+    return { maxSessions: sessions, maxSessionsPerAddress: sessions_per_address };
+  });
   const sharedOwner = users.mail === "each-account" ? undefined : users.mail;
   const make = (description: ChildDescription): SupervisedChild =>
     new SupervisedChild(description, supervision);

@@ -11,10 +11,11 @@ import { Channel } from "../child/channel.ts";
 import { OWN_USER } from "../child/child.ts";
 import type { FellowMessage, FellowWorker } from "../child/fellow-workers.ts";
 import { type PlaceAnswer, type ToChild, type ToMaster, toMaster } from "../child/messages.ts";
-import type { CountingProcess, Counts, SessionSums } from "../session-limits.ts";
+import type { Counts } from "../session-counts.ts";
 import type { MailOwner, Role } from "../settings.ts";
 import type { Inquiries, Respondent } from "./inquiries.ts";
 import type { Probed } from "./liveness.ts";
+import type { CountingProcess, SessionSums } from "./session-sums.ts";
 
 export interface RunningChildOptions {
   readonly role: Role;
@@ -184,10 +185,16 @@ export class RunningChild implements Respondent, Probed, CountingProcess, Fellow
     this.send({ kind: "cancel", id });
   }
 
+  get turnsAway(): boolean {
+    return this.#options.role !== "mailbox";
+  }
+
   hear(counts: Counts): void {
-    // Who lets nobody in only tells.
-    if (this.#options.role === "mailbox") return;
-    this.send({ kind: "sessions-elsewhere", counts });
+    if (this.turnsAway) this.send({ kind: "sessions-elsewhere", counts });
+  }
+
+  keepTo(counts: Counts): void {
+    this.send({ kind: "sessions-part", counts });
   }
 
   /** To a successor, before `takeOver`. */
