@@ -27,7 +27,10 @@ export async function checkPorts({ server }: Config, isRunning: boolean): Promis
   return await Promise.all(
     listeners.map(async ({ address, key, isTls, isProxied }): Promise<Finding> => {
       const name = formatListenAddress(address);
-      const answer = await greetingOf(address, isTls, isProxied);
+      let answer = await greetingOf(address, isTls, isProxied);
+      // A program that has the port by IPv4 alone keeps "::" from being opened, too.
+      if (!isRunning && answer.kind === "refused" && address.host === "::")
+        answer = await greetingOf({ ...address, host: "0.0.0.0" }, isTls, isProxied);
       if (answer.kind === "refused") {
         return isRunning
           ? report(
