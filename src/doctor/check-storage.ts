@@ -1,4 +1,5 @@
-// Whether the file systems that the Maildirs are on fit what the config says of locks and of other hosts.
+// Whether the file systems that the Maildirs are on let the server write, and fit what the config says of locks and of other
+// hosts.
 import { readFileSync } from "node:fs";
 import type { Account } from "../accounts/account.ts";
 import type { Config } from "../config/schema.ts";
@@ -7,18 +8,32 @@ import { type Finding, reporter } from "./finding.ts";
 
 const report = reporter("storage");
 
-export function checkStorage(config: Config, accounts: readonly Account[]): readonly Finding[] {
+/** @param server a process of the running server, which sees what systemd lets it see; undefined: none runs, or none is known */
+export function checkStorage(
+  config: Config,
+  accounts: readonly Account[],
+  server: number | undefined,
+): readonly Finding[] {
   const maildirs = accounts.flatMap((account) => {
     const located = locateMail(config, account);
     return typeof located === "string" ? [] : [located.maildir];
   });
   let mounts: string;
   try {
-    mounts = readFileSync("/proc/self/mountinfo", "latin1");
+    mounts = mountsSeenBy(server);
   } catch {
     return [report("note", "cannot read /proc/self/mountinfo: which file systems there are is not known")];
   }
   return storageFindings(maildirs, mounts, config.mail);
+}
+
+function mountsSeenBy(server: number | undefined): string {
+  try {
+    if (server !== undefined) return readFileSync(`/proc/${server}/mountinfo`, "latin1");
+  } catch {
+    // It has ended, or is not this user's to look at.
+  }
+  return readFileSync("/proc/self/mountinfo", "latin1");
 }
 
 /** @param mountinfo as proc(5) has it. Pure. */
@@ -28,8 +43,14 @@ export function storageFindings(
   mail: Pick<Config["mail"], "lock" | "shared_storage">,
 ): readonly Finding[] {
   const mounts = parseMounts(mountinfo);
-  const used = new Set(maildirs.flatMap((maildir) => mountOf(maildir, mounts) ?? []));
-  return [...used].flatMap((mount) => mountFindings(mount, mail));
+  /** By mount, of its Maildirs one. */
+  const used = new Map(
+    maildirs.flatMap((maildir) => {
+      const mount = mountOf(maildir, mounts);
+      return mount === undefined ? [] : [[mount, maildir]];
+    }),
+  );
+  return [...used].flatMap(([mount, maildir]) => mountFindings(mount, maildir, mail));
 }
 
 interface Mount {
@@ -44,12 +65,20 @@ const SHARED =
 
 function mountFindings(
   { at, type, options }: Mount,
+  maildir: string,
   { lock, shared_storage }: Pick<Config["mail"], "lock" | "shared_storage">,
 ): Finding[] {
   const findings: Finding[] = [];
   const isNfs = /^nfs4?$/.test(type);
   const isShared = SHARED.test(type);
   const local = ["local_lock=flock", "local_lock=all", "nolock"].find((option) => options.has(option));
+  if (options.has("ro")) {
+    // The unit has ProtectSystem=strict: whatever is not named there is read-only, and so is what was not there at the start.
+    const message = `${maildir} is on ${at}, which is read-only for the server: nobody can log in there`;
+    const mend =
+      "mount what is missing and systemctl restart dewey-pop3; for mail elsewhere than the unit has it: systemctl edit dewey-pop3, with ReadWritePaths= in [Service]";
+    return [report("error", message, mend)];
+  }
   if (isNfs && local !== undefined && lock === "flock") {
     const message = `${at} (${type}) is mounted with ${local}: mail.lock = "flock" holds within this host alone`;
     const mend = `mount it with local_lock=none and without nolock, or set mail.lock = "dotlock" on every host`;

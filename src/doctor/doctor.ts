@@ -66,7 +66,7 @@ export async function examine(
         ]),
     ...checkCertificates(config, nowMs),
     ...accounts.findings,
-    ...checkStorage(config, accounts.accounts),
+    ...checkStorage(config, accounts.accounts, running.kind === "runs" ? running.pid : undefined),
     ...(await checkMaildirs(config, accounts.accounts, nowMs)),
     ...(await checkMta(config, isRunning, runHostProgram)),
     ...(await checkClock(nowMs, runHostProgram)),

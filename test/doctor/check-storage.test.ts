@@ -47,6 +47,17 @@ describe("storageFindings", () => {
     ]);
   });
 
+  it("names a mount that is read-only for the server, as the unit has all that it does not name", () => {
+    const readOnly = ROOT.replace(" rw,relatime shared", " ro,relatime shared");
+    const mail = "97 23 8:1 /var/mail /var/mail rw,relatime shared:1 - ext4 /dev/sda1 rw";
+    expect(check([readOnly, mail], "flock", false)).toEqual([
+      'ok: /var/mail (ext4) fits mail.lock = "flock"',
+    ]);
+    expect(check([readOnly], "flock", false)).toEqual([
+      "error: /var/mail/example.org/jpostel/Maildir is on /, which is read-only for the server: nobody can log in there",
+    ]);
+  });
+
   it("takes the innermost mount, whatever its name", () => {
     expect(check([ROOT, nfs("nolock", "/var"), nfs("nolock", "/var/mail\\040old")], "flock", true)).toEqual([
       expect.stringMatching(/^error: \/var \(nfs4\)/),
