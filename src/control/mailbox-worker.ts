@@ -4,10 +4,12 @@ import { readdir, stat } from "node:fs/promises";
 import { constants, setPriority } from "node:os";
 import { text } from "node:stream/consumers";
 import { type HeaderValue, simpleParser } from "mailparser";
+import { describeErrorCode } from "../accounts/file/file-error.ts";
 import { Maildrop } from "../maildir/maildrop.ts";
 import type { MaildropOptions } from "../maildir/maildrop-options.ts";
 import { exportUniqueIds } from "../maildir/migration/export-unique-ids.ts";
 import { importUniqueIds } from "../maildir/migration/import-unique-ids.ts";
+import { obstacleToMaking } from "../maildir/missing-maildir.ts";
 import { AS_STORED, type Presentation } from "../maildir/presentation.ts";
 import { undelete } from "../maildir/update/undelete.ts";
 import { warmIndex } from "../maildir/warm.ts";
@@ -57,7 +59,7 @@ async function withMaildrop(
   act: (maildrop: Maildrop) => Promise<void>,
   options: MaildropOptions = {},
 ): Promise<void> {
-  if (await isMissing(path)) return say({ kind: "missing" });
+  if (await isMissing(path)) return say(missing(path));
   const opened = await Maildrop.open(path, { ...options, lock: "none" });
   if (opened.kind === "locked") return say({ kind: "locked" });
   if (opened.kind === "failed") return say({ kind: "failed", reason: opened.reason });
@@ -67,6 +69,14 @@ async function withMaildrop(
     opened.maildrop.close();
     await opened.maildrop.closed;
   }
+}
+
+function missing(path: string): MailboxAnswer {
+  const obstacle = obstacleToMaking(path);
+  if (obstacle === undefined) return { kind: "missing" };
+  const { at, code } = obstacle;
+  const reason = `${path} is not there, and uid ${process.getuid?.()} cannot make it in ${at} (${describeErrorCode(code)})`;
+  return { kind: "failed", reason };
 }
 
 async function isMissing(path: string): Promise<boolean> {
@@ -159,7 +169,7 @@ async function putBack({
   sharedStorage,
   sinceMs,
 }: MailboxRequest & { kind: "undelete" }): Promise<void> {
-  if (await isMissing(maildir)) return say({ kind: "missing" });
+  if (await isMissing(maildir)) return say(missing(maildir));
   const result = await undelete(maildir, { lock, sharedStorage, sinceMs });
   if (result.kind === "failed") return say({ kind: "failed", reason: result.reason });
   if (result.kind === "locked") return say(result);

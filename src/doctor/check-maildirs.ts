@@ -1,9 +1,11 @@
 // Each account's Maildir, looked at by a process with its owner's uid: there, whole, open to the owner and to nobody else,
 // on a file system with locks, and nothing left over in it.
 import { spawn } from "node:child_process";
+import { dirname } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import type { Account } from "../accounts/account.ts";
+import { describeErrorCode } from "../accounts/file/file-error.ts";
 import type { MailOwner } from "../accounts/mta/delivery.ts";
 import type { Config } from "../config/schema.ts";
 import { locateMail } from "../control/mail-owner.ts";
@@ -99,6 +101,12 @@ function faultFinding(
         "note",
         `${user}: ${path} is not there yet`,
         "the first delivery makes it; until then the maildrop is empty",
+      );
+    case "not-makeable":
+      return report(
+        "error",
+        `${user}: ${path} is not there, and the mail's owner (${who}) cannot make it in ${at} (${describeErrorCode(detail)})`,
+        `mount the mail's file system, if it is missing; else install -d -o ${owner.uid} -g ${owner.gid} ${dirname(path)}`,
       );
     case "not-traversable":
       return report(

@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { systemFiles } from "../maildir/files/files.ts";
 import { lockFolder } from "../maildir/lock/kernel-lock.ts";
 import { LOCK_FILE } from "../maildir/lock/lock.ts";
+import { obstacleToMaking } from "../maildir/missing-maildir.ts";
 
 export interface SeenMaildir {
   readonly path: string;
@@ -22,6 +23,7 @@ export interface SeenMaildir {
 export interface MaildirFault {
   readonly kind:
     | "missing"
+    | "not-makeable"
     | "not-traversable"
     | "no-folder"
     | "not-accessible"
@@ -51,7 +53,12 @@ async function faultOf(path: string): Promise<MaildirFault | undefined> {
   const blocked = parentsOf(path).find((folder) => codeOfAccess(folder, constants.X_OK) === "EACCES");
   if (blocked !== undefined) return { kind: "not-traversable", at: blocked, detail: "EACCES" };
   const missing = codeOfAccess(path, constants.F_OK);
-  if (missing !== undefined) return { kind: "missing", at: path, detail: missing };
+  if (missing !== undefined) {
+    const obstacle = obstacleToMaking(path);
+    return obstacle === undefined
+      ? { kind: "missing", at: path, detail: missing }
+      : { kind: "not-makeable", at: obstacle.at, detail: obstacle.code };
+  }
   for (const folder of [path, `${path}/new`, `${path}/cur`, `${path}/tmp`]) {
     const code = codeOfAccess(folder, constants.F_OK);
     if (code !== undefined) return { kind: "no-folder", at: folder, detail: code };

@@ -42,6 +42,19 @@ describe("a Maildir", () => {
     expect(await check()).toEqual([`note: mrose: ${folder}/Maildir is not there yet`]);
   });
 
+  it("names what keeps one from being made, as a folder of root's that nothing is mounted on", () => {
+    const fault = { kind: "not-makeable", at: "/srv/mail", detail: "EACCES" } as const;
+    const seen = { path: "/srv/mail/example.org/mrose", fault, oldTmpFiles: 0 };
+    expect(maildirFindings("mrose", seen, owner, "flock", 0)).toEqual([
+      {
+        check: "maildirs",
+        level: "error",
+        message: `mrose: ${seen.path} is not there, and the mail's owner (uid ${owner.uid}, gid ${owner.gid}) cannot make it in /srv/mail (permission denied)`,
+        mend: `mount the mail's file system, if it is missing; else install -d -o ${owner.uid} -g ${owner.gid} /srv/mail/example.org`,
+      },
+    ]);
+  });
+
   it("names a missing folder", async () => {
     rmSync(join(layOut(), "cur"), { recursive: true });
     expect(await check()).toEqual([`error: mrose: ${folder}/Maildir/cur is missing or no folder (ENOENT)`]);

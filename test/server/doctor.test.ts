@@ -1,5 +1,5 @@
 // pop3-ctl doctor against a real server: well, and with the faults that a host has in practice.
-import { chmodSync, chownSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -82,6 +82,34 @@ describe("pop3-ctl doctor", () => {
       { level: "error", message: expect.stringContaining("-ERR [AUTH]") },
     ]);
   });
+
+  it.runIf(runsAsRoot())(
+    "names a missing Maildir that its owner could not make, and so does why",
+    async () => {
+      renameSync(maildir, `${maildir}.away`);
+      const { uid, gid } = mailOwner();
+      chownSync(home, 0, 0);
+      try {
+        expect((await doctor()).of("maildirs")).toMatchObject([
+          {
+            level: "error",
+            message: expect.stringContaining(`cannot make it in ${home} (permission denied)`),
+          },
+        ]);
+        const why = await runProgram(
+          program,
+          ["--config", join(server.folder, "config.toml"), "why", "mrose"],
+          { env },
+        );
+        expect(why.stdout.toString()).toContain(
+          `now: the right password is not enough: mrose: ${maildir} is not there, and uid ${uid} cannot make it in ${home} (permission denied)\n`,
+        );
+      } finally {
+        chownSync(home, uid, gid);
+        renameSync(`${maildir}.away`, maildir);
+      }
+    },
+  );
 
   it.runIf(runsAsRoot())("names the folder that does not let the mail's owner through", async () => {
     chmodSync(home, 0o700);
