@@ -1,7 +1,8 @@
 // Whether clients will take the certificates: readable, of their keys, in their dates, for the server's name, and with the
 // chain that leads to a known authority.
 import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { rootCertificates } from "node:tls";
 import type { Config } from "../config/schema.ts";
 import { coversName, examineKeyPair } from "../net/key-pair.ts";
@@ -48,6 +49,14 @@ function checkServersOwn(tls: TlsConfig, server: Config["server"], nowMs: number
     ];
     const fault = chainFault(certificate);
     if (fault !== undefined) findings.push(report("warning", `${file} ${fault.message}`, fault.mend));
+    const key = tls.private_key[index]!;
+    const mode = modeForOthers(key);
+    if (mode !== undefined) {
+      const message = `${key} has mode ${mode.toString(8)}: every user of this host can take the private key`;
+      findings.push(
+        report("error", message, `chmod o= ${key}, and get a new certificate if others are on this host`),
+      );
+    }
     const host = server.name.toLowerCase();
     // A name without a dot is no name that clients connect to.
     if (index === 0 && host.includes(".") && !names.some((name) => coversName(name, host))) {
@@ -61,6 +70,16 @@ function checkServersOwn(tls: TlsConfig, server: Config["server"], nowMs: number
     }
     return findings;
   });
+}
+
+/** @returns the mode of a file that other users can read: through all folders on the way, too, as certbot's let nobody through */
+function modeForOthers(file: string): number | undefined {
+  const real = realpathSync(file);
+  const mode = statSync(real).mode & 0o777;
+  for (let at = dirname(real); ; at = dirname(at)) {
+    if ((statSync(at).mode & 0o001) === 0) return undefined;
+    if (at === dirname(at)) return (mode & 0o004) === 0 ? undefined : mode;
+  }
 }
 
 /** What makes clients' certificates count; a file that cannot be used is a fault that was told before. */
@@ -95,10 +114,11 @@ function checkClientsAuthorities({ client_ca, client_crl }: TlsConfig, nowMs: nu
 }
 
 /** Each certificate of the file by the next one, and the last one by an authority that Node, and so most clients, know. */
-export function chainFault(pem: string): { readonly message: string; readonly mend: string } | undefined {
-  const chain = (pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []).map(
-    (text) => new X509Certificate(text),
-  );
+export function chainFault(
+  pem: string,
+  hostsOwn: readonly X509Certificate[] = hostAuthorities(),
+): { readonly message: string; readonly mend: string } | undefined {
+  const chain = certificatesOf(pem);
   for (const [index, certificate] of chain.slice(0, -1).entries()) {
     const issuer = chain[index + 1]!;
     if (isIssuedBy(certificate, issuer)) continue;
@@ -117,6 +137,8 @@ export function chainFault(pem: string): { readonly message: string; readonly me
         }
       : { message: "leads to an authority of your own", mend: "install that authority on the clients" };
   }
+  if (hostsOwn.some((root) => isIssuedBy(last, root)))
+    return { message: "leads to an authority of your own", mend: "install that authority on the clients" };
   return {
     message: `lacks the chain: the issuer "${last.issuer.replaceAll("\n", ", ")}" is neither in it nor a known authority`,
     mend: "name the file with the whole chain (certbot's fullchain.pem, not cert.pem)",
@@ -125,6 +147,20 @@ export function chainFault(pem: string): { readonly message: string; readonly me
 
 function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
   return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+}
+
+function certificatesOf(pem: string): X509Certificate[] {
+  const texts = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
+  return texts.map((text) => new X509Certificate(text));
+}
+
+/** Where Debian's update-ca-certificates(8) puts what this host trusts, which need not be what its users' programs trust. */
+function hostAuthorities(): readonly X509Certificate[] {
+  try {
+    return certificatesOf(readFileSync("/etc/ssl/certs/ca-certificates.crt", "latin1"));
+  } catch {
+    return [];
+  }
 }
 
 let known: readonly X509Certificate[] | undefined;

@@ -76,7 +76,12 @@ export async function checkPasswdFile(config: Config, auth: HostUser | undefined
   if (accounts.length === 0)
     findings.push(report("warning", `${path} has no account`, `pop3-passwd --file ${path} add USER`));
   if (findings.length === 0) {
-    findings.push(report("ok", `${path}: ${accounts.length} accounts, ${audit.locked} locked, nothing weak`));
+    findings.push(
+      report(
+        "ok",
+        `${path}: ${accounts.length === 1 ? "1 account" : `${accounts.length} accounts`}, ${audit.locked} locked, nothing weak`,
+      ),
+    );
   }
   return { findings, accounts };
 }

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -96,7 +97,7 @@ describe("checkCertificates", () => {
     writeFileSync(ca, "no PEM text");
     expect(own()).toEqual([expect.stringMatching(/^error: tls\.client_ca: .*clients\.pem /)]);
     rmSync(crl);
-    expect(own()[1]).toMatch(/^error: tls\.client_crl: .*revoked\.pem .*ENOENT/);
+    expect(own()[1]).toMatch(/^error: tls\.client_crl: .*revoked\.pem cannot be read: no such file/);
   });
 
   it("notes that there is no TLS", () => {
@@ -104,6 +105,22 @@ describe("checkCertificates", () => {
     expect(parsed.kind === "config" && messages(parsed.config)).toEqual([
       expect.stringMatching(/^note: no \[tls\]/),
     ]);
+  });
+});
+
+describe("a private key", () => {
+  it("is named where every user of the host can read it, unless a folder on the way lets nobody through", async () => {
+    const config = configOf("pop.example.org", await pop());
+    const key = join(folder, "privkey.pem");
+    const found = () => messages(config).filter((line) => line.includes("privkey"));
+    chmodSync(folder, 0o755);
+    chmodSync(key, 0o644);
+    expect(found()).toEqual([`error: ${key} has mode 644: every user of this host can take the private key`]);
+    chmodSync(key, 0o640);
+    expect(found()).toEqual([]);
+    chmodSync(key, 0o644);
+    chmodSync(folder, 0o700);
+    expect(found()).toEqual([]);
   });
 });
 
@@ -120,5 +137,11 @@ describe("chainFault", () => {
     expect(
       chainFault([certificate, between.certificate, authority.certificate].join("\n"))?.message,
     ).toContain("authority of your own");
+    // An authority that is not sent, but that this host has been told to trust.
+    const root = [new X509Certificate(authority.certificate)];
+    expect(chainFault([certificate, between.certificate].join("\n"), root)?.message).toBe(
+      "leads to an authority of your own",
+    );
+    expect(chainFault(certificate, root)?.message).toContain("lacks the chain");
   });
 });

@@ -29,7 +29,7 @@ async function check(text?: string, mode = 0o640, auth?: { uid: number; gid: num
 describe("checkPasswdFile", () => {
   it("finds a sound file sound", async () => {
     expect(await check(`mrose:${strong}::::/home/mrose::\n`)).toEqual([
-      `ok: ${path}: 1 accounts, 0 locked, nothing weak`,
+      `ok: ${path}: 1 account, 0 locked, nothing weak`,
     ]);
   });
   it("says how to begin where there is none", async () => {

@@ -159,7 +159,9 @@ describe("a certificate", () => {
     writeFileSync(configFile, config.replaceAll(files.folder, other.folder));
     process.kill(server.pid, "SIGHUP");
     const line = await eventually("the refusal", () => logged("[tls] is refused, the old one stays"));
-    expect(line["fault"]).toBe(`tls.private_key: ${other.privateKey} cannot be read (ENOENT)`);
+    expect(line["fault"]).toBe(
+      `tls.private_key: ${other.privateKey} cannot be read: no such file or directory`,
+    );
     await eventually("the reload", () => logged("reloaded"));
     expect(await shown()).toBe("first");
     rmSync(other.certificate);
@@ -197,6 +199,6 @@ it("a server whose certificate cannot be used does not start, and says why", asy
       ...{ accounts: [], owner },
       settings: { tls: { certificate: files.certificate, private_key: files.privateKey } },
     }),
-  ).rejects.toThrow(`tls.certificate: ${files.certificate} cannot be read (ENOENT)`);
+  ).rejects.toThrow(`tls.certificate: ${files.certificate} cannot be read: no such file or directory`);
   rmSync(files.folder, { recursive: true });
 });

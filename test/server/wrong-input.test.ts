@@ -56,7 +56,7 @@ describe("wrong input", () => {
       "pop3-server",
       "--config tls.toml --check",
       1,
-      "tls.toml:8: tls.certificate: FOLDER/none.pem cannot be read (ENOENT)\n",
+      "tls.toml:8: tls.certificate: FOLDER/none.pem cannot be read: no such file or directory\n",
     ],
     [
       "pop3-server",

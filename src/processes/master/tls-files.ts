@@ -1,6 +1,7 @@
 // Reads the files that `[tls]` names, and says what is wrong with them: for `--check`, for doctor, and for master, which keeps what
 // it has read.
 import { readFileSync } from "node:fs";
+import { describeFileError } from "../../accounts/file/file-error.ts";
 import type { Config } from "../../config/schema.ts";
 import { examineKeyPair, type KeyPair, type KeyPairFacts } from "../../net/key-pair.ts";
 import { examineRevocationLists } from "../../net/revocation-list.ts";
@@ -131,7 +132,7 @@ function readText(
   try {
     return { kind: "text", text: readFileSync(file, "latin1") };
   } catch (error) {
-    return { kind: "failed", reason: `cannot be read (${(error as NodeJS.ErrnoException).code})` };
+    return { kind: "failed", reason: `cannot be read: ${describeFileError(error)}` };
   }
 }
 
