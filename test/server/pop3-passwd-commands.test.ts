@@ -76,6 +76,36 @@ describe("pop3-passwd set", () => {
     expect((await withFile(["set", "mrose", "--allow-nets", "300.0.0.1"])).exitCode).toBe(2);
   });
 
+  it("refuses an owner that the config would not let mail belong to, unless all mail has one", async () => {
+    const config = join(folder, "config.toml");
+    const write = (mail: string): void =>
+      writeFileSync(config, `[auth]\npasswd_file = "${file}"\n[mail]\nfirst_uid = 2000\n${mail}\n`);
+    const add = (uid: string) =>
+      run(["--config", config, "add", "mrose", "--uid", uid, "--gid", "2000"], "secret\n");
+    write("");
+    expect(await add("1999")).toEqual(
+      refused("uid 1999 is outside mail.first_uid to mail.last_uid (2000 to 59999)"),
+    );
+    expect(await add("2000")).toEqual(done("mrose added"));
+    // Others read the file, too.
+    expect(await run(["--config", config, "set", "mrose", "--home", "/srv/m"])).toEqual(
+      done("mrose changed"),
+    );
+    write('user = "nobody"');
+    expect(await run(["--config", config, "set", "mrose", "--uid", "1999"])).toEqual(done("mrose changed"));
+  });
+
+  it("says so where there is nothing to list", async () => {
+    writeFileSync(file, "# nobody yet\n");
+    expect(await withFile(["list"])).toEqual(done("no accounts"));
+    expect(await withFile(["list", "--domain", "example.org"])).toEqual(done("no accounts of example.org"));
+    expect(await withFile(["list", "--json"])).toEqual(done("[]"));
+    expect(await withFile(["device", "list"])).toEqual(done("no devices"));
+    writeFileSync(file, "mrose:{PLAIN}x\n");
+    expect(await withFile(["device", "list", "mrose"])).toEqual(done("mrose has no device"));
+    expect(await withFile(["device", "list", "--json"])).toEqual(done("[]"));
+  });
+
   it("hashes as the config says, unless --scheme says otherwise", async () => {
     const config = join(folder, "config.toml");
     writeFileSync(

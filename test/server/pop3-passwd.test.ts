@@ -42,11 +42,11 @@ const refused = (reason: string) => ({ exitCode: 1, stdout: "", stderr: `pop3-pa
 
 describe("pop3-passwd", () => {
   it("leads an account through its life", async () => {
-    const options = ["--uid", "5000", "--gid", "vmail", "--home", "/srv/mail/mrose", "--gecos", "M. Rose"];
+    const options = ["--uid", "5000", "--gid", "daemon", "--home", "/srv/mail/mrose", "--gecos", "M. Rose"];
     const extra = ["--extra", "nodelay", "--extra", "allow_nets=127.0.0.0/8"];
     expect(await withFile(["add", "mrose", ...options, ...extra], "secret\n")).toEqual(done("mrose added"));
     expect(readFileSync(file, "utf8")).toMatch(
-      /^mrose:\{ARGON2ID\}\$argon2id\$v=19\$m=\d+,t=\d+,p=1\$[^:]+:5000:vmail:M\. Rose:\/srv\/mail\/mrose::nodelay allow_nets=127\.0\.0\.0\/8\n$/,
+      /^mrose:\{ARGON2ID\}\$argon2id\$v=19\$m=\d+,t=\d+,p=1\$[^:]+:5000:daemon:M\. Rose:\/srv\/mail\/mrose::nodelay allow_nets=127\.0\.0\.0\/8\n$/,
     );
     expect(await withFile(["add", "mrose"], "secret\n")).toEqual(refused("mrose exists already, in line 1"));
 
@@ -107,6 +107,9 @@ describe("pop3-passwd", () => {
     [["add", "../a"], 'the user name holds "/" or ":"'],
     [["add", "a:b"], 'the user name holds "/" or ":"'],
     [["add", "joe", "--uid", "0"], "uid 0 is not allowed"],
+    [["add", "joe", "--uid", "no-such-user"], '--uid: no user "no-such-user" on this host'],
+    [["add", "joe", "--gid", "no-such-group"], '--gid: no group "no-such-group" on this host'],
+    [["set", "mrose", "--uid", "no-such-user"], '--uid: no user "no-such-user" on this host'],
     [["add", "joe", "--home", "Maildir"], "home is not an absolute path"],
     [["add", "joe", "--gecos", "a:b"], 'gecos holds ":" or a control character'],
     [["set", "joe"], "no such user: joe"],

@@ -27,6 +27,8 @@ import {
   type StoredPassword,
   storePassword,
 } from "../../accounts/passwords/stored-password.ts";
+import { ownerFault } from "../../config/owner-fault.ts";
+import { findGroup, findUser } from "../../host/user-database.ts";
 import type { ScramHash } from "../../sasl/mechanism.ts";
 import { accountWith, addDetailOptions, changedDetails, type DetailOptions } from "./account-details.ts";
 import {
@@ -138,6 +140,7 @@ async function addUser(user: string, options: AddOptions): Promise<void> {
   // What can be refused is refused before anybody types a password.
   const fault = accountFault(details);
   if (fault !== undefined) throw new Refusal(fault);
+  refuseOwner(details, options);
   const early = addAccount(await readLines(path, { missingIsEmpty: true }), details);
   if (early.kind === "refuse") throw new Refusal(early.reason);
   const maildir = planMaildirOf(details, options);
@@ -164,6 +167,7 @@ export async function setUser(user: string, options: SetOptions): Promise<void> 
   const change = changeDetails(lines, user, details);
   if (change.kind === "refuse") throw new Refusal(change.reason);
   const changed = existing(findAccount(change.kind === "write" ? change.lines : lines, user)).account;
+  refuseOwner(changed, options);
   const maildir = planMaildirOf(changed, options);
   await checkWritable(options);
   const stored = setsPassword ? await askAndStore(user, options, scramFieldsOf(account)) : undefined;
@@ -277,6 +281,21 @@ async function verifyUser(user: string, options: GlobalOptions): Promise<void> {
   if (verification === "mismatch") throw new Refusal(`wrong password for ${user}`);
   if (verification !== "match") throw new Refusal(`line ${account.lineNumber}: ${verification.reason}`);
   console.log(`the password of ${user} is right`);
+}
+
+/** An owner just given that the server would never serve: found now, and not by a user who cannot log in. */
+function refuseOwner({ uid, gid }: Omit<Account, "lineNumber">, options: AddOptions): void {
+  const user = options.uid === undefined || uid === undefined ? undefined : findUser(uid);
+  if (options.uid !== undefined && uid !== undefined && user === undefined)
+    throw new Refusal(`--uid: no user "${uid}" on this host`);
+  const group = gid === undefined ? user?.gid : findGroup(gid);
+  if (options.gid !== undefined && gid !== undefined && group === undefined)
+    throw new Refusal(`--gid: no group "${gid}" on this host`);
+  const mail = configOf(options)?.mail;
+  // Where all mail has one owner, these are for other readers of the file.
+  if (mail === undefined || mail.user !== undefined || user === undefined || group === undefined) return;
+  const fault = ownerFault({ uid: user.uid, gid: group }, mail, []);
+  if (fault !== undefined) throw new Refusal(fault);
 }
 
 /** Before anything is changed: what keeps the Maildir from being made is a refusal, not an afterthought. */

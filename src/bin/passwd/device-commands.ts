@@ -115,7 +115,8 @@ async function listAll(
       lastUse: uses.get(device.id) ?? null,
     }));
   if (options.json) console.log(JSON.stringify(devices, undefined, 2));
-  else if (devices.length > 0) {
+  else if (devices.length === 0) console.log(user === undefined ? "no devices" : `${user} has no device`);
+  else {
     const rows = devices.map(({ user, name, id, created, lastUse }) => [
       user,
       name,

@@ -20,7 +20,9 @@ async function list(options: ListOptions): Promise<void> {
   const { accounts, faults } = await readAccounts(options, options.domain);
   const entries = accounts.map(accountSummary);
   if (options.json) console.log(JSON.stringify(entries, undefined, 2));
-  else if (entries.length > 0) {
+  else if (entries.length === 0)
+    console.log(options.domain === undefined ? "no accounts" : `no accounts of ${options.domain}`);
+  else {
     const rows = entries.map(({ user, state, scheme, uid, gid, home }) => [
       user,
       state,
