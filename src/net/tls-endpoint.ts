@@ -1,11 +1,12 @@
 // Our end of TLS: makes a secured connection of a plain one, for POP3S and for STLS. Runs in login processes, with the
 // certificates, private keys and session ticket keys that master has sent.
-import { constants, createHash, randomBytes } from "node:crypto";
+import { constants, createHash, randomBytes, X509Certificate } from "node:crypto";
 import type * as net from "node:net";
 import * as tls from "node:tls";
 import { MAX_CLIENT_HELLO_OCTETS, parseClientHello } from "./client-hello.ts";
 import { coversName, examineKeyPair, type KeyPair } from "./key-pair.ts";
 import { readStart } from "./read-start.ts";
+import { examineRevocationLists } from "./revocation-list.ts";
 
 export interface TlsSettings {
   /** The first one serves clients that name no host, or an unknown one. */
@@ -32,13 +33,24 @@ export type Handshake =
 export class TlsEndpoint {
   // They never listen: they are given the connections that others have accepted. One for each set of certificates, since
   // Node's SNICallback adds one certificate to those of its server, and takes none away.
-  readonly #fallback: tls.Server;
-  readonly #byName: ReadonlyMap<string, tls.Server>;
+  #servers: Servers;
+  readonly #settings: TlsSettings;
+  /** When authorities and revocation lists cease to hold, and how many had when the servers were made. */
+  readonly #ends: readonly number[];
+  #ended: number;
   readonly #waiting = new Map<net.Socket, (handshake: Handshake) => void>();
   readonly #ticketKeys: readonly TicketKey[];
 
   constructor(settings: TlsSettings) {
+    this.#settings = settings;
     this.#ticketKeys = settings.ticketKeys.map(parseTicketKey);
+    this.#ends = endsOf(settings);
+    this.#ended = this.#countEnded();
+    this.#servers = this.#makeServers();
+  }
+
+  #makeServers(): Servers {
+    const settings = this.#settings;
     const { fallback, byName } = chooseKeyPairs(settings.keyPairs);
     const servers = new Map<string, tls.Server>();
     const serverFor = (keyPairs: readonly KeyPair[]): tls.Server => {
@@ -47,12 +59,23 @@ export class TlsEndpoint {
       servers.set(key, server);
       return server;
     };
-    this.#fallback = serverFor(fallback);
-    this.#byName = new Map([...byName].map(([name, keyPairs]) => [name, serverFor(keyPairs)]));
+    return {
+      fallback: serverFor(fallback),
+      byName: new Map([...byName].map(([name, keyPairs]) => [name, serverFor(keyPairs)])),
+    };
+  }
+
+  #countEnded(): number {
+    return this.#ends.filter((endMs) => Date.now() > endMs + CLOCK_LAG_MS).length;
   }
 
   /** @param socket without listeners; what was read from it and unshifted belongs to the handshake */
   async secure(socket: net.Socket): Promise<Handshake> {
+    const ended = this.#countEnded();
+    if (ended !== this.#ended) {
+      this.#ended = ended;
+      this.#servers = this.#makeServers();
+    }
     const server = await this.#serverFor(socket);
     return await new Promise((resolve) => {
       // Whoever has sent its last octet before TLS has left: OpenSSL would not hear of that.
@@ -77,15 +100,16 @@ export class TlsEndpoint {
 
   /** By the host that the client asks for; where there is nothing to choose, nothing is read. */
   async #serverFor(socket: net.Socket): Promise<tls.Server> {
-    if ([...this.#byName.values()].every((server) => server === this.#fallback)) return this.#fallback;
+    const { fallback, byName } = this.#servers;
+    if ([...byName.values()].every((server) => server === fallback)) return fallback;
     const hello = await readStart(socket, (octets) => {
       const value = parseClientHello(octets);
       const isEnough = value.kind !== "incomplete" || octets.length > MAX_CLIENT_HELLO_OCTETS;
       return isEnough ? { value, taken: 0 } : undefined;
     });
-    if (hello?.kind !== "hello" || hello.host === undefined) return this.#fallback;
+    if (hello?.kind !== "hello" || hello.host === undefined) return fallback;
     const { host } = hello;
-    return this.#byName.get(host) ?? this.#byName.get(`*${host.slice(host.indexOf("."))}`) ?? this.#fallback;
+    return byName.get(host) ?? byName.get(`*${host.slice(host.indexOf("."))}`) ?? fallback;
   }
 
   #makeServer(settings: TlsSettings, keyPairs: readonly KeyPair[]): tls.Server {
@@ -102,10 +126,10 @@ export class TlsEndpoint {
       honorCipherOrder: true,
       // Nothing needs a second handshake on a connection, and it costs us more than whoever asks for it.
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
-      // A session that was begun with one set of authorities, or before its certificate was revoked, must not be resumed under
-      // another.
+      // A resumed session's certificate is not verified again. So one that was begun with other authorities or lists, or while one
+      // of them still held, is not resumed.
       sessionIdContext: createHash("sha256")
-        .update([...clientAuthorities, ...revocationLists].join("\n"))
+        .update([...clientAuthorities, ...revocationLists, `${this.#ended}`].join("\n"))
         .digest("hex")
         .slice(0, 32),
       sessionTimeout: Math.max(1, Math.ceil(ticketLifetimeMs / 1000)),
@@ -150,6 +174,34 @@ export class TlsEndpoint {
     // RFC 8446 appendix C.4: each ticket is for one connection, so whoever brings one is given the next.
     return [FOUND_AND_RENEW, key.hmac, key.aes];
   }
+}
+
+/** When each of those that vouch for client certificates ceases to hold. */
+function endsOf({ clientAuthorities, revocationLists }: TlsSettings): readonly number[] {
+  const certificates = clientAuthorities.flatMap(
+    (text) => text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [],
+  );
+  return [
+    ...certificates.flatMap((text) => {
+      try {
+        return Date.parse(new X509Certificate(text).validTo);
+      } catch {
+        return []; // OpenSSL passes over it too.
+      }
+    }),
+    ...revocationLists.flatMap((text) => {
+      const list = examineRevocationLists(text);
+      return list.kind === "sound" ? (list.nextUpdateMs ?? []) : [];
+    }),
+  ];
+}
+
+/** OpenSSL's clock has seconds: only then does it surely refuse what a session begun from now on would be resumed with. */
+const CLOCK_LAG_MS = 1_000;
+
+interface Servers {
+  readonly fallback: tls.Server;
+  readonly byName: ReadonlyMap<string, tls.Server>;
 }
 
 /** Who never finishes the handshake is cut off by the session's login time; this is for the case that nobody does. */

@@ -18,20 +18,25 @@ export interface TlsFacts {
 
 export function tlsFacts(socket: tls.TLSSocket, userField: CertificateUserField): TlsFacts {
   const version = socket.getProtocol();
+  const fault = certificateFault(socket);
   return {
     tls: `${version} ${socket.getCipher().standardName}`,
     channelBinding: version === "TLSv1.3" ? exporterBinding(socket) : undefined,
-    clientCertificateUser: socket.authorized
-      ? certificateUser(socket.getPeerCertificate(), userField)
-      : undefined,
-    clientCertificateFault: certificateFault(socket),
+    clientCertificateUser:
+      socket.authorized && fault === undefined
+        ? certificateUser(socket.getPeerCertificate(), userField)
+        : undefined,
+    clientCertificateFault: fault,
   };
 }
 
 function certificateFault(socket: tls.TLSSocket): string | undefined {
-  const isShown = Object.keys(socket.getPeerCertificate()).length > 0;
+  const shown = socket.getPeerCertificate();
+  if (Object.keys(shown).length === 0) return undefined;
   // Typed as an Error, and a string in fact.
-  return isShown && !socket.authorized ? String(socket.authorizationError) : undefined;
+  if (!socket.authorized) return String(socket.authorizationError);
+  // A resumed session tells what was found when it was begun; in TLS 1.3 each ticket is followed by another, without an end.
+  return Date.now() < Date.parse(shown.valid_to) ? undefined : "CERT_HAS_EXPIRED";
 }
 
 // RFC 9266 §2; before TLS 1.3 it is unique only with an extended master secret, which Node does not tell.

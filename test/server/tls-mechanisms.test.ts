@@ -214,4 +214,51 @@ describe("EXTERNAL", () => {
       return mechanisms.includes("EXTERNAL");
     });
   });
+
+  it("is not offered by resuming once the certificate has expired, ticket after ticket", async () => {
+    const notAfter = new Date(Date.now() + 5_000);
+    const own = await makeCertificate({ subject: "CN=mrose", issuer: authority, notAfter });
+    await endsWhileResumed({ cert: own.certificate, key: own.privateKey });
+    const refusal = await eventually("the refusal in the log", () =>
+      server.log().findLast(({ msg }) => msg === "client certificate refused"),
+    );
+    expect(refusal).toMatchObject({ level: "info", address: "127.0.0.1", reason: "CERT_HAS_EXPIRED" });
+  });
+
+  it("is not offered by resuming once the authority's revocation list is out of date", async () => {
+    const file = join(folder, "revoked.pem");
+    const nextUpdate = new Date(Date.now() + 8_000);
+    const read = `${nextUpdate.toISOString().slice(0, 19)}Z`;
+    writeFileSync(file, await makeRevocationList({ issuer: authority, nextUpdate }));
+    await eventually("the list is read", () =>
+      server.log().some(({ msg, notAfter }) => msg === "revocation list read" && notAfter === read),
+    );
+    const own = await makeCertificate({ subject: "CN=mrose", issuer: authority });
+    const as = { cert: own.certificate, key: own.privateKey };
+    await endsWhileResumed(as);
+    writeFileSync(file, await makeRevocationList({ issuer: authority }));
+    await eventually("EXTERNAL is back", async () => {
+      const { connection, mechanisms } = await open(as);
+      connection.drop();
+      return mechanisms.includes("EXTERNAL");
+    });
+  });
+
+  /** Comes with the last connection's ticket each time, until EXTERNAL is not offered any more. */
+  async function endsWhileResumed(as: object): Promise<void> {
+    let session: Buffer | undefined;
+    let resumed = 0;
+    await eventually(
+      "EXTERNAL is gone",
+      async () => {
+        const { connection, socket, mechanisms } = await open({ ...as, session });
+        if (socket.isSessionReused() && mechanisms.includes("EXTERNAL")) resumed++;
+        session = socket.getSession();
+        connection.drop();
+        return !mechanisms.includes("EXTERNAL");
+      },
+      20_000,
+    );
+    expect(resumed).toBeGreaterThan(0);
+  }
 });
