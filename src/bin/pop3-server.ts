@@ -3,6 +3,7 @@
 // Exit status: 0 sound or stopped, 1 faulty or failed, 2 usage.
 import { CommanderError } from "commander";
 import { formatFault, loadConfig } from "../config/load.ts";
+import { refuseDebugger } from "../host/harden.ts";
 import { createLog } from "../log/log.ts";
 import { processUsers } from "../processes/master/process-users.ts";
 import { tlsFaults } from "../processes/master/tls-files.ts";
@@ -41,6 +42,7 @@ async function run({ config: file, check }: ServerOptions): Promise<void> {
     return;
   }
 
+  refuseDebugger();
   const log = createLog("master", logSettingsOf(config));
   let isStopping = false;
   let stop = (): void => process.exit(0);

@@ -1,4 +1,6 @@
-// What a process gives up for good before it meets anybody's octets (prctl(2)). Runs in every child of master.
+// What a process gives up for good before it meets anybody's octets (prctl(2), signal(7)). Runs in every child of master, and
+// `refuseDebugger` in master as well.
+import { close as closeInspector } from "node:inspector";
 import koffi from "koffi";
 
 const PR_SET_DUMPABLE = 4;
@@ -11,8 +13,19 @@ const PR_SET_NO_NEW_PRIVS = 38;
  * @throws Error when the kernel refuses
  */
 export function harden(isPrivate: boolean): void {
+  refuseDebugger();
+  // One that was opened while this process started.
+  closeInspector();
   set(PR_SET_NO_NEW_PRIVS, 1, "PR_SET_NO_NEW_PRIVS");
   if (isPrivate) set(PR_SET_DUMPABLE, 0, "PR_SET_DUMPABLE");
+}
+
+/**
+ * At SIGUSR1, which each process of the same uid may send, Node opens a debugger on a TCP port for whoever comes: unless the
+ * signal has a listener.
+ */
+export function refuseDebugger(): void {
+  process.on("SIGUSR1", () => {});
 }
 
 const prctl = koffi
