@@ -15,16 +15,28 @@ export interface HostFacts {
   readonly hasCourier: boolean;
   /** Of /etc/letsencrypt/live. */
   readonly certificateNames: readonly string[];
-  /** Which of 110 and 995 somebody listens on. */
+  /** Which of 110 and 995 somebody else than this server listens on. */
   readonly takenPorts: readonly number[];
   /** Whether the host has a user vmail. */
   readonly hasVmail: boolean;
+  /** Of the folders that domains' mail is proposed to be in, those that are there: /var/mail/example.org. */
+  readonly mailFolders: readonly string[];
+  /** Whether there is a passwd file of ours. */
+  readonly hasAccounts: boolean;
+  /** Whether systemd opens Postfix's folder to us. */
+  readonly hasDropIn: boolean;
 }
 
 export interface PostfixFacts {
   readonly queueFolder: string;
   readonly virtualDomains: readonly string[];
   readonly localDomains: readonly string[];
+  /** Whether main.cf has our lines: SMTP AUTH asks our socket, virtual(8) reads our maps. */
+  readonly hasLines: boolean;
+  /** Of submission and submissions, those that are in master.cf, and whether as we have them. */
+  readonly services: readonly { readonly name: string; readonly isOurs: boolean }[];
+  /** "" where there is none. */
+  readonly certificateFile: string;
 }
 
 export interface EximFacts {
@@ -32,6 +44,8 @@ export interface EximFacts {
   readonly splitFolder: string | undefined;
   /** Whether Debian's Exim reads that folder, and not its one template. */
   readonly isSplit: boolean;
+  /** Whether a file there switches TLS on. */
+  readonly hasTls: boolean;
   /** The one file that Exim reads, where that is not what Debian puts together. */
   readonly configFile: string | undefined;
   /** Whose processes ask for SMTP AUTH. */
@@ -52,11 +66,12 @@ export interface DovecotFacts {
 
 /** @param root the host's files are below it: "" for this host */
 export async function lookAtHost(root: string, hostName: string, run: RunProgram): Promise<HostFacts> {
-  const [postfix, exim, dovecot, listening, vmail] = await Promise.all([
+  const [postfix, exim, dovecot, listening, own, vmail] = await Promise.all([
     postfixFacts(root, run),
     eximFacts(root, hostName, run),
     dovecotFacts(root, run),
-    run("ss", ["-Hltn"]),
+    run("ss", ["-Hltnp"]),
+    run("systemctl", ["show", "--property=MainPID", "--value", "dewey-pop3"]),
     run("getent", ["passwd", "vmail"]),
   ]);
   return {
@@ -66,24 +81,52 @@ export async function lookAtHost(root: string, hostName: string, run: RunProgram
     dovecot,
     hasCourier: existsSync(`${root}/etc/courier/pop3d`),
     certificateNames: certificateNames(`${root}/etc/letsencrypt/live`),
-    takenPorts: [110, 995].filter((port) => new RegExp(`:${port} `).test(listening ?? "")),
+    takenPorts: portsOfOthers(listening ?? "", own?.trim() ?? ""),
     hasVmail: vmail !== undefined,
+    mailFolders: [...(postfix?.virtualDomains ?? []), ...(exim?.domains ?? [])]
+      .map((domain) => `/var/mail/${domain}`)
+      .filter((folder) => existsSync(`${root}${folder}`)),
+    hasAccounts: existsSync(`${root}/etc/dewey-pop3/passwd`),
+    hasDropIn: existsSync(`${root}${DROP_IN}`),
   };
+}
+
+/** What lets systemd put sockets into Postfix's folder. */
+export const DROP_IN = "/etc/systemd/system/dewey-pop3.service.d/postfix.conf";
+
+/** @param listening as `ss -Hltnp` prints it. @param own our server's first process, which opened its sockets; "0": none runs */
+export function portsOfOthers(listening: string, own: string): number[] {
+  const others = listening.split("\n").filter((line) => !line.includes(`,pid=${own},`));
+  return [110, 995].filter((port) => others.some((line) => new RegExp(`:${port}\\s`).test(line)));
 }
 
 async function postfixFacts(root: string, run: RunProgram): Promise<PostfixFacts | undefined> {
   if (!existsSync(`${root}/etc/postfix/main.cf`)) return undefined;
   const ask = async (name: string): Promise<string> =>
     (await run("postconf", ["-c", `${root}/etc/postfix`, "-x", "-h", name]))?.trim() ?? "";
-  const [queueFolder, virtual, local] = await Promise.all([
+  const [queueFolder, virtual, local, saslPath, maps, certificateFile, services] = await Promise.all([
     ask("queue_directory"),
     ask("virtual_mailbox_domains"),
     ask("mydestination"),
+    ask("smtpd_sasl_path"),
+    ask("virtual_mailbox_maps"),
+    ask("smtpd_tls_cert_file"),
+    run("postconf", ["-c", `${root}/etc/postfix`, "-M"]),
   ]);
+  const options = (await run("postconf", ["-c", `${root}/etc/postfix`, "-P"])) ?? "";
   return {
     queueFolder: queueFolder || "/var/spool/postfix",
     virtualDomains: domainsOf(virtual),
     localDomains: domainsOf(local).filter((domain) => !/^localhost(?:\.|$)/.test(domain)),
+    hasLines:
+      saslPath.endsWith("private/dewey-auth") && maps.includes("/var/lib/dewey-pop3/postfix/mailboxes"),
+    services: ["submission", "submissions"]
+      .filter((name) => new RegExp(`^${name}\\s+inet\\s`, "m").test(services ?? ""))
+      .map((name) => {
+        const ours = `${name}/inet/smtpd_sender_restrictions = reject_sender_login_mismatch`;
+        return { name, isOurs: options.split("\n").includes(ours) };
+      }),
+    certificateFile,
   };
 }
 
@@ -112,6 +155,7 @@ export async function eximFacts(
     return {
       splitFolder: undefined,
       isSplit: false,
+      hasTls: false,
       configFile,
       group: listedIn(group) || DEBIANS_GROUP,
       domains: domainsOf(listedIn(domains).replaceAll(":", " ")).filter(own),
@@ -122,10 +166,17 @@ export async function eximFacts(
   return {
     splitFolder: existsSync(`${root}/etc/exim4/conf.d`) ? "/etc/exim4/conf.d" : undefined,
     isSplit: setting("dc_use_split_config") === "true",
+    hasTls: filesOf(`${root}/etc/exim4/conf.d/main`).some((file) =>
+      /^\s*MAIN_TLS_ENABLE\s*=/m.test(readOrUndefined(file) ?? ""),
+    ),
     configFile: undefined,
     group: DEBIANS_GROUP,
     domains: domainsOf(setting("dc_other_hostnames").replaceAll(":", " ")).filter(own),
   };
+}
+
+function filesOf(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder).map((name) => `${folder}/${name}`) : [];
 }
 
 /** What update-exim4.conf(8) writes. */

@@ -1,6 +1,6 @@
 // What `pop3-ctl setup` proposes for a host: files of our own, and what is left to the administrator. Pure.
 import { parseDovecotLocation } from "../accounts/transfer/dovecot-location.ts";
-import type { EximFacts, HostFacts } from "./host-facts.ts";
+import { DROP_IN, type EximFacts, type HostFacts, type PostfixFacts } from "./host-facts.ts";
 
 export interface Proposal {
   readonly files: readonly ProposedFile[];
@@ -33,23 +33,23 @@ export function propose(facts: HostFacts, configFile: string, sample: ReadSample
   const passwd = facts.dovecot?.passwdFile;
   if (passwd !== undefined) steps.push(`take over Dovecot's accounts: pop3-passwd import ${passwd}`);
   else if (facts.hasCourier) steps.push("take over Courier's accounts: pop3-passwd import --help");
-  else steps.push("make accounts: pop3-passwd add USER");
+  else if (!facts.hasAccounts) steps.push("make accounts: pop3-passwd add USER");
   if (facts.dovecot !== undefined || facts.hasCourier)
     steps.push(
       "keep the unique-ids that clients know, before anybody logs in here: pop3-ctl import-uidl --all --dry-run",
     );
-  steps.push(
-    "let auth alone read them: chown root:dewey-auth /etc/dewey-pop3/passwd && chmod 640 /etc/dewey-pop3/passwd",
-    "systemctl restart dewey-pop3",
-  );
+  steps.push("systemctl restart dewey-pop3");
   return { files, steps };
 }
 
 /** Of the mail that virtual(8) or Exim delivers as one user: that user, and folders that it may make Maildirs in. */
-function ownerSteps({ dovecot, postfix, exim, hasVmail }: HostFacts): string[] {
+function ownerSteps({ dovecot, postfix, exim, hasVmail, mailFolders }: HostFacts): string[] {
   const domains = postfix?.virtualDomains ?? exim?.domains ?? [];
   if (dovecot?.mailUid !== undefined || (domains.length === 0 && !hasVmail)) return [];
-  const folders = domains.map((domain) => `/var/mail/${domain}`).join(" ");
+  const folders = domains
+    .map((domain) => `/var/mail/${domain}`)
+    .filter((folder) => !mailFolders.includes(folder))
+    .join(" ");
   return [
     ...(hasVmail
       ? []
@@ -61,8 +61,7 @@ function ownerSteps({ dovecot, postfix, exim, hasVmail }: HostFacts): string[] {
 }
 
 function configText(facts: HostFacts, steps: string[]): string {
-  const certificate =
-    facts.certificateNames.find((name) => name === facts.name) ?? facts.certificateNames.at(0);
+  const certificate = certificateOf(facts);
   const lines = ["[server]", `name = ${quoted(facts.name)}`];
   if (certificate === undefined) {
     lines.push(
@@ -71,7 +70,7 @@ function configText(facts: HostFacts, steps: string[]): string {
     );
     steps.push(`get a certificate (certbot certonly -d ${facts.name}), and run pop3-ctl setup again`);
   } else {
-    const folder = `/etc/letsencrypt/live/${certificate}`;
+    const folder = certificateFolder(certificate);
     lines.push('listen = ["*:110"]', 'listen_tls = ["*:995"]', "", "[tls]");
     lines.push(
       `certificate = ${quoted(`${folder}/fullchain.pem`)}`,
@@ -80,6 +79,15 @@ function configText(facts: HostFacts, steps: string[]): string {
   }
   lines.push("", ...mailLines(facts), ...mtaLines(facts));
   return `${lines.join("\n")}\n`;
+}
+
+/** Of certbot's certificates the one that clients expect. */
+function certificateOf({ name, certificateNames }: HostFacts): string | undefined {
+  return certificateNames.find((each) => each === name) ?? certificateNames.at(0);
+}
+
+function certificateFolder(certificate: string): string {
+  return `/etc/letsencrypt/live/${certificate}`;
 }
 
 function mailLines({ dovecot, postfix, exim, hasVmail }: HostFacts): string[] {
@@ -131,18 +139,15 @@ function mtaLines({ postfix, exim }: HostFacts): string[] {
 }
 
 /** Never main.cf or exim4.conf itself, which others wrote: files beside them, to be taken from. */
-function mtaFiles({ postfix, exim }: HostFacts, steps: string[], sample: ReadSample): ProposedFile[] {
+function mtaFiles(facts: HostFacts, steps: string[], sample: ReadSample): ProposedFile[] {
+  const { postfix, exim } = facts;
   if (postfix !== undefined) {
     const domains = postfix.virtualDomains.join(", ") || "example.org";
     const main = sample("postfix/main.cf").replace(
       "virtual_mailbox_domains = example.org",
       `virtual_mailbox_domains = ${domains}`,
     );
-    steps.push(
-      "put the lines into Postfix's main.cf: grep '^[a-z]' /etc/dewey-pop3/postfix-main.cf | xargs -d '\\n' postconf -e",
-      "put the services into its master.cf, in place of those of the same name: cat /etc/dewey-pop3/postfix-master.cf >>/etc/postfix/master.cf && postfix reload",
-      "let systemd open Postfix's folder: install -D /usr/lib/dewey-pop3/etc/systemd/dewey-pop3-postfix.conf /etc/systemd/system/dewey-pop3.service.d/postfix.conf && systemctl daemon-reload",
-    );
+    steps.push(...postfixSteps(postfix, facts));
     return [
       { path: "/etc/dewey-pop3/postfix-main.cf", text: main },
       { path: "/etc/dewey-pop3/postfix-master.cf", text: sample("postfix/master.cf") },
@@ -151,8 +156,37 @@ function mtaFiles({ postfix, exim }: HostFacts, steps: string[], sample: ReadSam
   return exim === undefined ? [] : eximFiles(exim, steps, sample);
 }
 
+function postfixSteps({ hasLines, services, certificateFile }: PostfixFacts, facts: HostFacts): string[] {
+  const steps: string[] = [];
+  if (!hasLines)
+    steps.push(
+      "put the lines into Postfix's main.cf: grep '^[a-z]' /etc/dewey-pop3/postfix-main.cf | xargs -d '\\n' postconf -e",
+    );
+  const certificate = certificateOf(facts);
+  if (certificate !== undefined && (certificateFile === "" || certificateFile.includes("snakeoil"))) {
+    const folder = certificateFolder(certificate);
+    steps.push(
+      `give Postfix the certificate: postconf -e smtpd_tls_cert_file=${folder}/fullchain.pem smtpd_tls_key_file=${folder}/privkey.pem`,
+    );
+  }
+  // What is appended a second time stands there twice, and Postfix takes neither.
+  if (services.length < 2 || services.some(({ isOurs }) => !isOurs)) {
+    const old = services.map(({ name }) => `${name}/inet`).join(" ");
+    if (old !== "") steps.push(`take out of its master.cf what ours is put in place of: postconf -MX ${old}`);
+    steps.push(
+      "put the services into its master.cf: cat /etc/dewey-pop3/postfix-master.cf >>/etc/postfix/master.cf",
+    );
+  }
+  if (!facts.hasDropIn)
+    steps.push(
+      `let systemd open Postfix's folder: install -D /usr/lib/dewey-pop3/etc/systemd/dewey-pop3-postfix.conf ${DROP_IN} && systemctl daemon-reload`,
+    );
+  if (steps.length > 0) steps.push("postfix reload");
+  return steps;
+}
+
 function eximFiles(
-  { splitFolder, isSplit, configFile, domains }: EximFacts,
+  { splitFolder, isSplit, hasTls, configFile, domains }: EximFacts,
   steps: string[],
   sample: ReadSample,
 ): ProposedFile[] {
@@ -181,10 +215,11 @@ function eximFiles(
       steps.push(
         `name your domains in ${splitFolder}/main/00_dewey, and in dc_other_hostnames of /etc/exim4/update-exim4.conf.conf`,
       );
-    steps.push(
-      "SMTP AUTH is offered under TLS alone: MAIN_TLS_ENABLE = yes (/usr/share/doc/exim4-base/README.Debian.gz)",
-      "update-exim4.conf && systemctl reload exim4",
-    );
+    if (!hasTls)
+      steps.push(
+        `SMTP AUTH is offered under TLS alone, with /etc/exim4/exim.crt and exim.key: echo 'MAIN_TLS_ENABLE = yes' >>${splitFolder}/main/000_localmacros`,
+      );
+    steps.push("update-exim4.conf && systemctl restart exim4");
   }
   return places.map(([name, place]) => ({
     path: splitFolder === undefined ? `/etc/dewey-pop3/exim-${name}` : `${splitFolder}/${place}`,

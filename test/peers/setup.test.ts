@@ -194,6 +194,7 @@ ${include("authenticators")}
     expect(facts).toEqual({
       splitFolder: undefined,
       isSplit: false,
+      hasTls: false,
       configFile: configuration,
       group: "mail",
       domains: ["example.org", "example.net"],
@@ -205,6 +206,9 @@ ${include("authenticators")}
       hasCourier: false,
       certificateNames: [],
       takenPorts: [],
+      mailFolders: [],
+      hasAccounts: false,
+      hasDropIn: false,
     };
     const host = { ...bare, name: "mail.example.org", hasVmail: false, exim: facts };
     const { files, steps } = propose(host, "/etc/dewey-pop3/config.toml", sample);

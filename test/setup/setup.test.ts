@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/load.ts";
-import { dovecotFactsOf, type HostFacts } from "../../src/setup/host-facts.ts";
+import { dovecotFactsOf, type HostFacts, portsOfOthers } from "../../src/setup/host-facts.ts";
 import { markedText, stateOf } from "../../src/setup/own-file.ts";
 import { dovecotMaildir, propose } from "../../src/setup/proposal.ts";
 
@@ -13,11 +13,17 @@ const bare: HostFacts = {
   certificateNames: [],
   takenPorts: [],
   hasVmail: false,
+  mailFolders: [],
+  hasAccounts: false,
+  hasDropIn: false,
 };
 const postfix = {
   queueFolder: "/var/spool/postfix",
   virtualDomains: ["example.org"],
   localDomains: ["mail.example.org"],
+  hasLines: false,
+  services: [],
+  certificateFile: "/etc/ssl/certs/ssl-cert-snakeoil.pem",
 };
 const file = "/etc/dewey-pop3/config.toml";
 function proposed(facts: Partial<HostFacts>) {
@@ -65,10 +71,44 @@ describe("propose", () => {
     expect(proposed({ postfix, dovecot }).steps).not.toContain("vmail");
   });
 
+  it("lists for Postfix what is left to do, a second time nothing that would be done twice", () => {
+    const services = "cat /etc/dewey-pop3/postfix-master.cf >>/etc/postfix/master.cf";
+    const first = proposed({ postfix, certificateNames: ["mail.example.org"] }).steps;
+    expect(first).toContain("xargs -d '\\n' postconf -e\n");
+    expect(first).toContain(
+      "postconf -e smtpd_tls_cert_file=/etc/letsencrypt/live/mail.example.org/fullchain.pem smtpd_tls_key_file=",
+    );
+    expect(first).toContain(`${services}\n`);
+    expect(first).not.toContain("postconf -MX");
+    expect(first).toContain("dewey-pop3.service.d/postfix.conf && systemctl daemon-reload\n");
+
+    const submission = { name: "submission", isOurs: true };
+    const other = { name: "submissions", isOurs: false };
+    expect(proposed({ postfix: { ...postfix, services: [submission, other] } }).steps).toMatch(
+      /postconf -MX submission\/inet submissions\/inet\n.*cat .*postfix-master\.cf/,
+    );
+
+    const done = {
+      ...postfix,
+      hasLines: true,
+      services: [submission, { ...other, isOurs: true }],
+      certificateFile: "/etc/letsencrypt/live/mail.example.org/fullchain.pem",
+    };
+    const rest = {
+      certificateNames: ["mail.example.org"],
+      hasVmail: true,
+      mailFolders: ["/var/mail/example.org"],
+      hasAccounts: true,
+      hasDropIn: true,
+    };
+    expect(proposed({ postfix: done, ...rest }).steps).toBe("systemctl restart dewey-pop3");
+  });
+
   it("stands beside Exim, in Debian's split configuration where that is there", () => {
     const debian = {
       splitFolder: "/etc/exim4/conf.d",
       isSplit: true,
+      hasTls: true,
       configFile: undefined,
       group: "Debian-exim",
       domains: ["example.org", "example.net"],
@@ -80,12 +120,21 @@ describe("propose", () => {
     expect(split.steps).toContain("install -d -o vmail -g vmail /var/mail/example.org /var/mail/example.net");
     expect(split.steps).not.toContain("dc_use_split_config");
     expect(proposed({ exim: { ...debian, isSplit: false } }).steps).toContain("dc_use_split_config='true'");
+    const tls = "echo 'MAIN_TLS_ENABLE = yes' >>/etc/exim4/conf.d/main/000_localmacros";
+    expect(split.steps).not.toContain(tls);
+    expect(proposed({ exim: { ...debian, hasTls: false } }).steps).toContain(tls);
     const whole = proposed({ exim: { ...debian, splitFolder: undefined } });
     expect(whole.files.map(({ path }) => path)).toContain("/etc/dewey-pop3/exim-authenticators");
   });
 
   it("stands beside an Exim that reads one file of another place, as another user", () => {
-    const exim = { splitFolder: undefined, isSplit: false, configFile: "/usr/exim/configure", group: "mail" };
+    const exim = {
+      splitFolder: undefined,
+      isSplit: false,
+      hasTls: false,
+      configFile: "/usr/exim/configure",
+      group: "mail",
+    };
     const { config, steps } = proposed({ exim: { ...exim, domains: ["example.org"] } });
     expect(config.mta.sasl_socket).toEqual([{ path: "/run/dewey-pop3/exim-auth", group: "mail" }]);
     expect(steps).toContain('in /usr/exim/configure: ".include /etc/dewey-pop3/exim-macros" before');
@@ -101,6 +150,19 @@ describe("propose", () => {
     expect(steps).toContain("pop3-passwd import /etc/dovecot/users");
     expect(steps).toContain("pop3-ctl import-uidl --all");
     expect(steps).toContain("free port 110 (Dovecot: take pop3 out of its protocols)");
+  });
+});
+
+describe("portsOfOthers", () => {
+  /** As ss(8) prints them. */
+  const line = (port: number, pid: number) =>
+    `LISTEN 0 511 [::]:${port} [::]:* users:(("MainThread",pid=${pid},fd=24),("MainThread",pid=77,fd=9))`;
+  it("names who has our ports, be it nobody but this server", () => {
+    const listening = `${line(110, 4387)}\n${line(995, 612)}\n${line(9955, 613)}\n`;
+    expect(portsOfOthers(listening, "4387")).toEqual([995]);
+    expect(portsOfOthers(listening, "0")).toEqual([110, 995]);
+    // Not as root: nobody's process is told.
+    expect(portsOfOthers("LISTEN 0 511 [::]:110 [::]:*\n", "")).toEqual([110]);
   });
 });
 
