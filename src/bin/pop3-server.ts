@@ -3,7 +3,9 @@
 // Exit status: 0 sound or stopped, 1 faulty or failed, 2 usage.
 import { CommanderError } from "commander";
 import { formatFault, loadConfig } from "../config/load.ts";
+
 import { refuseDebugger } from "../host/harden.ts";
+import { writesToJournal } from "../host/systemd.ts";
 import { createLog } from "../log/log.ts";
 import { processUsers } from "../processes/master/process-users.ts";
 import { tlsFaults } from "../processes/master/tls-files.ts";
@@ -22,20 +24,20 @@ try {
 async function run({ config: file, check }: ServerOptions): Promise<void> {
   const loaded = loadConfig(file);
   if (loaded.kind === "faulty") {
-    for (const fault of loaded.faults) console.error(formatFault(fault));
+    for (const fault of loaded.faults) complain(formatFault(fault));
     process.exit(1);
   }
   const { config, lineOf } = loaded;
   const users = processUsers(config, process.getuid?.() === 0);
   if (users.kind === "unknown") {
-    console.error(formatFault({ file, line: lineOf(users.key), key: users.key, message: users.message }));
+    complain(formatFault({ file, line: lineOf(users.key), key: users.key, message: users.message }));
     process.exit(1);
   }
   if (check) {
     const faults = config.tls === undefined ? [] : tlsFaults(config.tls, Date.now());
     for (const fault of faults) {
       const { key } = fault;
-      console.error(formatFault({ file, line: lineOf(key), key, message: `${fault.file} ${fault.reason}` }));
+      complain(formatFault({ file, line: lineOf(key), key, message: `${fault.file} ${fault.reason}` }));
     }
     if (faults.length > 0) process.exit(1);
     console.log(`${file}: sound`);
@@ -59,7 +61,7 @@ async function run({ config: file, check }: ServerOptions): Promise<void> {
 
   const started = await startMaster(file, config, users.users, log);
   if (started.kind === "failed") {
-    console.error(`pop3-server: ${started.message}`);
+    complain(`pop3-server: ${started.message}`);
     process.exit(1);
   }
   const { master } = started;
@@ -71,4 +73,9 @@ async function run({ config: file, check }: ServerOptions): Promise<void> {
   };
   reload = () => master.reload();
   if (isStopping) stop();
+}
+
+/** With the priority of an error where journald reads it (sd-daemon(3)): `journalctl -p warning` shows why nothing starts. */
+function complain(text: string): void {
+  console.error(writesToJournal() ? `<3>${text}` : text);
 }

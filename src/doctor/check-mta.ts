@@ -45,10 +45,10 @@ export async function checkMta(
 async function socketFinding(path: string): Promise<Finding> {
   const code = await new Promise<string | undefined>((resolve) => {
     const socket = net.connect({ path });
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(undefined);
-    });
+    socket.setTimeout(PATIENCE_MS, () => socket.destroy());
+    // Taken leave of in order, with what it says first read: a connection that breaks is a warning in the server's log.
+    socket.once("connect", () => socket.resume().end());
+    socket.once("close", () => resolve(undefined));
     socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
   });
   return code === undefined

@@ -76,6 +76,15 @@ idle_time = "15m"`,
     ]);
   });
 
+  it("refuses bounds that leave nobody's mail to be served", () => {
+    expect(faults("[mail]\nfirst_uid = 5000\nlast_uid = 4000\n")).toEqual([
+      "config.toml:3: mail.last_uid: must not be less than mail.first_uid, or nobody's mail is served",
+    ]);
+    expect(faults("[mail]\nfirst_gid = 60000\n")).toEqual([
+      "config.toml:1: mail.last_gid: must not be less than mail.first_gid, or nobody's mail is served",
+    ]);
+  });
+
   it("names file, line and key of an unknown key, and suggests the nearest", () => {
     expect(faults('[server]\nname = "dewey"\nlistn = []\n')).toEqual([
       "config.toml:3: server.listn: unknown key, did you mean server.listen?",

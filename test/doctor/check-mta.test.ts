@@ -1,3 +1,8 @@
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { checkMta, type RunProgram } from "../../src/doctor/check-mta.ts";
 import { configOf } from "./config-of.ts";
@@ -38,6 +43,25 @@ describe("checkMta", () => {
       expect.stringMatching(/^ok: /),
       'warning: Postfix\'s virtual_mailbox_maps ("") does not name /nonexistent/dewey',
     ]);
+  });
+
+  it("asks our sockets without breaking a connection off, which would be a warning in the server's log", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "dewey-doctor-"));
+    const path = join(folder, "auth");
+    const ends: string[] = [];
+    const server = createServer((socket) => {
+      socket.write("VERSION\t1\t2\nDONE\n");
+      for (const event of ["end", "error"]) socket.on(event, () => ends.push(event));
+    }).listen(path);
+    await once(server, "listening");
+    const ask = async () =>
+      (await checkMta(configOf(`mta.sasl_socket = "${path}"`), true, host({}))).map(({ message }) => message);
+    expect(await ask()).toEqual([`${path} answers`]);
+    expect(ends).toEqual(["end"]);
+    server.close();
+    await once(server, "close");
+    expect(await ask()).toEqual([`${path} does not answer (ENOENT)`]);
+    rmSync(folder, { recursive: true });
   });
 
   it("compares Exim's authenticators with the config", async () => {

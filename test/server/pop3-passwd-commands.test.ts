@@ -81,14 +81,14 @@ describe("pop3-passwd set", () => {
     const write = (mail: string): void =>
       writeFileSync(config, `[auth]\npasswd_file = "${file}"\n[mail]\nfirst_uid = 2000\n${mail}\n`);
     const add = (uid: string) =>
-      run(["--config", config, "add", "mrose", "--uid", uid, "--gid", "2000"], "secret\n");
+      run(["--config", config, "add", "mrose", "--uid", uid, "--gid", "2000", "--home", "/srv/m"], "x\n");
     write("");
     expect(await add("1999")).toEqual(
       refused("uid 1999 is outside mail.first_uid to mail.last_uid (2000 to 59999)"),
     );
     expect(await add("2000")).toEqual(done("mrose added"));
     // Others read the file, too.
-    expect(await run(["--config", config, "set", "mrose", "--home", "/srv/m"])).toEqual(
+    expect(await run(["--config", config, "set", "mrose", "--home", "/srv/mrose"])).toEqual(
       done("mrose changed"),
     );
     write('user = "nobody"');
@@ -110,7 +110,7 @@ describe("pop3-passwd set", () => {
     const config = join(folder, "config.toml");
     writeFileSync(
       config,
-      `[auth]\npasswd_file = "${file}"\npassword_scheme = "bcrypt"\nargon2_memory = "1MiB"\nargon2_time = 3\n`,
+      `mail.maildir = "/srv/%n"\nserver.run_as = "starter"\n[auth]\npasswd_file = "${file}"\npassword_scheme = "bcrypt"\nargon2_memory = "1MiB"\nargon2_time = 3\n`,
     );
     expect(await run(["--config", config, "add", "mrose"], "secret\n")).toEqual(done("mrose added"));
     expect(content()).toMatch(/^mrose:\{CRYPT\}\$2b\$11\$/);

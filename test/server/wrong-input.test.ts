@@ -42,6 +42,33 @@ async function run(
   return { exitCode, stdout: stdout.toString(), stderr: stderr.replaceAll(folder, "FOLDER") };
 }
 
+it("a config that nothing starts with is told to journald as an error, and elsewhere without a mark", async () => {
+  const { path, env } = runnableProgram("pop3-server");
+  const fault = (await run("pop3-server", ["--config", "types.toml"])).stderr;
+  expect(fault).toMatch(/^types\.toml:2: /);
+  // JOURNAL_STREAM says which file journald reads, as systemd.exec(5) has it: here this pipe.
+  const asUnit = 'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/$$/fd/1) exec "$0" --config types.toml';
+  const { stderr } = await runProgram("sh", ["-c", asUnit, path], { env, cwd: folder });
+  expect(stderr).toBe(fault.replace(/^(?=.)/gm, "<3>"));
+});
+
+it("an account without mail is added, and said to be so", async () => {
+  const { path, env } = runnableProgram("pop3-passwd");
+  const text = `server.run_as = "starter"\nauth.passwd_file = "${folder}/new-passwd"\nmail.maildir = "${folder}/%d/%n"\n`;
+  writeFileSync(join(folder, "domains.toml"), text);
+  const add = async (user: string) => {
+    const options = { env, cwd: folder, input: "secret\n" };
+    const { exitCode, stderr } = await runProgram(path, ["--config", "domains.toml", "add", user], options);
+    return { exitCode, stderr };
+  };
+  expect(await add("mrose@example.org")).toEqual({ exitCode: 0, stderr: "" });
+  expect(await add("mrose")).toEqual({
+    exitCode: 0,
+    stderr:
+      "pop3-passwd: nobody can log in yet: mrose: the user name's %d is empty, begins with a dot or has a slash in it\n",
+  });
+});
+
 describe("wrong input", () => {
   it.each([
     [

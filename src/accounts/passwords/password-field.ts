@@ -176,12 +176,20 @@ function unusable(reason: string): PasswordField {
   return { kind: "unusable", reason };
 }
 
+/** The oldest of crypt(3)'s, without a prefix: two characters of salt, eleven for each eight of the password (crypt(5)). */
+const DES_HASH = /^[./0-9A-Za-z]{2}(?:[./0-9A-Za-z]{11})+$/;
+
 function readBareField(field: string): PasswordField {
   if (/^\$argon2(?:i|id)\$/.test(field))
     return { kind: "scheme", scheme: "ARGON2", data: encoder.encode(field) };
   const old = field.startsWith("$") ? null : /^(.*)\[(13|34|56)\]$/.exec(field);
   if (old === null || old[2] === "13") {
-    return { kind: "scheme", scheme: "CRYPT", data: encoder.encode(old?.[1] ?? field) };
+    const hash = old?.[1] ?? field;
+    if (!/^[$_]/.test(hash) && !DES_HASH.test(hash))
+      return unusable(
+        "it is no hash: a password in clear text is written {PLAIN}…, and better hashed by pop3-passwd set",
+      );
+    return { kind: "scheme", scheme: "CRYPT", data: encoder.encode(hash) };
   }
   const scheme: Scheme = old[2] === "34" ? "PLAIN-MD5" : "DIGEST-MD5";
   const data = decodeData(scheme, scheme, undefined, old[1]!);

@@ -27,7 +27,9 @@ import {
   type StoredPassword,
   storePassword,
 } from "../../accounts/passwords/stored-password.ts";
+
 import { ownerFault } from "../../config/owner-fault.ts";
+import { locateMail } from "../../control/mail-owner.ts";
 import { findGroup, findUser } from "../../host/user-database.ts";
 import type { ScramHash } from "../../sasl/mechanism.ts";
 import { accountWith, addDetailOptions, changedDetails, type DetailOptions } from "./account-details.ts";
@@ -154,6 +156,9 @@ async function addUser(user: string, options: AddOptions): Promise<void> {
   });
   await makePlanned(maildir);
   console.log(`${user} added`);
+  const config = configOf(options);
+  const mail = config && locateMail(config, { ...details, lineNumber: 0 });
+  if (typeof mail === "string") console.error(`pop3-passwd: nobody can log in yet: ${mail}`);
 }
 
 /** pop3-passwd set, and pop3-passwd USER. */

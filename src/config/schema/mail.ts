@@ -162,5 +162,13 @@ export const mail = z
         reason: "Mail is deleted by whom it belongs to, unless you say otherwise.",
       }),
   })
+  .refine((mail) => mail.first_uid <= mail.last_uid, {
+    path: ["last_uid"],
+    message: "must not be less than mail.first_uid, or nobody's mail is served",
+  })
+  .refine((mail) => mail.first_gid <= mail.last_gid, {
+    path: ["last_gid"],
+    message: "must not be less than mail.first_gid, or nobody's mail is served",
+  })
   .prefault({})
   .meta({ description: "Where mail is, whose it is, and what becomes of it." });

@@ -62,8 +62,20 @@ describe("readPasswordField", () => {
   it("takes a field without a scheme for crypt(3), or for argon2's own string", () => {
     expect(scheme("$6$salt$hash").scheme).toBe("CRYPT");
     expect(scheme("//EsnG9FLTKjo").scheme).toBe("CRYPT");
+    // Longer than eight characters by bigcrypt(3).
+    expect(scheme("//EsnG9FLTKjoabcdefghijk").scheme).toBe("CRYPT");
     expect(scheme("$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$aGFzaA").scheme).toBe("ARGON2");
   });
+
+  it.each(["secret", "x", "correct horse", "//EsnG9FLTKjo1"])(
+    "takes no clear text for a hash: %s",
+    (field) => {
+      expect(readPasswordField(field)).toEqual({
+        kind: "unusable",
+        reason: expect.stringMatching(/^it is no hash: /),
+      });
+    },
+  );
 
   it("knows the oldest form with the length behind the hash", () => {
     expect(text("//EsnG9FLTKjo[13]")).toBe("//EsnG9FLTKjo");
