@@ -29,14 +29,14 @@ import { MtaLookups } from "./auth/mta-lookups.ts";
 import { PlaceRequests } from "./auth/place-requests.ts";
 import { PostfixMapKeeper } from "./auth/postfix-map-keeper.ts";
 import { ProxyLogins } from "./auth/proxy-logins.ts";
+import { TicketKeys } from "./auth/ticket-keys.ts";
 import { runChild } from "./child/child.ts";
 import { History } from "./child/history.ts";
 import type { AuthSettings } from "./settings.ts";
-import { ticketKeyOf } from "./ticket.ts";
 
 runChild("auth", async (given, { log, send }) => {
   let settings = given;
-  let ticketKey = ticketKeyOf(given.ticketKey);
+  const ticketKeys = new TicketKeys(given.ticketKey);
   const throttle = new LoginThrottle(settings, log);
   let rehasher = rehasherOf(settings, log);
   const requests = new PlaceRequests(send);
@@ -59,7 +59,7 @@ runChild("auth", async (given, { log, send }) => {
       throttle,
       rehasher,
       settings,
-      ticketKey,
+      ticketKeys,
       log,
       history,
       client,
@@ -138,7 +138,6 @@ runChild("auth", async (given, { log, send }) => {
         changed.parallelVerifications === settings.parallelVerifications &&
         changed.verificationMemoryKib === settings.verificationMemoryKib;
       settings = changed;
-      ticketKey = ticketKeyOf(changed.ticketKey);
       keeper.configure(settings);
       throttle.configure(changed);
       backEnds?.configure(changed);

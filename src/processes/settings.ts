@@ -11,6 +11,7 @@ import { WORKAROUNDS } from "../mime/workarounds.ts";
 import type { ListenAddress } from "../net/address.ts";
 import type { TlsSettings } from "../net/tls-endpoint.ts";
 import { nthPlace, PLACE, placeOf } from "./placement.ts";
+import { placeKeyOf } from "./ticket.ts";
 
 const log = z.strictObject({
   level: z.enum(["debug", "info", "warn", "error"]),
@@ -229,18 +230,23 @@ export function authSettingsOf(config: Config, inheritance: AuthInheritance): Au
   };
 }
 
-/** @param whose the process's index among `server.mailbox_processes`, or the one owner that it is for */
+/**
+ * @param ticketKey auth's, of which the process gets what is made for it
+ * @param whose the process's index among `server.mailbox_processes`, or the one owner that it is for
+ */
 export function mailboxSettingsOf(
   config: Config,
   ticketKey: string,
   whose: number | MailOwner,
 ): MailboxSettings {
+  const place = typeof whose === "number" ? nthPlace(whose) : placeOf(whose);
   return {
     ...ownSettingsOf(config),
     serverName: config.server.name,
     language: config.server.language,
-    ...(typeof whose === "number" ? { place: nthPlace(whose) } : { place: placeOf(whose), owner: whose }),
-    ticketKey,
+    place,
+    ...(typeof whose === "number" ? {} : { owner: whose }),
+    ticketKey: placeKeyOf(ticketKey, place),
     idleTimeMs: config.limits.idle_time,
     stallTimeMs: config.limits.stall_time,
     minOctetsPerSecond: config.limits.min_rate,

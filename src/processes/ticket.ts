@@ -1,6 +1,7 @@
 // What auth hands a login process on success, and a mailbox process accepts once: who may open which Maildir.
-// Authenticated by HMAC-SHA-256 with a key that master draws at start and only auth and mailbox processes know, so a
-// login process that was taken over can name no user whose password it has not got.
+// Authenticated by HMAC-SHA-256: auth has the key that master draws at start, and each mailbox process one that is made of it
+// for that process alone. So a login process that was taken over can name no user whose password it has not got, and a
+// mailbox process none whose mail another one has.
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import type { TicketRefusal } from "../log/reasons.ts";
@@ -40,6 +41,11 @@ export const MAX_TICKET_OCTETS = 8192;
 /** @param base64 32 random bytes */
 export function ticketKeyOf(base64: string): KeyObject {
   return createSecretKey(base64, "base64");
+}
+
+/** What one mailbox process checks its tickets by. @param base64 the key that they are all made of @returns base64 */
+export function placeKeyOf(base64: string, place: string): string {
+  return createHmac("sha256", ticketKeyOf(base64)).update(place).digest("base64");
 }
 
 /** The ticket as one word of base64url characters and a dot. */

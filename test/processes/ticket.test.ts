@@ -1,11 +1,14 @@
 import { createHmac, createSecretKey, randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { TicketKeys } from "../../src/processes/auth/ticket-keys.ts";
 import {
+  placeKeyOf,
   sealTicket,
   TICKET_LIFETIME_MS,
   type Ticket,
   TicketCounter,
+  ticketKeyOf,
   usedTickets,
 } from "../../src/processes/ticket.ts";
 
@@ -28,6 +31,22 @@ const ticket: Ticket = {
 };
 const nowMs = ticket.issuedAtMs + 10;
 const counter = (place = ticket.place): TicketCounter => new TicketCounter(key, startedAtMs, place);
+
+describe("TicketKeys", () => {
+  it("are one for each process, which knows no other's", () => {
+    const secret = randomBytes(32).toString("base64");
+    const keys = new TicketKeys(secret);
+    const other = { ...ticket, place: "mailbox-1001-100" };
+    const processOf = ({ place }: Ticket): TicketCounter =>
+      new TicketCounter(ticketKeyOf(placeKeyOf(secret, place)), startedAtMs, place);
+    for (const one of [ticket, other])
+      expect(processOf(one).redeem(sealTicket(one, keys.of(one.place)), nowMs).kind).toBe("accepted");
+    // What the first process could seal, with all that it knows.
+    const forged = sealTicket(other, ticketKeyOf(placeKeyOf(secret, ticket.place)));
+    expect(processOf(other).redeem(forged, nowMs)).toEqual({ kind: "refused", reason: "forged" });
+    expect(placeKeyOf(secret, ticket.place)).not.toBe(secret);
+  });
+});
 
 describe("TicketCounter", () => {
   it("accepts what auth sealed, once", () => {

@@ -206,7 +206,8 @@ describe("pop3-passwd", () => {
 
   it("finds the file in the server's config, before or behind the command", async () => {
     const config = join(folder, "config.toml");
-    writeFileSync(config, `[auth]\npasswd_file = "${file}"\n`);
+    const mail = 'mail.maildir = "/srv/%n"\nserver.run_as = "starter"\n';
+    writeFileSync(config, `${mail}[auth]\npasswd_file = "${file}"\n`);
     expect(await run(["--config", config, "add", "mrose"], "secret\n")).toEqual(done("mrose added"));
     expect((await run(["list", "--config", config])).stdout).toContain("mrose");
     writeFileSync(config, "[auth]\npaswd_file = 1\n");

@@ -1,6 +1,6 @@
 // From credentials to a verdict, for the auth process: asks the verifier, logs, holds refusals back, and seals the
 // ticket for our login processes.
-import { type KeyObject, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { Authentication, Verifier } from "../../accounts/verifier.ts";
 import type { Verdict, VerifyRequest } from "../../auth/server-options.ts";
 import { count } from "../../control/counters.ts";
@@ -12,6 +12,7 @@ import { sealTicket, type Ticket } from "../ticket.ts";
 import type { AccountPlace, AccountPlacement } from "./account-placement.ts";
 import type { LoginRehasher } from "./login-rehasher.ts";
 import type { Guess, LoginThrottle } from "./login-throttle.ts";
+import type { TicketKeys } from "./ticket-keys.ts";
 
 export interface VerdictContext {
   readonly verifier: Verifier;
@@ -19,7 +20,7 @@ export interface VerdictContext {
   /** `auth.rehash_on_login`. */
   readonly rehasher: LoginRehasher | undefined;
   readonly settings: AuthSettings;
-  readonly ticketKey: KeyObject;
+  readonly ticketKeys: TicketKeys;
   readonly log: Log;
   readonly client: LoginClient;
   /** For our login processes; the others are given no ticket, and their logins need no mailbox process. */
@@ -32,7 +33,7 @@ export type LoginClient = "pop3" | "mta" | "nginx";
 
 export async function reachVerdict(
   request: VerifyRequest,
-  { verifier, throttle, rehasher, settings, ticketKey, log, history, client, placement }: VerdictContext,
+  { verifier, throttle, rehasher, settings, ticketKeys, log, history, client, placement }: VerdictContext,
 ): Promise<Verdict> {
   const { user, credentials, service, session, mechanism, remoteAddress, isAwaited } = request;
   const who = { session, user, address: remoteAddress, service, mechanism };
@@ -107,7 +108,7 @@ export async function reachVerdict(
         fields: () => {
           const ticket = ticketFor(request, account.user, placed, mail.policy);
           return new Map([
-            ["ticket", sealTicket(ticket, ticketKey)],
+            ["ticket", sealTicket(ticket, ticketKeys.of(placed.place))],
             ["place", placed.place],
           ]);
         },
