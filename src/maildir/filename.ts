@@ -14,12 +14,6 @@ export function infoPart(name: string): string | undefined {
   return colon === -1 ? undefined : name.slice(colon + 1);
 }
 
-/** The flags of an info part that begins with "2,"; none for any other. */
-export function flagsOf(name: string): string {
-  const info = infoPart(name);
-  return info?.startsWith(FLAGS_PREFIX) === true ? info.slice(FLAGS_PREFIX.length) : "";
-}
-
 /**
  * The name with a flag added, flags in ASCII order as the Maildir specification asks.
  *

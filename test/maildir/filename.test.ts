@@ -4,7 +4,6 @@ import {
   baseName,
   compareDelivery,
   deliveryTimeUs,
-  flagsOf,
   hasFlag,
   isPlausible,
   sizesFromName,
@@ -55,15 +54,6 @@ describe("withFlag", () => {
         expect(hasFlag(flagged, "S")).toBe(true);
       }),
     );
-  });
-});
-
-describe("flagsOf", () => {
-  it("knows flags behind 2, alone", () => {
-    expect(flagsOf("a:2,FS")).toBe("FS");
-    expect(flagsOf("a:1,FS")).toBe("");
-    expect(flagsOf("a:S123")).toBe("");
-    expect(flagsOf("a")).toBe("");
   });
 });
 

@@ -6,6 +6,7 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { whenDrained } from "../../src/host/when-drained.ts";
 import { layOutMaildir, readMaildir } from "../peers/support/maildir.ts";
 import { Pop3Connection } from "../peers/support/pop3.ts";
 import { eventually } from "../support/eventually.ts";
@@ -195,19 +196,8 @@ describe.each(["separate", "combined"] as const)(
 );
 
 /** Writes and waits until it may go on. */
-function written(socket: Socket, octets: Buffer): Promise<void> {
-  return new Promise((resolve) => {
-    if (socket.destroyed || socket.write(octets)) {
-      // Others get their turn.
-      setImmediate(resolve);
-      return;
-    }
-    const done = (): void => {
-      socket.off("drain", done);
-      socket.off("close", done);
-      resolve();
-    };
-    socket.on("drain", done);
-    socket.on("close", done);
-  });
+async function written(socket: Socket, octets: Buffer): Promise<void> {
+  // Others get their turn.
+  if (socket.destroyed || socket.write(octets)) await new Promise(setImmediate);
+  else await whenDrained(socket);
 }

@@ -14,7 +14,7 @@ const MECHANISMS = [
   "EXTERNAL",
 ] as const;
 
-/** What accounts/hash-policy.ts can write; named here again, since this file is read by processes that may know no accounts. */
+/** What accounts/passwords/hash-policy.ts can write; named here again, since this file is read by processes that may know no accounts. */
 export const PASSWORD_SCHEMES = [
   "argon2id",
   "yescrypt",
