@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { readCommandTimes } from "../../control/command-times.ts";
 import { readCounters } from "../../control/counters.ts";
 import type { AnswerOf, Handler, Handlers } from "../../control/questions.ts";
+import { residentBytes } from "../../host/resident-memory.ts";
 import { onLogLine } from "../../log/log.ts";
 
 /** What every process answers. */
@@ -25,7 +26,7 @@ export function ownStats(role: ProcessRole): AnswerOf<"stats"> {
       uid: process.getuid?.() ?? 0,
       upMs: Math.round(process.uptime() * 1000),
       cpuMs,
-      rssBytes: process.memoryUsage.rss(),
+      rssBytes: residentBytes() ?? 0,
       loopLagMs: loopLagMs(),
     },
   };

@@ -33,4 +33,20 @@ describe("watchMemory", () => {
     const full = { ...small, heapBytes: 450 * MIB };
     expect(look([full, full])).toEqual([80]);
   });
+
+  it("goes on where the kernel cannot be asked: with no descriptor left, a look was the process's end", () => {
+    const noDescriptor = Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
+    const rss = vi.spyOn(process.memoryUsage, "rss").mockImplementation(() => {
+      throw noDescriptor;
+    });
+    const told: number[] = [];
+    const stop = watchMemory({ maxBytes: () => 1, onOver: (rssBytes) => told.push(rssBytes) });
+    vi.advanceTimersByTime(3 * EVERY_MS);
+    expect(told).toEqual([]);
+    rss.mockReturnValue(2);
+    vi.advanceTimersByTime(2 * EVERY_MS);
+    expect(told).toEqual([2]);
+    stop();
+    rss.mockRestore();
+  });
 });
