@@ -87,6 +87,9 @@ describe("pop3-passwd set", () => {
       refused("uid 1999 is outside mail.first_uid to mail.last_uid (2000 to 59999)"),
     );
     expect(await add("2000")).toEqual(done("mrose added"));
+    expect(await run(["--config", config, "set", "mrose", "--gid", "5"])).toEqual(
+      refused("gid 5 is outside mail.first_gid to mail.last_gid (100 to 59999)"),
+    );
     // Others read the file, too.
     expect(await run(["--config", config, "set", "mrose", "--home", "/srv/mrose"])).toEqual(
       done("mrose changed"),

@@ -290,7 +290,8 @@ async function verifyUser(user: string, options: GlobalOptions): Promise<void> {
 
 /** An owner just given that the server would never serve: found now, and not by a user who cannot log in. */
 function refuseOwner({ uid, gid }: Omit<Account, "lineNumber">, options: AddOptions): void {
-  const user = options.uid === undefined || uid === undefined ? undefined : findUser(uid);
+  if (options.uid === undefined && options.gid === undefined) return;
+  const user = uid === undefined ? undefined : findUser(uid);
   if (options.uid !== undefined && uid !== undefined && user === undefined)
     throw new Refusal(`--uid: no user "${uid}" on this host`);
   const group = gid === undefined ? user?.gid : findGroup(gid);
