@@ -5,15 +5,9 @@ import { writeTogether } from "../host/write-together.ts";
 import { LineSplitter } from "../octets/line-splitter.ts";
 import type { Retention } from "../pop3/capability.ts";
 import { decodeBase64 } from "../sasl/base64.ts";
-import {
-  type AuthParameters,
-  formatClientCommand,
-  MAX_LINE_OCTETS,
-  PROTOCOL_MAJOR,
-  PROTOCOL_MINOR,
-  parseServerReply,
-  type ServerReply,
-} from "./codec.ts";
+import { type AuthParameters, formatClientCommand } from "./protocol/client-command.ts";
+import { MAX_LINE_OCTETS, PROTOCOL_MAJOR, PROTOCOL_MINOR } from "./protocol/fields.ts";
+import { parseServerReply, type ServerReply } from "./protocol/server-reply.ts";
 import { ServerGreeting } from "./server-greeting.ts";
 import { type StartTimer, startTimer } from "./timer.ts";
 

@@ -5,17 +5,10 @@ import { LineSplitter } from "../octets/line-splitter.ts";
 import type { Retention } from "../pop3/capability.ts";
 import { decodeBase64, encodeBase64 } from "../sasl/base64.ts";
 import type { Mechanism, MechanismContext, ServerMechanism, Step } from "../sasl/mechanism.ts";
-import {
-  type AuthParameters,
-  type ClientCommand,
-  decodeInitialResponse,
-  formatServerReply,
-  MAX_LINE_OCTETS,
-  PROTOCOL_MAJOR,
-  PROTOCOL_MINOR,
-  parseClientCommand,
-  type ServerReply,
-} from "./codec.ts";
+import { type AuthParameters, type ClientCommand, parseClientCommand } from "./protocol/client-command.ts";
+import { MAX_LINE_OCTETS, PROTOCOL_MAJOR, PROTOCOL_MINOR } from "./protocol/fields.ts";
+import { decodeInitialResponse } from "./protocol/initial-response.ts";
+import { formatServerReply, type ServerReply } from "./protocol/server-reply.ts";
 import type { Credentials, ServerOptions, Verdict } from "./server-options.ts";
 
 export class ServerConnection {

@@ -1,7 +1,8 @@
 // Collects what the auth server says before DONE, in the order that the protocol wants. Used by the auth client, in the
 // login processes.
 import type { Retention } from "../pop3/capability.ts";
-import { PROTOCOL_MAJOR, type ServerReply } from "./codec.ts";
+import { PROTOCOL_MAJOR } from "./protocol/fields.ts";
+import type { ServerReply } from "./protocol/server-reply.ts";
 
 export class ServerGreeting {
   /** Parameters by name. */

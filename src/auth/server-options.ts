@@ -1,7 +1,7 @@
 // What the auth server is given, and what it asks: who may come in is decided by `verify`, not by the protocol.
 import type { Retention } from "../pop3/capability.ts";
 import type { Mechanism, MechanismContext, ScramHash, ScramVerifier } from "../sasl/mechanism.ts";
-import type { AuthParameters } from "./codec.ts";
+import type { AuthParameters } from "./protocol/client-command.ts";
 import type { StartTimer } from "./timer.ts";
 
 export interface VerifyRequest extends AuthParameters {

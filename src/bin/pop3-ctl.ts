@@ -3,7 +3,7 @@
 // Exit status: 0 done, 1 refused with one line on standard error, 2 usage; doctor's own are in its help.
 import "./end-with-reader.ts";
 import { CommanderError } from "commander";
-import { Refusal } from "../control/refusal.ts";
+import { Refusal } from "../control/terminal/refusal.ts";
 import { ctlProgram } from "./ctl/program.ts";
 import { explainUsage } from "./usage-errors.ts";
 

@@ -1,8 +1,8 @@
 // What the commands of pop3-ctl have in common: the options that all of them take, what values mean, how help looks.
 import { type Command, InvalidArgumentError } from "commander";
 import type { Config } from "../config/schema.ts";
-import { createPrinter, type Printer } from "./printer.ts";
-import { readConfig, ServerLink } from "./server-link.ts";
+import { readConfig, ServerLink } from "./link/server-link.ts";
+import { createPrinter, type Printer } from "./terminal/printer.ts";
 
 interface GlobalOptions {
   readonly config: string;

@@ -8,7 +8,7 @@ import type { Account } from "../accounts/account.ts";
 import { describeErrorCode } from "../accounts/file/file-error.ts";
 import type { MailOwner } from "../accounts/mta/delivery.ts";
 import type { Config } from "../config/schema.ts";
-import { locateMail } from "../control/mail-owner.ts";
+import { locateMail } from "../control/mailbox/mail-owner.ts";
 import { type Finding, reporter } from "./finding.ts";
 import type { MaildirFault, SeenMaildir } from "./maildir-worker.ts";
 

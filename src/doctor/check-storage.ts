@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import type { Account } from "../accounts/account.ts";
 import type { Config } from "../config/schema.ts";
-import { locateMail } from "../control/mail-owner.ts";
+import { locateMail } from "../control/mailbox/mail-owner.ts";
 import { type Finding, reporter } from "./finding.ts";
 
 const report = reporter("storage");

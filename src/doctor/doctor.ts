@@ -2,9 +2,9 @@
 // nothing, and ends as a monitoring plugin does.
 import { askPassword } from "../accounts/ask-password.ts";
 import type { Config } from "../config/schema.ts";
-import { ask } from "../control/client.ts";
-import type { Printer, Style } from "../control/printer.ts";
-import { Refusal } from "../control/refusal.ts";
+import { ask } from "../control/link/client.ts";
+import type { Printer, Style } from "../control/terminal/printer.ts";
+import { Refusal } from "../control/terminal/refusal.ts";
 import { escapeControls } from "../log/safe-text.ts";
 import { checkCertificates } from "./check-certificates.ts";
 import { checkCluster } from "./check-cluster.ts";

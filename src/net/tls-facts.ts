@@ -1,7 +1,7 @@
 // What a secured connection tells about itself: for the log, and for the mechanisms that rely on it. Runs in login
 // processes.
 import type * as tls from "node:tls";
-import type { ChannelBinding } from "../auth/codec.ts";
+import type { ChannelBinding } from "../auth/protocol/client-command.ts";
 
 /** Which part of a client's certificate is its user name. */
 export type CertificateUserField = "email" | "cn";

@@ -2,10 +2,10 @@
 // final users, reloads, drains. It parses nothing that comes from the network.
 import { formatFault, loadConfig } from "../config/load.ts";
 import { type Config, configSchema } from "../config/schema.ts";
-import { inheritCounts, measure } from "../control/counters.ts";
-import { controlSocket, readAnswer } from "../control/protocol.ts";
-import type { AnswerOf } from "../control/questions.ts";
-import { serveControl } from "../control/server.ts";
+import { inheritCounts, measure } from "../control/counters/counters.ts";
+import { controlSocket, readAnswer } from "../control/link/protocol.ts";
+import type { AnswerOf } from "../control/link/questions.ts";
+import { serveControl } from "../control/link/server.ts";
 import { type ServiceManager, serviceManager, watchdogMs } from "../host/systemd.ts";
 import type { ProcessLog } from "../log/log.ts";
 import { serveUnix } from "../net/listen.ts";

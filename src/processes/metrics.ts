@@ -2,7 +2,7 @@
 // own, since HTTP comes from the network: master must not parse it, and whoever breaks into its parser must not find
 // passwords (login, auth) or mail (mailbox) there. It knows numbers alone, and may ask master for nothing else.
 import { readFileSync } from "node:fs";
-import { exposition } from "../control/exposition.ts";
+import { exposition } from "../control/figures/exposition.ts";
 import { networksOf } from "../host/networks.ts";
 import { servePage } from "../net/http-page.ts";
 import { runChild } from "./child/child.ts";

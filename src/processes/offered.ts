@@ -1,6 +1,6 @@
 // What a connection is offered to log in with; both states announce the same, since clients remember the first CAPA that
 // they see. Used by login and mailbox processes. Pure.
-import type { AuthParameters } from "../auth/codec.ts";
+import type { AuthParameters } from "../auth/protocol/client-command.ts";
 
 export const POP3_IMPLEMENTATION = "dewey-pop3";
 

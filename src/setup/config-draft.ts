@@ -1,6 +1,6 @@
 // A config.toml in the making, from another server's configuration: what was taken over, what has no counterpart, what is
 // left to do. Pure.
-import type { Place } from "../control/dovecot-settings.ts";
+import type { Place } from "../control/dovecot/dovecot-settings.ts";
 
 export interface Note {
   /** Where the other server has it; undefined where it is about all of its configuration. */

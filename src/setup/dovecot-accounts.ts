@@ -1,5 +1,5 @@
 // Whose accounts they are: Dovecot's passdb and userdb blocks. Pure. Used where its configuration is taken over.
-import type { DovecotSetting } from "../control/dovecot-settings.ts";
+import type { DovecotSetting } from "../control/dovecot/dovecot-settings.ts";
 import type { ConfigDraft } from "./config-draft.ts";
 
 /** @returns the home of every account, where they have one by rule */

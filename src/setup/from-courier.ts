@@ -1,6 +1,6 @@
 // A config.toml from Courier's configuration: pop3d, pop3d-ssl and authdaemonrc, which are shell variables. Pure. Used by
 // `pop3-ctl import-config`.
-import type { ConfigText, Place } from "../control/dovecot-settings.ts";
+import type { ConfigText, Place } from "../control/dovecot/dovecot-settings.ts";
 import { ConfigDraft } from "./config-draft.ts";
 
 interface Variable {

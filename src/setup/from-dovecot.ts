@@ -1,8 +1,8 @@
 // A config.toml from Dovecot's configuration: what its POP3 did, we do; what has no counterpart is named, with its line.
 // Pure. Used by `pop3-ctl import-config`.
 import { parseDovecotLocation } from "../accounts/transfer/dovecot-location.ts";
-import { mailLocation } from "../control/dovecot-config.ts";
-import { type DovecotSetting, isForPop3, pop3Settings } from "../control/dovecot-settings.ts";
+import { mailLocation } from "../control/dovecot/dovecot-config.ts";
+import { type DovecotSetting, isForPop3, pop3Settings } from "../control/dovecot/dovecot-settings.ts";
 import { ConfigDraft } from "./config-draft.ts";
 import { accountsFromDovecot } from "./dovecot-accounts.ts";
 import { isSilent, WITHOUT_COUNTERPART } from "./dovecot-unneeded.ts";

@@ -1,8 +1,8 @@
 // What a host says about its mail, for `pop3-ctl setup`: its MTA, a POP3 server that is there already, certificates, who has
 // the ports. Asks the programs themselves; changes nothing.
 import { existsSync, readdirSync } from "node:fs";
-import { parseDoveconf } from "../control/dovecot-config.ts";
-import { pop3Settings } from "../control/dovecot-settings.ts";
+import { parseDoveconf } from "../control/dovecot/dovecot-config.ts";
+import { pop3Settings } from "../control/dovecot/dovecot-settings.ts";
 import type { RunProgram } from "../doctor/check-mta.ts";
 import { accountBlocks, passwdFileOf } from "./dovecot-accounts.ts";
 import { readOrUndefined } from "./own-file.ts";

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { describeFileError, errorCode } from "../accounts/file/file-error.ts";
-import { Refusal } from "../control/refusal.ts";
+import { Refusal } from "../control/terminal/refusal.ts";
 
 export type FileState =
   | { readonly kind: "absent" }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseServerReply } from "../../src/auth/codec.ts";
+import { parseServerReply } from "../../src/auth/protocol/server-reply.ts";
 import { ServerGreeting } from "../../src/auth/server-greeting.ts";
 
 const COOKIE = "COOKIE\t0123456789abcdef0123456789abcdef";

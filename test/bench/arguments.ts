@@ -9,7 +9,7 @@ export interface BenchArguments {
   readonly servers: readonly Candidate[];
   readonly rounds: number;
   readonly measureMs: number;
-  /** How long each server is driven before anything is measured. */
+  /** Each server is driven for so long, again and again, until it costs no less than before. */
   readonly warmUpMs: number;
   /** Courier, whose messages wait for the client's delayed acknowledgements, takes most of the time: short forms leave it out of fetching. */
   readonly quick: boolean;
@@ -53,7 +53,7 @@ export function readArguments(): BenchArguments | string {
     servers: candidates.filter(({ name, maker }) => maker === "dovecot" || name.includes(values.server)),
     rounds: positive("--rounds", values.rounds ?? (values.quick ? "2" : "5")),
     measureMs: 1000 * positive("--seconds", values.seconds ?? (values.quick ? "0.5" : "3")),
-    warmUpMs: 1000 * positive("--warm-up", values["warm-up"] ?? (values.quick ? "5" : "10")),
+    warmUpMs: 1000 * positive("--warm-up", values["warm-up"] ?? (values.quick ? "2.5" : "5")),
     quick: values.quick,
     folder: values.folder,
     json: values.json,
@@ -77,7 +77,8 @@ function help(): string {
   --server TEXT      of ours and Courier, those whose name has it: separate, combined, courier; Dovecot always
   --rounds N         measurements of each server and workload (5; quick: 2)
   --seconds N        how long each takes (3; quick: 0.5)
-  --warm-up SECONDS  how long each server is driven before, without TLS and over it (10; quick: 5)
+  --warm-up SECONDS  each server is driven for so long before, without TLS and over it, two to eight times: until it
+                     costs no less than the time before (5; quick: 2.5)
   --folder DIR       where the Maildirs are laid out (${tmpdir()})
   --json FILE, --svg FILE
                      writes the report, and its chart

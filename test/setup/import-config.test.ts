@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../src/config/load.ts";
-import { parseDovecotSettings } from "../../src/control/dovecot-settings.ts";
+import { parseDovecotSettings } from "../../src/control/dovecot/dovecot-settings.ts";
 import type { ConfigDraft } from "../../src/setup/config-draft.ts";
 import { fromCourier } from "../../src/setup/from-courier.ts";
 import { fromDovecot } from "../../src/setup/from-dovecot.ts";

@@ -1,6 +1,6 @@
 // The commands of pop3-ctl that look at the whole host, and that work before there is a server: setup, import-config, doctor.
 import type { Command } from "commander";
-import { createPrinter } from "../../control/printer.ts";
+import { createPrinter } from "../../control/terminal/printer.ts";
 import { type DoctorOptions, doctor } from "../../doctor/doctor.ts";
 import { type ImportConfigOptions, importConfig } from "../../setup/import-config.ts";
 import { type SetupOptions, setup } from "../../setup/setup.ts";

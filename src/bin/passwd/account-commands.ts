@@ -29,7 +29,7 @@ import {
 } from "../../accounts/passwords/stored-password.ts";
 
 import { ownerFault } from "../../config/owner-fault.ts";
-import { locateMail } from "../../control/mail-owner.ts";
+import { locateMail } from "../../control/mailbox/mail-owner.ts";
 import { findGroup, findUser } from "../../host/user-database.ts";
 import type { ScramHash } from "../../sasl/mechanism.ts";
 import { accountWith, addDetailOptions, changedDetails, type DetailOptions } from "./account-details.ts";

@@ -19,7 +19,7 @@ import {
 import { hashPolicyOf } from "../../config/hash-policy.ts";
 import { DEFAULT_CONFIG_FILE, formatFault, loadConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
-import { table as alignedTable } from "../../control/table.ts";
+import { table as alignedTable } from "../../control/terminal/table.ts";
 
 export interface GlobalOptions {
   readonly file?: string;

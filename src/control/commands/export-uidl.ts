@@ -2,12 +2,12 @@
 // download.
 import type { Config } from "../../config/schema.ts";
 import { escapeControls } from "../../log/safe-text.ts";
-import { controlFolder } from "../control-folder.ts";
-import { readDovecotConfig } from "../dovecot-config.ts";
-import { type AccountOutcome, workOnAccounts } from "../each-account.ts";
-import { storageOf } from "../mail-owner.ts";
-import type { MailboxAnswer } from "../mailbox-protocol.ts";
-import type { Printer } from "../printer.ts";
+import { controlFolder } from "../dovecot/control-folder.ts";
+import { readDovecotConfig } from "../dovecot/dovecot-config.ts";
+import { type AccountOutcome, workOnAccounts } from "../mailbox/each-account.ts";
+import { storageOf } from "../mailbox/mail-owner.ts";
+import type { MailboxAnswer } from "../mailbox/mailbox-protocol.ts";
+import type { Printer } from "../terminal/printer.ts";
 
 export interface ExportOptions {
   readonly all?: true;

@@ -1,12 +1,12 @@
 // `pop3-ctl import-uidl`: freezes the unique-ids that Dovecot or Courier gave, so that no client downloads its mail again.
 import type { Config } from "../../config/schema.ts";
 import { escapeControls } from "../../log/safe-text.ts";
-import { controlFolder } from "../control-folder.ts";
-import { readDovecotConfig } from "../dovecot-config.ts";
-import { type AccountOutcome, workOnAccounts } from "../each-account.ts";
-import { storageOf } from "../mail-owner.ts";
-import type { MailboxAnswer } from "../mailbox-protocol.ts";
-import type { Printer } from "../printer.ts";
+import { controlFolder } from "../dovecot/control-folder.ts";
+import { readDovecotConfig } from "../dovecot/dovecot-config.ts";
+import { type AccountOutcome, workOnAccounts } from "../mailbox/each-account.ts";
+import { storageOf } from "../mailbox/mail-owner.ts";
+import type { MailboxAnswer } from "../mailbox/mailbox-protocol.ts";
+import type { Printer } from "../terminal/printer.ts";
 
 export interface ImportOptions {
   readonly all?: true;

@@ -1,9 +1,9 @@
 // `pop3-ctl log follow`: what the server logs from now on, for people, until Ctrl-C.
 import { escapeControls } from "../../log/safe-text.ts";
 import { fieldText } from "../../log/text-line.ts";
-import type { Printer, Style } from "../printer.ts";
-import type { ServerLink } from "../server-link.ts";
-import { localTime } from "../units.ts";
+import type { ServerLink } from "../link/server-link.ts";
+import type { Printer, Style } from "../terminal/printer.ts";
+import { localTime } from "../terminal/units.ts";
 
 export async function followLog(
   server: ServerLink,

@@ -2,13 +2,13 @@
 // changed; sizes that had to be counted are kept in the index.
 import type { Config } from "../../config/schema.ts";
 import { escapeControls, escapeText } from "../../log/safe-text.ts";
-import { findMail, storageOf } from "../mail-owner.ts";
-import { askMailbox } from "../mailbox-client.ts";
-import type { MailboxAnswer } from "../mailbox-protocol.ts";
-import type { Printer } from "../printer.ts";
-import { Refusal } from "../refusal.ts";
-import { table } from "../table.ts";
-import { amount, localTime } from "../units.ts";
+import { findMail, storageOf } from "../mailbox/mail-owner.ts";
+import { askMailbox } from "../mailbox/mailbox-client.ts";
+import type { MailboxAnswer } from "../mailbox/mailbox-protocol.ts";
+import type { Printer } from "../terminal/printer.ts";
+import { Refusal } from "../terminal/refusal.ts";
+import { table } from "../terminal/table.ts";
+import { amount, localTime } from "../terminal/units.ts";
 
 type Message = Extract<MailboxAnswer, { kind: "message" }>;
 type Content = Extract<MailboxAnswer, { kind: "content" }>;

@@ -4,12 +4,12 @@ import { readFileSync } from "node:fs";
 import { describeFileError } from "../../accounts/file/file-error.ts";
 import type { Config } from "../../config/schema.ts";
 import { escapeControls } from "../../log/safe-text.ts";
-import { findMail } from "../mail-owner.ts";
-import { askMailbox } from "../mailbox-client.ts";
-import { askOldServer, type Pop3Server, type ServedMessage } from "../pop3-client.ts";
-import type { Printer } from "../printer.ts";
-import { drawBar, progressBar } from "../progress-bar.ts";
-import { Refusal } from "../refusal.ts";
+import { findMail } from "../mailbox/mail-owner.ts";
+import { askMailbox } from "../mailbox/mailbox-client.ts";
+import type { Printer } from "../terminal/printer.ts";
+import { drawBar, progressBar } from "../terminal/progress-bar.ts";
+import { Refusal } from "../terminal/refusal.ts";
+import { askOldServer, type Pop3Server, type ServedMessage } from "./pop3-client.ts";
 
 export interface RehearseOptions {
   readonly old: string;

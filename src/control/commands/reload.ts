@@ -1,7 +1,8 @@
 // `pop3-ctl reload`: the server reads its config again.
-import type { Printer } from "../printer.ts";
-import { Refusal } from "../refusal.ts";
-import type { ServerLink } from "../server-link.ts";
+
+import type { ServerLink } from "../link/server-link.ts";
+import type { Printer } from "../terminal/printer.ts";
+import { Refusal } from "../terminal/refusal.ts";
 
 export async function reload(server: ServerLink, printer: Printer): Promise<void> {
   const [answered] = await server.ask({ kind: "reload" });

@@ -1,10 +1,10 @@
 // `pop3-ctl stats`: what the server has done since its processes started, summed over them, and what they take.
-import { type Counted, type CounterName, counterHelp } from "../counters.ts";
-import type { Printer } from "../printer.ts";
-import type { ServerLink } from "../server-link.ts";
-import { type NamedProcess, type Stats, statsOf } from "../stats.ts";
-import { table } from "../table.ts";
-import { amount, duration } from "../units.ts";
+import { type Counted, type CounterName, counterHelp } from "../counters/counters.ts";
+import { type NamedProcess, type Stats, statsOf } from "../figures/stats.ts";
+import type { ServerLink } from "../link/server-link.ts";
+import type { Printer } from "../terminal/printer.ts";
+import { table } from "../terminal/table.ts";
+import { amount, duration } from "../terminal/units.ts";
 
 export async function readStats(server: ServerLink): Promise<Stats> {
   return statsOf(await server.ask({ kind: "stats" }));

@@ -1,11 +1,11 @@
 // `pop3-ctl top`: what the server does at the moment, on one screen, until Ctrl-C.
 import { setTimeout as delay } from "node:timers/promises";
-import type { Printer } from "../printer.ts";
-import type { AnswerOf } from "../questions.ts";
-import type { ServerLink } from "../server-link.ts";
-import type { Stats } from "../stats.ts";
-import { table } from "../table.ts";
-import { amount, duration } from "../units.ts";
+import type { Stats } from "../figures/stats.ts";
+import type { AnswerOf } from "../link/questions.ts";
+import type { ServerLink } from "../link/server-link.ts";
+import type { Printer } from "../terminal/printer.ts";
+import { table } from "../terminal/table.ts";
+import { amount, duration } from "../terminal/units.ts";
 import { readStats, total } from "./stats.ts";
 
 type Session = AnswerOf<"sessions">;

@@ -1,9 +1,9 @@
 // `pop3-ctl trace`: what is said in the next sessions of an account or from an address.
 import { escapeControls } from "../../log/safe-text.ts";
-import type { Printer } from "../printer.ts";
-import type { AnswerOf } from "../questions.ts";
-import type { ServerLink } from "../server-link.ts";
-import { localTime } from "../units.ts";
+import type { AnswerOf } from "../link/questions.ts";
+import type { ServerLink } from "../link/server-link.ts";
+import type { Printer } from "../terminal/printer.ts";
+import { localTime } from "../terminal/units.ts";
 
 type TraceLine = AnswerOf<"trace">;
 

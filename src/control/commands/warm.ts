@@ -3,14 +3,14 @@
 import { surrogateKindOf } from "../../config/mail-policy.ts";
 import type { Config } from "../../config/schema.ts";
 import { escapeControls } from "../../log/safe-text.ts";
-import { eachAccount } from "../each-account.ts";
-import { findMail, storageOf } from "../mail-owner.ts";
-import { askMailbox } from "../mailbox-client.ts";
-import type { MailboxAnswer } from "../mailbox-protocol.ts";
-import type { Printer } from "../printer.ts";
-import { drawBar, progressBar } from "../progress-bar.ts";
-import { Refusal } from "../refusal.ts";
-import { amount, duration } from "../units.ts";
+import { eachAccount } from "../mailbox/each-account.ts";
+import { findMail, storageOf } from "../mailbox/mail-owner.ts";
+import { askMailbox } from "../mailbox/mailbox-client.ts";
+import type { MailboxAnswer } from "../mailbox/mailbox-protocol.ts";
+import type { Printer } from "../terminal/printer.ts";
+import { drawBar, progressBar } from "../terminal/progress-bar.ts";
+import { Refusal } from "../terminal/refusal.ts";
+import { amount, duration } from "../terminal/units.ts";
 
 type Progress = Extract<MailboxAnswer, { kind: "progress" | "warm" | "stopped" }>;
 

@@ -1,10 +1,11 @@
 // `pop3-ctl who`: everybody who is connected. `pop3-ctl kick`: ends sessions.
-import type { Printer } from "../printer.ts";
-import type { AnswerOf } from "../questions.ts";
-import { Refusal } from "../refusal.ts";
-import type { ServerLink } from "../server-link.ts";
-import { table } from "../table.ts";
-import { amount, duration } from "../units.ts";
+
+import type { AnswerOf } from "../link/questions.ts";
+import type { ServerLink } from "../link/server-link.ts";
+import type { Printer } from "../terminal/printer.ts";
+import { Refusal } from "../terminal/refusal.ts";
+import { table } from "../terminal/table.ts";
+import { amount, duration } from "../terminal/units.ts";
 
 type Session = AnswerOf<"sessions">;
 

@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import type { Authentication, Verifier } from "../../accounts/verifier.ts";
 import type { Verdict, VerifyRequest } from "../../auth/server-options.ts";
-import { count } from "../../control/counters.ts";
+import { count } from "../../control/counters/counters.ts";
 import type { Log } from "../../log/log.ts";
 import { type AccountMailPolicy, accountMailPolicy } from "../account-mail-policy.ts";
 import type { History } from "../child/history.ts";

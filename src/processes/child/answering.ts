@@ -1,5 +1,5 @@
 // A process's side of pop3-ctl's questions: runs its handlers, and stops those that nobody waits for any more. Runs in every process.
-import { answerBy, type Handlers, type Question } from "../../control/questions.ts";
+import { answerBy, type Handlers, type Question } from "../../control/link/questions.ts";
 
 export class Answering {
   readonly #parts: readonly Handlers[];

@@ -1,6 +1,6 @@
 // Says that clients are turned away for one reason or another: a line when that begins, then one a minute with how many
 // there were, however many come; and counts each. Used by login and mailbox processes.
-import { count } from "../../control/counters.ts";
+import { count } from "../../control/counters/counters.ts";
 import type { LogFields } from "../../log/fields.ts";
 import type { Log } from "../../log/log.ts";
 

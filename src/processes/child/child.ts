@@ -2,7 +2,7 @@
 // told or when master is gone. Runs in auth, login and mailbox processes, as their final user.
 import * as net from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Handlers, isStreaming, type Question } from "../../control/questions.ts";
+import { type Handlers, isStreaming, type Question } from "../../control/link/questions.ts";
 import { harden } from "../../host/harden.ts";
 import { createLog, type Log } from "../../log/log.ts";
 import type { Counts } from "../session-counts.ts";

@@ -1,6 +1,6 @@
 // What happened to each account lately, for `pop3-ctl why`: logins and refusals in auth, sessions in mailbox processes.
 // Kept in memory, bounded, gone with the process.
-import type { AnswerOf, Handlers } from "../../control/questions.ts";
+import type { AnswerOf, Handlers } from "../../control/link/questions.ts";
 
 export type Happened = AnswerOf<"history">;
 

@@ -1,7 +1,7 @@
 // What master and its children say to each other, over the channel that each child was started with. A message that is not of
 // this form ends the process that got it.
 import { z } from "zod";
-import { question } from "../../control/questions.ts";
+import { question } from "../../control/link/questions.ts";
 import { sessionsElsewhere, sessionsHere, sessionsPart } from "../session-counts.ts";
 import { mailOwner } from "../settings.ts";
 import { askHolder, askSessions, tellHolder, tellSessions } from "./fellow-workers.ts";

@@ -1,8 +1,8 @@
 // What every process can tell pop3-ctl of itself: what it has counted, what it takes, what it logs.
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { readCommandTimes } from "../../control/command-times.ts";
-import { readCounters } from "../../control/counters.ts";
-import type { AnswerOf, Handler, Handlers } from "../../control/questions.ts";
+import { readCommandTimes } from "../../control/counters/command-times.ts";
+import { readCounters } from "../../control/counters/counters.ts";
+import type { AnswerOf, Handler, Handlers } from "../../control/link/questions.ts";
 import { residentBytes } from "../../host/resident-memory.ts";
 import { onLogLine } from "../../log/log.ts";
 

@@ -1,6 +1,7 @@
 // What every process has counted, asked for through master: the one thing that the metrics process may ask. Runs in it.
-import { readAnswer } from "../../control/protocol.ts";
-import { type Stats, statsOf } from "../../control/stats.ts";
+
+import { type Stats, statsOf } from "../../control/figures/stats.ts";
+import { readAnswer } from "../../control/link/protocol.ts";
 import type { ToChild, ToMaster } from "./messages.ts";
 
 export interface GatheredStats {

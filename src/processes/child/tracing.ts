@@ -1,6 +1,6 @@
 // The lines of chosen sessions, for `pop3-ctl trace`: what the client says and what it is told, without its secrets.
 // Costs nothing while nobody traces. In login and mailbox processes; a session's two halves are traced where they are.
-import type { AnswerOf, Handlers, QuestionOf } from "../../control/questions.ts";
+import type { AnswerOf, Handlers, QuestionOf } from "../../control/link/questions.ts";
 import { knownKeyword } from "../../pop3/command.ts";
 import type { Line } from "../../pop3/line-reader.ts";
 

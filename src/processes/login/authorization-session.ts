@@ -2,9 +2,9 @@
 // process as `dewey-login`, which sees no hash and opens no Maildir.
 import type * as net from "node:net";
 import type { AuthClient, AuthFailure, Exchange } from "../../auth/client.ts";
-import { countCommand } from "../../control/command-times.ts";
-import { count } from "../../control/counters.ts";
-import type { AnswerOf } from "../../control/questions.ts";
+import { countCommand } from "../../control/counters/command-times.ts";
+import { count } from "../../control/counters/counters.ts";
+import type { AnswerOf } from "../../control/link/questions.ts";
 import type { Log } from "../../log/log.ts";
 import { isLoopback } from "../../net/address.ts";
 import { Connection } from "../../net/connection.ts";

@@ -3,8 +3,8 @@
 import { randomUUID } from "node:crypto";
 import type * as net from "node:net";
 import { AuthClient, type AuthClientEvent } from "../../auth/client.ts";
-import { count, measure } from "../../control/counters.ts";
-import type { Handlers } from "../../control/questions.ts";
+import { count, measure } from "../../control/counters/counters.ts";
+import type { Handlers } from "../../control/link/questions.ts";
 import { OpenSet, whenAllEmpty } from "../../host/open-set.ts";
 import type { Log } from "../../log/log.ts";
 import { TlsEndpoint } from "../../net/tls-endpoint.ts";

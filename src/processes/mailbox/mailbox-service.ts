@@ -1,8 +1,8 @@
 // Turns tickets into sessions: redeems, opens and locks the maildrop, runs the session. Used by the mailbox process,
 // and by a worker when `server.processes` is "combined".
 import type * as net from "node:net";
-import { count, measure } from "../../control/counters.ts";
-import type { Handlers } from "../../control/questions.ts";
+import { count, measure } from "../../control/counters/counters.ts";
+import type { Handlers } from "../../control/link/questions.ts";
 import { OpenSet, whenAllEmpty } from "../../host/open-set.ts";
 import type { Log } from "../../log/log.ts";
 import type { Maildrop } from "../../maildir/maildrop.ts";

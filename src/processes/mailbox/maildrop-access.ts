@@ -1,7 +1,7 @@
 // Which session has which maildrop, and who waits for it: opens maildrops, one session at a time, and no more of an account
 // than may be. Used by MailboxService in the mailbox process, and in a worker.
 import { setTimeout as delay } from "node:timers/promises";
-import { count } from "../../control/counters.ts";
+import { count } from "../../control/counters/counters.ts";
 import type { Log } from "../../log/log.ts";
 import { SnapshotCache } from "../../maildir/list/snapshot-cache.ts";
 import { Maildrop, type OpenResult } from "../../maildir/maildrop.ts";

@@ -1,7 +1,7 @@
 // What one session has done: for `pop3-ctl who` while it lasts, and at its end for the counters, the log and `pop3-ctl why`.
 // Kept by TransactionSession.
-import { count } from "../../control/counters.ts";
-import type { AnswerOf } from "../../control/questions.ts";
+import { count } from "../../control/counters/counters.ts";
+import type { AnswerOf } from "../../control/link/questions.ts";
 import type { Log } from "../../log/log.ts";
 import type { SessionEndReason } from "../../log/reasons.ts";
 import type { Ticket } from "../ticket.ts";

@@ -1,8 +1,8 @@
 // One client after login: acts on what the TRANSACTION state decides, on this session's maildrop. Runs in the mailbox
 // process as the mail's owner (in a worker, when `server.processes` is "combined").
 import type { Duplex } from "node:stream";
-import { countCommand } from "../../control/command-times.ts";
-import type { AnswerOf } from "../../control/questions.ts";
+import { countCommand } from "../../control/counters/command-times.ts";
+import type { AnswerOf } from "../../control/link/questions.ts";
 import type { Log } from "../../log/log.ts";
 import type { SessionEndReason } from "../../log/reasons.ts";
 import { Connection } from "../../net/connection.ts";

@@ -1,6 +1,6 @@
 // Questions of pop3-ctl on their way through master: asks every process, collects answers, knows who still owes one.
 // Runs in master.
-import { type Handlers, isStreaming, type Question } from "../../control/questions.ts";
+import { type Handlers, isStreaming, type Question } from "../../control/link/questions.ts";
 import { Answering } from "../child/answering.ts";
 
 /** A process that can be asked. */

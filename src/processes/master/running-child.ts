@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
-import type { Question } from "../../control/questions.ts";
+import type { Question } from "../../control/link/questions.ts";
 import type { HostUser } from "../../host/user-database.ts";
 import type { Log } from "../../log/log.ts";
 import type { BoundSocket } from "../../net/listen.ts";

@@ -1,7 +1,7 @@
 // Keeps one child process running: restarts it with back-off when it ends, has a successor take over from one that takes too
 // much memory, drains it. Runs in master; neither loses a connection that waits in a backlog, because the listening
 // sockets stay open in master.
-import { count } from "../../control/counters.ts";
+import { count } from "../../control/counters/counters.ts";
 import type { Log } from "../../log/log.ts";
 import { passOn } from "../child/fellow-workers.ts";
 import type { Inquiries } from "./inquiries.ts";

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
-import type { Measured } from "../../control/counters.ts";
+import type { Measured } from "../../control/counters/counters.ts";
 import type { Log } from "../../log/log.ts";
 import type { TlsSettings } from "../../net/tls-endpoint.ts";
 import {

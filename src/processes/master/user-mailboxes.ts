@@ -1,7 +1,7 @@
 // The mailbox processes where each account's mail belongs to a user of the host: one for each active uid and gid, started
 // when auth asks for it, ended when idle. Runs in master, which checks every uid itself: auth may ask, it may not command.
 import { type OwnerBounds, ownerFault } from "../../config/owner-fault.ts";
-import { count } from "../../control/counters.ts";
+import { count } from "../../control/counters/counters.ts";
 import type { Log } from "../../log/log.ts";
 import { type BindResult, type BoundSocket, bindUnix, type UnixSocketOwner } from "../../net/listen.ts";
 import type { PlaceAnswer } from "../child/messages.ts";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { readCounters } from "../../../src/control/counters.ts";
+import { readCounters } from "../../../src/control/counters/counters.ts";
 import type { Log } from "../../../src/log/log.ts";
 import { atLimits, BurstLog } from "../../../src/processes/child/burst-log.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { AnswerOf } from "../../../src/control/questions.ts";
+import type { AnswerOf } from "../../../src/control/link/questions.ts";
 import { maskedLine, maskedReply, tracing } from "../../../src/processes/child/tracing.ts";
 
 describe("what a trace shows of a client's line", () => {
