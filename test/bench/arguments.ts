@@ -9,7 +9,7 @@ export interface BenchArguments {
   readonly servers: readonly Candidate[];
   readonly rounds: number;
   readonly measureMs: number;
-  /** Each server is driven for so long, again and again, until it costs no less than before. */
+  /** Each server is driven for so long, again and again, until it becomes no cheaper. */
   readonly warmUpMs: number;
   /** Courier, whose messages wait for the client's delayed acknowledgements, takes most of the time: short forms leave it out of fetching. */
   readonly quick: boolean;
@@ -77,8 +77,8 @@ function help(): string {
   --server TEXT      of ours and Courier, those whose name has it: separate, combined, courier; Dovecot always
   --rounds N         measurements of each server and workload (5; quick: 2)
   --seconds N        how long each takes (3; quick: 0.5)
-  --warm-up SECONDS  each server is driven for so long before, without TLS and over it, two to eight times: until it
-                     costs no less than the time before (5; quick: 2.5)
+  --warm-up SECONDS  each server is driven for so long before, without TLS and over it, three to eight times: until
+                     it becomes no cheaper (5; quick: 2.5)
   --folder DIR       where the Maildirs are laid out (${tmpdir()})
   --json FILE, --svg FILE
                      writes the report, and its chart
