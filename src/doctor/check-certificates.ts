@@ -5,6 +5,7 @@ import { readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { rootCertificates } from "node:tls";
 import type { Config } from "../config/schema.ts";
+import { certificatesOf } from "../net/certificates.ts";
 import { coversName, examineKeyPair } from "../net/key-pair.ts";
 import { examineRevocationLists } from "../net/revocation-list.ts";
 import { formatTlsFault, type TlsConfig, tlsFaults } from "../processes/master/tls-files.ts";
@@ -86,8 +87,8 @@ function modeForOthers(file: string): number | undefined {
 function checkClientsAuthorities({ client_ca, client_crl }: TlsConfig, nowMs: number): readonly Finding[] {
   return [
     ...client_ca.map((file) => {
-      const { validTo } = new X509Certificate(readFileSync(file));
-      const daysLeft = Math.floor((Date.parse(validTo) - nowMs) / DAY_MS);
+      const ends = certificatesOf(readFileSync(file, "latin1")).map(({ validTo }) => Date.parse(validTo));
+      const daysLeft = Math.floor((Math.min(...ends) - nowMs) / DAY_MS);
       return daysLeft < WARN_DAYS
         ? report(
             "warning",
@@ -147,11 +148,6 @@ export function chainFault(
 
 function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
   return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
-}
-
-function certificatesOf(pem: string): X509Certificate[] {
-  const texts = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
-  return texts.map((text) => new X509Certificate(text));
 }
 
 /** Where Debian's update-ca-certificates(8) puts what this host trusts, which need not be what its users' programs trust. */

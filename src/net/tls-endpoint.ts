@@ -1,8 +1,9 @@
 // Our end of TLS: makes a secured connection of a plain one, for POP3S and for STLS. Runs in login processes, with the
 // certificates, private keys and session ticket keys that master has sent.
-import { constants, createHash, randomBytes, X509Certificate } from "node:crypto";
+import { constants, createHash, randomBytes } from "node:crypto";
 import type * as net from "node:net";
 import * as tls from "node:tls";
+import { certificatesOf } from "./certificates.ts";
 import { MAX_CLIENT_HELLO_OCTETS, parseClientHello } from "./client-hello.ts";
 import { coversName, examineKeyPair, type KeyPair } from "./key-pair.ts";
 import { readStart } from "./read-start.ts";
@@ -178,17 +179,8 @@ export class TlsEndpoint {
 
 /** When each of those that vouch for client certificates ceases to hold. */
 function endsOf({ clientAuthorities, revocationLists }: TlsSettings): readonly number[] {
-  const certificates = clientAuthorities.flatMap(
-    (text) => text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [],
-  );
   return [
-    ...certificates.flatMap((text) => {
-      try {
-        return Date.parse(new X509Certificate(text).validTo);
-      } catch {
-        return []; // OpenSSL passes over it too.
-      }
-    }),
+    ...clientAuthorities.flatMap((text) => certificatesOf(text).map(({ validTo }) => Date.parse(validTo))),
     ...revocationLists.flatMap((text) => {
       const list = examineRevocationLists(text);
       return list.kind === "sound" ? (list.nextUpdateMs ?? []) : [];

@@ -94,6 +94,14 @@ describe("checkCertificates", () => {
     expect(own(Date.now() + 2 * DAY_MS)).toEqual([
       expect.stringMatching(/^error: tls\.client_crl: .*revoked\.pem /),
     ]);
+    const next = await makeCertificate({
+      subject: "CN=Clients 2",
+      isAuthority: true,
+      notAfter: new Date(Date.now() + 5.5 * DAY_MS),
+    });
+    writeFileSync(ca, issuer.certificate + next.certificate);
+    // The one that ends first takes its clients with it.
+    expect(own()[0]).toBe(`warning: clients' authority ${ca} holds for 5 more days`);
     writeFileSync(ca, "no PEM text");
     expect(own()).toEqual([expect.stringMatching(/^error: tls\.client_ca: .*clients\.pem /)]);
     rmSync(crl);

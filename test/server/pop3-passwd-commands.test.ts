@@ -14,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { findUser } from "../../src/host/user-database.ts";
 import { runnableProgram } from "../support/checkout.ts";
 import { mailOwner, runsAsRoot } from "../support/mail-owner.ts";
 import { runProgram } from "../support/program.ts";
@@ -96,6 +97,11 @@ describe("pop3-passwd set", () => {
     );
     write('user = "nobody"');
     expect(await run(["--config", config, "set", "mrose", "--uid", "1999"])).toEqual(done("mrose changed"));
+    const nobody = `${findUser("nobody")!.uid}`;
+    write(`last_uid = ${nobody}\n[server]\nlogin_user = "nobody"`);
+    expect(await run(["--config", config, "set", "mrose", "--uid", nobody])).toEqual(
+      refused(`uid ${nobody} is that of one of the server's own users (server.…_user)`),
+    );
   });
 
   it("says so where there is nothing to list", async () => {

@@ -17,6 +17,7 @@ import {
   unlockAccount,
   usersOfDomain,
 } from "../../accounts/file/account-edits.ts";
+import type { MailOwner } from "../../accounts/mta/delivery.ts";
 import { verifyForms, verifyPassword } from "../../accounts/passwords/password.ts";
 import { readPasswordField } from "../../accounts/passwords/password-field.ts";
 import { preparedName } from "../../accounts/passwords/saslprep.ts";
@@ -27,8 +28,9 @@ import {
   type StoredPassword,
   storePassword,
 } from "../../accounts/passwords/stored-password.ts";
-
+import { ownUids } from "../../config/own-uids.ts";
 import { ownerFault } from "../../config/owner-fault.ts";
+import type { Config } from "../../config/schema.ts";
 import { locateMail } from "../../control/mailbox/mail-owner.ts";
 import { findGroup, findUser } from "../../host/user-database.ts";
 import type { ScramHash } from "../../sasl/mechanism.ts";
@@ -297,11 +299,16 @@ function refuseOwner({ uid, gid }: Omit<Account, "lineNumber">, options: AddOpti
   const group = gid === undefined ? user?.gid : findGroup(gid);
   if (options.gid !== undefined && gid !== undefined && group === undefined)
     throw new Refusal(`--gid: no group "${gid}" on this host`);
-  const mail = configOf(options)?.mail;
+  const config = configOf(options);
   // Where all mail has one owner, these are for other readers of the file.
-  if (mail === undefined || mail.user !== undefined || user === undefined || group === undefined) return;
-  const fault = ownerFault({ uid: user.uid, gid: group }, mail, []);
+  if (config === undefined || config.mail.user !== undefined || user === undefined || group === undefined)
+    return;
+  const fault = faultOf({ uid: user.uid, gid: group }, config);
   if (fault !== undefined) throw new Refusal(fault);
+}
+
+function faultOf(owner: MailOwner, { mail, server }: Config): string | undefined {
+  return ownerFault(owner, mail, ownUids(server));
 }
 
 /** Before anything is changed: what keeps the Maildir from being made is a refusal, not an afterthought. */
@@ -315,7 +322,7 @@ function planMaildirOf(
     maildir: "~/Maildir",
     ...config?.mail,
     source: config?.accounts.source,
-    bounds: config?.mail,
+    ownerFault: config && ((owner: MailOwner) => faultOf(owner, config)),
   };
   const planned = planMaildir({ ...account, lineNumber: 0 }, mail);
   if (typeof planned === "string") throw new Refusal(`--make-maildir: ${planned}`);

@@ -7,7 +7,6 @@ import type { Account } from "../../accounts/account.ts";
 import { describeFileError, errorCode } from "../../accounts/file/file-error.ts";
 import { deliveryOf, type MailOwner } from "../../accounts/mta/delivery.ts";
 import { commonOwner } from "../../config/common-owner.ts";
-import { type OwnerBounds, ownerFault } from "../../config/owner-fault.ts";
 import { findGroup, findUser } from "../../host/user-database.ts";
 
 export interface PlannedMaildir {
@@ -25,8 +24,8 @@ export interface MailSettings {
   readonly group?: string | undefined;
   /** `accounts.source`. */
   readonly source?: "passwd-file" | "system" | undefined;
-  /** Which users of the host may have mail; undefined: there is no config that says so. */
-  readonly bounds?: OwnerBounds | undefined;
+  /** Why a user of the host may have no mail; undefined: there is no config that says so. */
+  readonly ownerFault?: ((owner: MailOwner) => string | undefined) | undefined;
 }
 
 /** Where the Maildir will be and whose, or what is missing for making it. */
@@ -47,8 +46,7 @@ export function planMaildir(account: Account, mail: MailSettings): PlannedMaildi
   });
   if (delivery.kind === "unusable") return delivery.reason;
   const { maildir: path, uid, gid } = delivery;
-  const { bounds } = mail;
-  const fault = bounds !== undefined && owner === undefined ? ownerFault(delivery, bounds, []) : undefined;
+  const fault = owner === undefined ? mail.ownerFault?.(delivery) : undefined;
   if (fault !== undefined) return fault;
   const home = account.home !== undefined && isBelow(path, account.home) ? account.home : dirname(path);
   return { path, home, owner: isRoot ? { uid, gid } : undefined };

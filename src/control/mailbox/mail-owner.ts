@@ -4,6 +4,7 @@ import { describeErrorCode } from "../../accounts/file/file-error.ts";
 import { PasswdFile } from "../../accounts/file/passwd-file.ts";
 import { deliveryOf } from "../../accounts/mta/delivery.ts";
 import { commonOwner } from "../../config/common-owner.ts";
+import { ownUids } from "../../config/own-uids.ts";
 import { ownerFault, rootFault } from "../../config/owner-fault.ts";
 import type { Config } from "../../config/schema.ts";
 import { findGroup, findUser, type HostUser, remembered } from "../../host/user-database.ts";
@@ -65,7 +66,7 @@ export function locateMail(config: Config, account: Account): AccountMail | stri
   if (!isRoot) return { account, maildir, owner: undefined };
   const fault =
     common.kind === "each-account"
-      ? ownerFault({ uid, gid }, config.mail, ownUids(config))
+      ? ownerFault({ uid, gid }, config.mail, ownUids(config.server, hostUser))
       : rootFault({ uid, gid });
   if (fault !== undefined) return `${account.user}: ${fault}`;
   return { account, maildir, owner: { uid, gid } };
@@ -78,11 +79,6 @@ const STARTER = {
 
 const hostUser = remembered(findUser);
 const hostGroup = remembered(findGroup);
-
-/** Of the users that the server's own processes have. */
-function ownUids({ server: { login_user, auth_user, metrics_user } }: Config): number[] {
-  return [login_user, auth_user, metrics_user].flatMap((name) => hostUser(name)?.uid ?? []);
-}
 
 /** For the process that works on the Maildir: as the server itself does it. */
 export function storageOf({
