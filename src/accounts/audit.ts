@@ -3,7 +3,8 @@
 import type { Account } from "./account.ts";
 import { hashBehindLock } from "./account-summary.ts";
 import { costBelow, weakness } from "./file/rehash.ts";
-import { costFault, hashCost } from "./passwords/hash-cost.ts";
+import { hashCost } from "./passwords/hash-cost.ts";
+import { hashFault } from "./passwords/hash-fault.ts";
 import type { HashPolicy } from "./passwords/hash-policy.ts";
 import { readPasswordField, schemeName } from "./passwords/password-field.ts";
 import { CHANGED_FIELD, REHASH_FIELD } from "./passwords/stored-password.ts";
@@ -103,7 +104,7 @@ function findingsOf(account: Account, { policy, maxMemoryKib, oldBefore }: Audit
   if (field.kind === "none") findings.push(finding("no-password", "has no password: nobody can log in"));
   else if (field.kind === "unusable") findings.push(finding("unusable", field.reason));
   else if (field.kind === "scheme") {
-    const fault = costFault(hashCost(field), maxMemoryKib);
+    const fault = hashFault(field, maxMemoryKib);
     const weak = weakness(field);
     const below = weak === undefined ? costBelow(field, policy) : undefined;
     if (fault !== undefined) findings.push(finding("unusable", fault));

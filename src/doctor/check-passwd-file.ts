@@ -6,7 +6,7 @@ import { describeErrorCode, describeFileError } from "../accounts/file/file-erro
 import { PasswdFile, type PasswdFileEvent } from "../accounts/file/passwd-file.ts";
 import { hashPolicyOf } from "../config/hash-policy.ts";
 import type { Config } from "../config/schema.ts";
-import type { HostUser } from "../host/user-database.ts";
+import { groupName, type HostUser } from "../host/user-database.ts";
 import { type Finding, reporter } from "./finding.ts";
 
 const report = reporter("accounts");
@@ -67,7 +67,11 @@ export async function checkPasswdFile(config: Config, auth: HostUser | undefined
   for (const { kind, line, user, reason } of audit.findings.slice(0, SHOWN)) {
     const level = kind === "unusable" ? "error" : "warning";
     findings.push(
-      report(level, `${path}:${line} ${user}: ${reason}`, "pop3-passwd audit, pop3-passwd rehash"),
+      report(
+        level,
+        `${path}:${line} ${user}: ${reason}`,
+        kind === "unusable" ? `pop3-passwd set ${user}` : "pop3-passwd audit, pop3-passwd rehash",
+      ),
     );
   }
   const more = audit.findings.length - SHOWN;
@@ -110,7 +114,7 @@ function modeFindings(path: string, auth: HostUser | undefined): Finding[] {
         report(
           "error",
           `${path} has mode ${octal}, uid ${uid}, gid ${gid}: the auth process (uid ${auth.uid}, gid ${auth.gid}) cannot read it`,
-          `chgrp ${auth.gid} ${path} && chmod 640 ${path}`,
+          `chgrp ${groupName(auth.gid)} ${path} && chmod 640 ${path}`,
         ),
       );
     }

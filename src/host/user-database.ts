@@ -32,6 +32,11 @@ export function findGroup(nameOrGid: string): number | undefined {
   return gid === undefined ? undefined : Number(gid);
 }
 
+/** For people to read; the number where the host has no name for it. */
+export function groupName(gid: number): string {
+  return getent("group", String(gid))?.[0] ?? String(gid);
+}
+
 function getent(database: "passwd" | "group", key: string): string[] | undefined {
   try {
     const line = execFileSync("getent", ["--", database, key], {

@@ -27,7 +27,7 @@ describe("auditAccounts", () => {
       `below:${argon2("m=19456,t=1,p=1")}`,
       `big:${argon2("m=4194304,t=1,p=1", "")}`,
       "plain:{PLAIN}geheim::::::password_changed=2020-02-03",
-      "md5:$1$GgvxyNz8$geheim",
+      "md5:$1$GgvxyNz8$geheimgeheimgeheimgehe",
       "none",
       "nope:{NOPE}geheim",
       "crypt:$6$salt$geheim",
@@ -56,6 +56,7 @@ describe("auditAccounts", () => {
       "6 md5 weak",
       "7 none no-password",
       "8 nope unusable",
+      "9 crypt unusable",
       "2 copy shared-hash",
     ]);
     expect(JSON.stringify(audit)).not.toContain("geheim");

@@ -15,15 +15,26 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
+function configFor() {
+  const parsed = parseConfig(`auth.passwd_file = "${path}"`, "config.toml");
+  if (parsed.kind === "faulty") throw new Error("bad test");
+  return parsed.config;
+}
+
 async function check(text?: string, mode = 0o640, auth?: { uid: number; gid: number }) {
   if (text !== undefined) {
     writeFileSync(path, text);
     chmodSync(path, mode);
   }
-  const parsed = parseConfig(`auth.passwd_file = "${path}"`, "config.toml");
-  if (parsed.kind === "faulty") throw new Error("bad test");
-  const { findings } = await checkPasswdFile(parsed.config, auth);
+  const { findings } = await checkPasswdFile(configFor(), auth);
   return findings.map(({ level, message }) => `${level}: ${message}`);
+}
+
+/** What is to be done about a sound file that auth may not read, as the group that the file should have. */
+async function mendFor(auth: { uid: number; gid: number }): Promise<string | undefined> {
+  writeFileSync(path, `mrose:${strong}\n`, { mode: 0o600 });
+  const { findings } = await checkPasswdFile(configFor(), auth);
+  return findings[0]?.mend;
 }
 
 describe("checkPasswdFile", () => {
@@ -51,6 +62,16 @@ describe("checkPasswdFile", () => {
     const { uid, gid } = statSync(path);
     expect(await check(`mrose:${strong}\n`, 0o640, { uid: uid + 1, gid: gid + 1 })).toEqual([
       expect.stringMatching(/^error: .*the auth process \(uid \d+, gid \d+\) cannot read it$/),
+    ]);
+  });
+  it("has the group by its name, where it has one", async () => {
+    const uid = statSync(folder).uid + 1;
+    expect(await mendFor({ uid, gid: 1 })).toBe(`chgrp daemon ${path} && chmod 640 ${path}`);
+    expect(await mendFor({ uid, gid: 4_000_000_000 })).toBe(`chgrp 4000000000 ${path} && chmod 640 ${path}`);
+  });
+  it("names a hash that lost its end, and what to do", async () => {
+    expect(await check(`mrose:$6$saltsalt$tNfVV1pvxzvuC4kd7\n`)).toEqual([
+      `error: ${path}:1 mrose: the hash is not whole: SHA512-CRYPT has 86 characters behind the last "$", here are 17`,
     ]);
   });
 });

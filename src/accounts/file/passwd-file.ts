@@ -30,8 +30,8 @@ export type PasswdFileEvent =
       readonly firstLineNumber: number;
       readonly user: string;
     }
-  /** The accounts known before stay. Told once for each code, until the file can be read again. */
-  | { readonly kind: "unreadable"; readonly path: string; readonly code: string }
+  /** What was known before stays, if it `wasRead`. Told once for each code, until the file can be read again. */
+  | { readonly kind: "unreadable"; readonly path: string; readonly code: string; readonly wasRead: boolean }
   /** Changes are no longer noticed by themselves, only by refresh(). */
   | { readonly kind: "unwatched"; readonly path: string; readonly code: string };
 
@@ -180,7 +180,7 @@ export class PasswdFile {
       const code = errorCode(error) ?? UNKNOWN_CODE;
       if (code === this.#reportedCode) return;
       this.#reportedCode = code;
-      this.#onEvent({ kind: "unreadable", path: this.path, code });
+      this.#onEvent({ kind: "unreadable", path: this.path, code, wasRead: this.isLoaded });
     }
   }
 

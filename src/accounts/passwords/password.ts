@@ -4,7 +4,8 @@ import { randomBytes, timingSafeEqual } from "node:crypto";
 import argon2 from "argon2";
 import type { ScramHash } from "../../sasl/mechanism.ts";
 import { type Verification, verifyDigestScheme } from "./digest-schemes.ts";
-import { costFault, hashCost, readArgon2 } from "./hash-cost.ts";
+import { readArgon2 } from "./hash-cost.ts";
+import { hashFault } from "./hash-fault.ts";
 import {
   type Argon2Cost,
   DEFAULT_ARGON2_COST,
@@ -124,7 +125,7 @@ export async function verifyPassword(
   // No scheme may take an empty password, not even one that somebody hashed.
   if (given.length === 0) return "mismatch";
   // A line of the file must not be able to take all memory of the auth process or hours of its time.
-  const fault = costFault(hashCost(field), maxMemoryKib);
+  const fault = hashFault(field, maxMemoryKib);
   if (fault !== undefined) return { kind: "unsupported", reason: fault };
   switch (field.scheme) {
     case "ARGON2":

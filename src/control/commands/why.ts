@@ -1,5 +1,6 @@
 // `pop3-ctl why`: the support call answered. What happened to an account lately, who has its maildrop, and what a login
 // would meet now.
+import { hashFault } from "../../accounts/passwords/hash-fault.ts";
 import { readPasswordField } from "../../accounts/passwords/password-field.ts";
 import type { Config } from "../../config/schema.ts";
 import { loginRefusals } from "../../log/reasons.ts";
@@ -109,8 +110,12 @@ async function lookAhead(config: Config, user: string, present: readonly Session
       return refused(
         `refused with [SYS/PERM]: line ${account.lineNumber} of the passwd file: ${field.reason}`,
       );
-    case "scheme":
+    case "scheme": {
+      const fault = hashFault(field, config.auth.verification_memory);
+      if (fault !== undefined)
+        return refused(`refused with [SYS/PERM]: line ${account.lineNumber} of the passwd file: ${fault}`);
       break;
+    }
     default:
       return field satisfies never;
   }

@@ -26,7 +26,12 @@ export function logPasswdFileEvent(log: Log, event: PasswdFileEvent): void {
       return;
     }
     case "unreadable":
-      log.error({ path, code: event.code }, "passwd file cannot be read, the accounts known before stay");
+      log.error(
+        { path, code: event.code },
+        event.wasRead
+          ? "passwd file cannot be read, the accounts known before stay"
+          : "passwd file cannot be read, nobody can log in by it until it can",
+      );
       return;
     case "unwatched":
       log.warn(

@@ -135,7 +135,7 @@ describe("PasswdFile.refresh", () => {
     await file.refresh();
     expect(events).toEqual([
       { kind: "reloaded", path, accounts: 1 },
-      { kind: "unreadable", path, code: "ENOENT" },
+      { kind: "unreadable", path, code: "ENOENT", wasRead: true },
       { kind: "reloaded", path, accounts: 1 },
     ]);
   });
@@ -240,7 +240,7 @@ describe("PasswdFile.watch", () => {
   it("waits for a file that does not exist yet", async () => {
     const file = open();
     await file.watch();
-    expect(events).toEqual([{ kind: "unreadable", path, code: "ENOENT" }]);
+    expect(events).toEqual([{ kind: "unreadable", path, code: "ENOENT", wasRead: false }]);
     writeFileSync(path, "mrose:x\n");
     await eventually("mrose is there", () => file.lookup("mrose"));
   });
