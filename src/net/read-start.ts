@@ -34,5 +34,8 @@ export function readStart<T>(
     socket.on("error", () => {
       // "close" follows.
     });
+    // Whoever looked at it before has paused it, and listening alone does not undo that.
+    if (socket.destroyed || socket.readableEnded) settle(undefined, 0);
+    else socket.resume();
   });
 }

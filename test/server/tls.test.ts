@@ -11,6 +11,7 @@ import { type MadeCertificate, makeCertificate } from "../../scripts/certificate
 import { asSent, layOutMaildir } from "../peers/support/maildir.ts";
 import { Pop3Connection } from "../peers/support/pop3.ts";
 import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/free-port.ts";
 import { mailOwner } from "../support/mail-owner.ts";
 import { childrenOf } from "../support/processes.ts";
 import { type Settings, startServer, type TestServer } from "../support/server.ts";
@@ -149,6 +150,7 @@ describe.each(["separate", "combined"] as const)("TLS, processes %s", (processes
 
 describe("certificates", () => {
   let [first, second, secondRsa, wild]: MadeCertificate[] = [];
+  let proxyPort: number;
   beforeAll(async () => {
     [first, second, secondRsa, wild] = await Promise.all([
       named("ec", "pop.example.org", "mail.example.org"),
@@ -156,9 +158,34 @@ describe("certificates", () => {
       named("rsa", "pop.example.net"),
       named("ec", "*.example.com"),
     ]);
-    await start([first!, second!, secondRsa!, wild!]);
+    proxyPort = await freePort();
+    await start([first!, second!, secondRsa!, wild!], {
+      server: { listen_tls_proxy: [`127.0.0.1:${proxyPort}`], proxy_networks: ["127.0.0.1"] },
+    });
   });
   afterAll(stop);
+
+  // Where the ClientHello is looked at, somebody has read from the connection before.
+  it.each(["STLS", "a PROXY header"])("are chosen by the name behind %s, too", async (before) => {
+    for (const [servername, commonName] of [
+      ["pop.example.net", "pop.example.net"],
+      ["unknown.example", "pop.example.org"],
+    ] as const) {
+      const socket = connect(before === "STLS" ? server.port : proxyPort, "127.0.0.1");
+      if (before === "STLS") {
+        const connection = Pop3Connection.over(socket);
+        await connection.reply();
+        expect((await connection.command("STLS")).text).toBe("Begin TLS negotiation");
+        socket.removeAllListeners("data");
+      } else {
+        socket.write("PROXY TCP4 192.0.2.1 192.0.2.2 1000 995\r\n");
+      }
+      const secured = connectTls({ socket, servername, rejectUnauthorized: false });
+      await once(secured, "secureConnect");
+      expect(secured.getPeerCertificate().subject.CN).toBe(commonName);
+      secured.destroy();
+    }
+  });
 
   it.each([
     ["pop.example.org", "pop.example.org"],
