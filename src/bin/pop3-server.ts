@@ -1,9 +1,8 @@
 #!/usr/bin/env node
 // pop3-server: the daemon, in the foreground.
-// Exit status: 0 sound or stopped, 1 faulty or failed, 2 usage.
+// Exit status: 0 sound or stopped, 1 failed, 2 usage, 78 the config is faulty (EX_CONFIG of sysexits.h): starting again is no use.
 import { CommanderError } from "commander";
 import { formatFault, loadConfig } from "../config/load.ts";
-
 import { refuseDebugger } from "../host/harden.ts";
 import { writesToJournal } from "../host/systemd.ts";
 import { createLog } from "../log/log.ts";
@@ -13,6 +12,8 @@ import { startMaster } from "../processes/master.ts";
 import { logSettingsOf } from "../processes/settings.ts";
 import { type ServerOptions, serverProgram } from "./server/program.ts";
 import { explainUsage } from "./usage-errors.ts";
+
+const FAULTY_CONFIG = 78;
 
 try {
   await explainUsage(serverProgram(run)).parseAsync();
@@ -25,13 +26,13 @@ async function run({ config: file, check }: ServerOptions): Promise<void> {
   const loaded = loadConfig(file);
   if (loaded.kind === "faulty") {
     for (const fault of loaded.faults) complain(formatFault(fault));
-    process.exit(1);
+    process.exit(FAULTY_CONFIG);
   }
   const { config, lineOf } = loaded;
   const users = processUsers(config, process.getuid?.() === 0);
   if (users.kind === "unknown") {
     complain(formatFault({ file, line: lineOf(users.key), key: users.key, message: users.message }));
-    process.exit(1);
+    process.exit(FAULTY_CONFIG);
   }
   if (check) {
     const faults = config.tls === undefined ? [] : tlsFaults(config.tls, Date.now());

@@ -37,7 +37,12 @@ export function commandPages(): readonly PageText[] {
       ],
       exitStatus: [
         ["0", "Ended by a signal, or, with `--check`, the configuration is sound."],
-        ["1", "The configuration is faulty, or the server could not start; standard error says why."],
+        ["1", "The server could not start, or its certificates are faulty; standard error says why."],
+        ["2", "Wrong usage."],
+        [
+          "78",
+          "The configuration is faulty; standard error names file, line and key. systemd does not start it again by itself.",
+        ],
       ],
       files: [
         CONFIG,

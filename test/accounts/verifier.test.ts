@@ -5,7 +5,6 @@ import { hashPassword } from "../../src/accounts/passwords/password.ts";
 import { readPasswordField, verificationCost } from "../../src/accounts/passwords/password-field.ts";
 import { scramVerifierOf } from "../../src/accounts/passwords/scram-verifier.ts";
 import { Verifier, type VerifierOptions } from "../../src/accounts/verifier.ts";
-
 import { scramField } from "../support/scram-client.ts";
 
 /** Password fields in the order in which they were verified. */

@@ -98,7 +98,11 @@ it("a config that the new version refuses: the old server goes on, and what is w
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: expect.stringContaining("unheard_of") });
   expect(await mainPid()).toBe(pid);
   expect(await host.type(`${fetch}2`)).toBe("Subject: two\r\n\r\n2\r\n");
-  await host.type(`cp /tmp/kept ${config}`);
+  // Told once, and not by five starts in a row.
+  expect((await host.run("systemctl restart dewey-pop3")).exitCode).toBe(1);
+  const shown = await host.type("systemctl show --property=NRestarts,ExecMainStatus,ActiveState dewey-pop3");
+  expect(shown.trim().split("\n").sort()).toEqual(["ActiveState=failed", "ExecMainStatus=78", "NRestarts=0"]);
+  await host.type(`cp /tmp/kept ${config} && systemctl start dewey-pop3`);
 });
 
 it("removed, it serves no more; purged, mail and accounts are there as they were", async () => {

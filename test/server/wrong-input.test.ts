@@ -74,7 +74,7 @@ describe("wrong input", () => {
     [
       "pop3-server",
       "--config types.toml --check",
-      1,
+      78,
       'types.toml:2: server.listen: expected a list, […], not a text in quotes, "…"\n' +
         'types.toml:4: limits.sessions: expected a number without quotes, not a text in quotes, "…"\n' +
         'types.toml:5: limits.lock_wait: 3 is no duration, expected such as "10m", "90s" or "36h"\n',
@@ -88,7 +88,7 @@ describe("wrong input", () => {
     [
       "pop3-server",
       "--config none.toml",
-      1,
+      78,
       "none.toml: cannot read it (ENOENT): pop3-ctl setup writes one, --config names another\n",
     ],
     [
@@ -135,7 +135,7 @@ describe("wrong input", () => {
 
   it.runIf(runsAsRoot())("names the line of a user that the host has not", async () => {
     const { exitCode, stderr } = await run("pop3-server", ["--config", "user.toml", "--check"]);
-    expect(exitCode).toBe(1);
+    expect(exitCode).toBe(78);
     expect(stderr).toMatch(
       /^user\.toml:5: server\.login_user: no user "nobody-here" on this host, make it with: /,
     );

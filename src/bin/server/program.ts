@@ -11,7 +11,7 @@ export function serverProgram(run: (options: ServerOptions) => Promise<void>): C
   return new Command("pop3-server")
     .description("POP3 server for Maildirs. Runs in the foreground and logs JSON lines to standard output.")
     .option("--config <file>", "configuration", DEFAULT_CONFIG_FILE)
-    .option("--check", "check the configuration, name every fault, and exit: 0 sound, 1 faulty")
+    .option("--check", "check the configuration, name every fault, and exit: 0 when it is sound")
     .addHelpText(
       "after",
       `

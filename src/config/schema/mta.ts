@@ -1,6 +1,5 @@
 // [mta]: what Postfix and Exim ask, and who of them may.
 import { z } from "zod";
-
 import { absolutePath, octalMode, ownedSocket, userOrGroup } from "./values.ts";
 
 /** The kinds of maps that are written (DATABASE_README of Postfix). */
