@@ -1,13 +1,16 @@
 // A real HAProxy in front: TLS ended there and told by PP2_TYPE_SSL, TLS passed through, STLS passed through, with PROXY
 // headers of both versions, and HAProxy's own checks.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type MadeCertificate, makeCertificate } from "../../scripts/certificate.mjs";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
 import { mailOwner } from "../support/mail-owner.ts";
+import { countedBy } from "../support/pop3-ctl.ts";
 import {
   type ProgramResult,
   type RunningProgram,
@@ -34,6 +37,8 @@ let folder: string;
 let server: TestServer;
 let haproxy: RunningProgram;
 let certificate: MadeCertificate;
+/** HAProxy's own socket. */
+let statistics: string;
 /** Of our server: TLS behind a PROXY header. */
 let proxiedTlsPort: number;
 const ports = new Map<Frontend, number>();
@@ -41,6 +46,7 @@ const ports = new Map<Frontend, number>();
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "dewey-haproxy-"));
   chmodSync(folder, 0o755);
+  statistics = join(folder, "statistics");
   certificate = await makeCertificate({
     names: [
       { type: "dns", value: "localhost" },
@@ -82,9 +88,13 @@ beforeAll(async () => {
   const config = join(folder, "haproxy.cfg");
   writeFileSync(
     config,
-    `defaults
+    `global
+  stats socket ${statistics}
+
+defaults
   mode tcp
   timeout connect 10s
+  timeout check 10s
   timeout client 60s
   timeout server 60s
 
@@ -122,6 +132,19 @@ it("takes the lines of etc/SCALING.md, and passes TLS on to a port that expects 
     await program.stop("SIGTERM");
   }
 });
+
+/** How each backend's last check ended, as HAProxy's statistics have it. */
+async function lastChecks(): Promise<ReadonlyMap<string, string>> {
+  const socket = connect(statistics);
+  socket.end("show stat\n");
+  const [header = "", ...rows] = (await text(socket)).trimEnd().split("\n");
+  const names = header.replace(/^# /, "").split(",");
+  const [frontend, name, status] = ["pxname", "svname", "check_status"].map((each) =>
+    names.indexOf(each),
+  ) as [number, number, number];
+  const servers = rows.map((row) => row.split(",")).filter((row) => row[name] === "dewey");
+  return new Map(servers.map((row) => [row[frontend]!, row[status]!]));
+}
 
 /** From an address of its own on the loopback interface, so that it can be told from HAProxy's. */
 function curl(
@@ -165,8 +188,18 @@ describe("behind HAProxy", () => {
   });
 
   it("its own checks are no connections to complain about", async () => {
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const arrived = async () => (await countedBy(server, "connections"))[""]!;
+    const before = await arrived();
+    // Nobody else comes now, and each backend is checked once in an interval.
+    await eventually("three checks of each backend", async () => {
+      return (await arrived()) > before + 3 * frontends.length;
+    });
+    // "* " while the next one is under way.
+    const checks = await lastChecks();
+    expect([...checks.keys()]).toEqual(frontends.map(({ name }) => name));
+    for (const [frontend, status] of checks) expect(status, frontend).toMatch(/^(?:\* )?L[46]OK$/);
     expect(haproxy.output()).not.toMatch(/is DOWN/);
     expect(server.log().filter(({ msg }) => msg === "connection did not arrive")).toEqual([]);
+    expect(await countedBy(server, "proxies_refused")).toEqual({});
   });
 });

@@ -88,12 +88,28 @@ export function openDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
 
-/** The same when the last session's end has closed what it had: as many as that, look after look. */
+/** Octets that a process has read from files and sockets since it started. */
+export function octetsRead(pid: number): number {
+  const [, octets] = /^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "utf8")) ?? [];
+  return Number(octets);
+}
+
+/** Open descriptors when the last session's end has closed what it had. */
 export async function descriptorsAtRest(pid: number): Promise<number> {
+  return await atRest(`process ${pid} opens and closes nothing`, () => openDescriptors(pid));
+}
+
+/** `octetsRead` when a process has read all that it means to, for now. */
+export async function octetsReadAtRest(pid: number): Promise<number> {
+  return await atRest(`process ${pid} reads nothing`, () => octetsRead(pid));
+}
+
+/** A number that stays the same, look after look. */
+async function atRest(what: string, look: () => number): Promise<number> {
   let last = -1;
   let looks = 0;
-  return await eventually(`process ${pid} opens and closes nothing`, () => {
-    const now = openDescriptors(pid);
+  return await eventually(what, () => {
+    const now = look();
     looks = now === last ? looks + 1 : 0;
     last = now;
     return looks === 20 && now;
