@@ -3,22 +3,13 @@ import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, symlin
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { type Files, systemFiles } from "../../src/maildir/files/files.ts";
+import { systemFiles } from "../../src/maildir/files/files.ts";
 import { MAX_QUICK_BYTES, QuickReads } from "../../src/maildir/files/quick-reads.ts";
 import { Maildrop } from "../../src/maildir/maildrop.ts";
-import type { MaildropEvent } from "../../src/maildir/maildrop-event.ts";
-import type { MaildropOptions } from "../../src/maildir/maildrop-options.ts";
 import type { MessageFile } from "../../src/maildir/message.ts";
+import { fault, filesWith } from "./failing-files.ts";
+import { openMaildrop } from "./open-maildrop.ts";
 import { ScratchMaildir } from "./scratch-maildir.ts";
-
-async function open(maildir: ScratchMaildir, options: MaildropOptions = {}) {
-  const events: MaildropEvent[] = [];
-  const result = await Maildrop.open(maildir.path, { onEvent: (event) => events.push(event), ...options });
-  if (result.kind !== "open") throw new Error(`not open: ${JSON.stringify(result)}`);
-  const { maildrop } = result;
-  onTestFinished(() => maildrop.close());
-  return { maildrop, events };
-}
 
 const uniqueIds = (maildrop: Maildrop) =>
   Array.from({ length: maildrop.count }, (_, index) => maildrop.uniqueId(index));
@@ -40,11 +31,6 @@ async function read(maildrop: Maildrop, index: number): Promise<string> {
   return opened.kind === "message" ? content(opened.file) : opened.kind;
 }
 
-const fault = (code: string) => Object.assign(new Error(code), { code });
-
-/** The system's files, but for some calls. */
-const filesWith = (changed: Partial<Files>): Files => ({ ...systemFiles, ...changed });
-
 describe("Maildrop.open", () => {
   it("orders messages of new and cur by delivery", async () => {
     const maildir = ScratchMaildir.make();
@@ -52,7 +38,7 @@ describe("Maildrop.open", () => {
     maildir.write("cur", "1000000002.M1P1.host:2,S");
     maildir.write("cur", "999999999.M9P1.host:2,");
     maildir.write("new", "1000000001.V1I2M3.host");
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     expect(uniqueIds(maildrop)).toEqual([
       "999999999.M9P1.host",
       "1000000001.V1I2M3.host",
@@ -63,7 +49,7 @@ describe("Maildrop.open", () => {
 
   it("makes a missing Maildir, with whatever is missing above it, for its owner alone", async () => {
     const maildir = ScratchMaildir.missing();
-    const { maildrop, events } = await open(maildir);
+    const { maildrop, events } = await openMaildrop(maildir);
     expect(maildrop.count).toBe(0);
     for (const folder of ["", "new", "cur", "tmp"]) {
       expect(statSync(maildir.file(folder)).mode & 0o7777).toBe(0o700);
@@ -77,7 +63,7 @@ describe("Maildrop.open", () => {
     rmSync(maildir.file("cur"), { recursive: true });
     rmSync(maildir.file("tmp"), { recursive: true });
     maildir.write("new", "1.1.host");
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     expect(maildrop.count).toBe(1);
     expect(existsSync(maildir.file("cur"))).toBe(true);
     expect(existsSync(maildir.file("tmp"))).toBe(true);
@@ -88,7 +74,7 @@ describe("Maildrop.open", () => {
     rmSync(maildir.file("cur"), { recursive: true });
     maildir.write("new", "1.1.host", "a\n");
     const files = filesWith({ mkdir: () => Promise.reject(fault("EROFS")) });
-    const { maildrop, events } = await open(maildir, { files });
+    const { maildrop, events } = await openMaildrop(maildir, { files });
     expect(events).toContainEqual({ kind: "folder-not-made", path: maildir.file("cur"), code: "EROFS" });
     expect(await read(maildrop, 0)).toBe("a\n");
   });
@@ -129,7 +115,7 @@ describe("Maildrop.open", () => {
       `cannot open maildrop ${path}: ${code} (uid ${process.geteuid?.()}; it belongs to`,
     );
     expect(reason).toMatch(/mode 0[0-7]{3}\)$/);
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     expect(maildrop.count).toBe(0);
   });
 
@@ -142,7 +128,7 @@ describe("Maildrop.open", () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(maildir.file("new/5.5.socket"), resolve));
     onTestFinished(() => void server.close());
-    const { maildrop, events } = await open(maildir);
+    const { maildrop, events } = await openMaildrop(maildir);
     expect(uniqueIds(maildrop)).toEqual(["1.1.host"]);
     const [ignored] = events.filter((event) => event.kind === "ignored-entries");
     expect(ignored?.count).toBe(4);
@@ -160,7 +146,7 @@ describe("Maildrop.open", () => {
     const maildir = ScratchMaildir.make();
     maildir.write("cur", ".nfs0001");
     mkdirSync(maildir.file("cur/.folder"));
-    const { maildrop, events } = await open(maildir);
+    const { maildrop, events } = await openMaildrop(maildir);
     expect(maildrop.count).toBe(0);
     expect(events).toEqual([]);
   });
@@ -168,7 +154,7 @@ describe("Maildrop.open", () => {
   it("serves names that are not UTF-8 under a digest, and removes them", async () => {
     const maildir = ScratchMaildir.make();
     maildir.write("new", "1.1.caf\xe9 \xff", "latin1\n");
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     expect(maildrop.uniqueId(0)).toMatch(/^sha256-/);
     expect(await read(maildrop, 0)).toBe("latin1\n");
     await maildrop.measure();
@@ -182,7 +168,7 @@ describe("Maildrop.open", () => {
     const maildir = ScratchMaildir.make();
     maildir.write("new", "1.1.host", "new\n");
     maildir.write("cur", "1.1.host:2,S", "cur\n");
-    const { maildrop, events } = await open(maildir);
+    const { maildrop, events } = await openMaildrop(maildir);
     expect(maildrop.count).toBe(1);
     expect(await read(maildrop, 0)).toBe("cur\n");
     expect(events).toEqual([{ kind: "duplicate", path: maildir.file("new/1.1.host"), uniqueId: "1.1.host" }]);
@@ -203,7 +189,7 @@ describe("Maildrop.open", () => {
         return entries.filter(({ name }) => !name.startsWith("1.1."));
       },
     });
-    const { maildrop } = await open(maildir, { files });
+    const { maildrop } = await openMaildrop(maildir, { files });
     expect(uniqueIds(maildrop)).toEqual(["1.1.host", "2.2.host"]);
   });
 
@@ -218,7 +204,7 @@ describe("Maildrop.open", () => {
         return entries;
       },
     });
-    const { maildrop } = await open(maildir, { files });
+    const { maildrop } = await openMaildrop(maildir, { files });
     expect(maildrop.count).toBe(delivered);
     expect(delivered).toBeLessThan(10);
   });
@@ -227,7 +213,7 @@ describe("Maildrop.open", () => {
     const maildir = ScratchMaildir.make();
     for (let i = 0; i < 10_000; i++)
       maildir.write("cur", `${1_000_000_000 + ((i * 7919) % 10_000)}.1.host:2,`, "a\n");
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     expect(maildrop.count).toBe(10_000);
     expect(uniqueIds(maildrop)).toEqual(
       Array.from({ length: 10_000 }, (_, index) => `${1_000_000_000 + index}.1.host`),
@@ -251,7 +237,7 @@ describe("Maildrop.measure", () => {
       [`${"x".repeat(10_000_000)}\n`, 10_000_002],
     ];
     for (const [index, [stored]] of odd.entries()) maildir.write("cur", `${index}.1.host:2,`, stored);
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     expect(maildrop.measured).toBe(false);
     await Promise.all([maildrop.measure(), maildrop.measure()]);
     expect(maildrop.measured).toBe(true);
@@ -268,7 +254,7 @@ describe("Maildrop.measure", () => {
     vi.spyOn(performance, "now").mockImplementation(() => (clock += 11));
     onTestFinished(() => void vi.restoreAllMocks());
     vi.spyOn(slow, "took").mockImplementation(() => {});
-    const { maildrop } = await open(maildir, { quickReads: () => slow });
+    const { maildrop } = await openMaildrop(maildir, { quickReads: () => slow });
     let turns = 0;
     const turn = (): void => {
       turns++;
@@ -289,7 +275,7 @@ describe("Maildrop.measure", () => {
   it("takes what ,W= in the name says", async () => {
     const maildir = ScratchMaildir.make();
     maildir.write("cur", "1.1.host,S=4,W=6:2,S", "a\nb\n");
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     expect(maildrop.measured).toBe(true);
     expect(maildrop.octets(0)).toBe(6);
   });
@@ -305,7 +291,7 @@ describe("Maildrop.measure", () => {
         return systemFiles.open(path, flags, mode);
       },
     });
-    const { maildrop, events } = await open(maildir, { files });
+    const { maildrop, events } = await openMaildrop(maildir, { files });
     await maildrop.measure();
     expect([0, 1, 2].map((index) => maildrop.octets(index))).toEqual([100, 0, 3]);
     expect(events).toMatchObject([
@@ -319,22 +305,22 @@ describe("Maildrop.measure", () => {
   it("ends early when the maildrop is closed, and frees the lock", async () => {
     const maildir = ScratchMaildir.make();
     for (let i = 0; i < 500; i++) maildir.write("cur", `${i}.1.host:2,`, "a\n");
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     const measuring = maildrop.measure();
     maildrop.close();
     await measuring;
     expect(maildrop.measured).toBe(false);
     await maildrop.closed;
-    await open(maildir);
+    await openMaildrop(maildir);
   });
 
   it("lets the next session of this process wait for what the closed one still does", async () => {
     const maildir = ScratchMaildir.make();
     for (let i = 0; i < 100; i++) maildir.write("cur", `${i}.1.host:2,`, "a\n");
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     void maildrop.measure();
     maildrop.close();
-    await open(maildir);
+    await openMaildrop(maildir);
   });
 });
 
@@ -343,7 +329,7 @@ describe("Maildrop.openMessage", () => {
     const maildir = ScratchMaildir.make();
     maildir.write("new", "1.1.host", "first\n");
     maildir.write("cur", "2.2.host:2,", "second\n");
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     maildir.rename("new", "1.1.host", "cur", "1.1.host:2,");
     maildir.rename("cur", "2.2.host:2,", "cur", "2.2.host:2,FS");
     expect(await read(maildrop, 0)).toBe("first\n");
@@ -355,7 +341,7 @@ describe("Maildrop.openMessage", () => {
   it("says gone when another program removed the message", async () => {
     const maildir = ScratchMaildir.make();
     maildir.write("new", "1.1.host");
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     maildir.remove("new", "1.1.host");
     expect(await maildrop.openMessage(0)).toEqual({ kind: "gone" });
     await maildrop.measure();
@@ -369,7 +355,7 @@ describe("Maildrop.openMessage", () => {
   ])("refuses %s that took a message's place", async (_what, make) => {
     const maildir = ScratchMaildir.make();
     maildir.write("cur", "1.1.host:2,");
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     maildir.remove("cur", "1.1.host:2,");
     make(maildir.file("cur/1.1.host:2,"));
     expect(await maildrop.openMessage(0)).toMatchObject({ kind: "failed", code: "EFTYPE" });
@@ -384,7 +370,7 @@ describe("Maildrop.openMessage", () => {
         return systemFiles.open(path, flags, mode);
       },
     });
-    const { maildrop } = await open(maildir, { files });
+    const { maildrop } = await openMaildrop(maildir, { files });
     const result = await maildrop.openMessage(0);
     expect(result).toMatchObject({ kind: "failed", code: "EIO" });
     expect((result as { reason: string }).reason).toContain("/cur/1.1.host:2,");
@@ -394,7 +380,7 @@ describe("Maildrop.openMessage", () => {
     const maildir = ScratchMaildir.make();
     maildir.write("cur", "1.1.host,W=6:2,", "a\nb\n");
     maildir.write("cur", "2.2.host:2,", "a\nb\n");
-    const { maildrop, events } = await open(maildir);
+    const { maildrop, events } = await openMaildrop(maildir);
     await maildrop.measure();
     const told = await maildrop.openMessage(0);
     const counted = await maildrop.openMessage(1);
@@ -417,7 +403,7 @@ describe("Maildrop.openMessage", () => {
   it("corrects a size that was told wrong, and says so once", async () => {
     const maildir = ScratchMaildir.make();
     maildir.write("cur", "1.1.host,W=7:2,", "a\nb\n");
-    const { maildrop, events } = await open(maildir);
+    const { maildrop, events } = await openMaildrop(maildir);
     expect(maildrop.octets(0)).toBe(7);
     expect(await read(maildrop, 0)).toBe("a\nb\n");
     maildrop.correctOctets(0, { octets: 6, traits: undefined });
@@ -435,7 +421,7 @@ describe("Maildrop.openMessage", () => {
     const quickReads = new QuickReads(true);
     // A busy host takes its time over a read, which would count as a slow disk.
     quickReads.took = () => {};
-    const { maildrop } = await open(maildir, { quickReads: () => quickReads });
+    const { maildrop } = await openMaildrop(maildir, { quickReads: () => quickReads });
     const buffer = Buffer.alloc(MAX_QUICK_BYTES);
     const bytes = maildrop.readMessageNow(0, buffer) ?? [];
     expect(Buffer.from(bytes).toString("latin1")).toBe("a\nb\n");
@@ -472,7 +458,7 @@ describe("Maildrop.update", () => {
     const maildir = ScratchMaildir.make();
     maildir.write("new", "1.1.host");
     maildir.write("cur", "2.2.host:2,F");
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     await maildrop.measure();
     await read(maildrop, 0);
     expect(maildir.names("new")).toEqual(["1.1.host"]);
@@ -485,14 +471,14 @@ describe("Maildrop.update", () => {
   it("writes no index of an emptied maildrop, whose sizes nobody asks for again", async () => {
     const maildir = ScratchMaildir.make();
     for (const name of ["1.1.host", "2.2.host"]) maildir.write("new", name);
-    const emptied = await open(maildir);
+    const emptied = await openMaildrop(maildir);
     await emptied.maildrop.measure();
     await emptied.maildrop.update({ deleted: new Set([0, 1]), retrieved: new Set() });
     emptied.maildrop.close();
     await emptied.maildrop.closed;
     expect(existsSync(maildir.file("dewey-pop3.index"))).toBe(false);
     for (const name of ["3.3.host", "4.4.host"]) maildir.write("new", name);
-    const halved = await open(maildir);
+    const halved = await openMaildrop(maildir);
     await halved.maildrop.measure();
     await halved.maildrop.update({ deleted: new Set([0]), retrieved: new Set() });
     halved.maildrop.close();
@@ -507,7 +493,7 @@ describe("Maildrop.update", () => {
     maildir.write("new", "3.3.host");
     maildir.write("cur", "4.4.host:2,FT");
     maildir.write("cur", "5.5.host:2,S");
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     const result = await maildrop.update({ deleted: new Set([0]), retrieved: new Set([0, 1, 3, 4]) });
     expect(result).toMatchObject({ removed: 1, alreadyGone: 0, failed: [] });
     expect(maildir.names("new")).toEqual(["3.3.host"]);
@@ -517,7 +503,7 @@ describe("Maildrop.update", () => {
   it("leaves retrieved messages where they are when it is told not to mark them", async () => {
     const maildir = ScratchMaildir.make();
     maildir.write("new", "1.1.host");
-    const { maildrop } = await open(maildir, { markSeen: false });
+    const { maildrop } = await openMaildrop(maildir, { markSeen: false });
     await maildrop.update({ deleted: new Set(), retrieved: new Set([0]) });
     expect(maildir.names("new")).toEqual(["1.1.host"]);
   });
@@ -525,7 +511,7 @@ describe("Maildrop.update", () => {
   it("finds marked and retrieved messages wherever another program put them", async () => {
     const maildir = ScratchMaildir.make();
     for (const index of [1, 2, 3, 4]) maildir.write("new", `${index}.1.host`);
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     for (const index of [1, 3]) maildir.rename("new", `${index}.1.host`, "cur", `${index}.1.host:2,F`);
     maildir.remove("new", "2.1.host");
     const result = await maildrop.update({ deleted: new Set([0, 1]), retrieved: new Set([2]) });
@@ -549,7 +535,7 @@ describe("Maildrop.update", () => {
         return systemFiles.unlink(path);
       },
     });
-    const { maildrop } = await open(maildir, { files });
+    const { maildrop } = await openMaildrop(maildir, { files });
     const result = await maildrop.update({ deleted: new Set([0]), retrieved: new Set() });
     expect(result).toMatchObject({ removed: 1, failed: [] });
     expect(maildir.names("cur")).toEqual([]);
@@ -569,7 +555,7 @@ describe("Maildrop.update", () => {
         return systemFiles.unlink(path);
       },
     });
-    const { maildrop } = await open(maildir, { files });
+    const { maildrop } = await openMaildrop(maildir, { files });
     const result = await maildrop.update({ deleted: new Set([0, 1, 2, 3, 4]), retrieved: new Set() });
     expect(result).toMatchObject({ removed: 3, alreadyGone: 0 });
     expect(result.failed).toEqual([
@@ -582,7 +568,7 @@ describe("Maildrop.update", () => {
   it("never moves a retrieved message over another file", async () => {
     const maildir = ScratchMaildir.make();
     maildir.write("cur", "1.1.host:2,", "the message\n");
-    const { maildrop, events } = await open(maildir);
+    const { maildrop, events } = await openMaildrop(maildir);
     maildir.write("cur", "1.1.host:2,S", "somebody else's\n");
     await maildrop.update({ deleted: new Set(), retrieved: new Set([0]) });
     expect(readFileSync(maildir.file("cur/1.1.host:2,"), "utf8")).toBe("the message\n");
@@ -593,7 +579,7 @@ describe("Maildrop.update", () => {
   it("keeps an info part of another kind when it moves a message", async () => {
     const maildir = ScratchMaildir.make();
     maildir.write("new", "1.1.host:S123");
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     await maildrop.update({ deleted: new Set(), retrieved: new Set([0]) });
     expect(maildir.names("cur")).toEqual(["1.1.host:S123"]);
   });
@@ -602,7 +588,7 @@ describe("Maildrop.update", () => {
     const maildir = ScratchMaildir.make();
     maildir.write("new", "1.1.host", "new\n");
     maildir.write("cur", "1.1.host:2,", "cur\n");
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     await maildrop.update({ deleted: new Set([0]), retrieved: new Set() });
     expect(maildir.names("new")).toEqual(["1.1.host"]);
     expect(maildir.names("cur")).toEqual([]);
@@ -612,7 +598,7 @@ describe("Maildrop.update", () => {
     const maildir = ScratchMaildir.make();
     maildir.write("new", "1.1.host");
     linkSync(maildir.file("new/1.1.host"), maildir.file("cur/1.1.host:2,S"));
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     expect(maildrop.count).toBe(1);
     await maildrop.update({ deleted: new Set([0]), retrieved: new Set() });
     expect([...maildir.names("new"), ...maildir.names("cur")]).toEqual([]);
@@ -622,7 +608,7 @@ describe("Maildrop.update", () => {
     const maildir = ScratchMaildir.make();
     maildir.write("cur", "1.1.host:2,");
     maildir.write("tmp", "precious");
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     maildir.remove("cur", "1.1.host:2,");
     symlinkSync("../tmp/precious", maildir.file("cur/1.1.host:2,"));
     await maildrop.update({ deleted: new Set([0]), retrieved: new Set() });
@@ -633,7 +619,7 @@ describe("Maildrop.update", () => {
     const maildir = ScratchMaildir.make();
     maildir.write("cur", "1.1.host:2,");
     const files = filesWith({ fsync: () => Promise.reject(fault("EIO")) });
-    const { maildrop, events } = await open(maildir, { files });
+    const { maildrop, events } = await openMaildrop(maildir, { files });
     const result = await maildrop.update({ deleted: new Set([0]), retrieved: new Set() });
     expect(result.removed).toBe(1);
     expect(events).toEqual([{ kind: "not-synced", path: maildir.file("cur"), code: "EIO" }]);

@@ -106,31 +106,19 @@ describe("etc/apparmor.d", () => {
 describe("the files that the server uses", () => {
   it("are those that etc/apparmor.d allows: start, login, retrieve, delete, stop", async () => {
     const may = await profileRules(join(etc, "apparmor.d/dewey-pop3"));
-    const trace = join(folder, "files");
-    const server = await startServer({
-      ...systemUser(),
+    const { trace, serverFolder } = await traced("files", {
       certificates: [await makeCertificate()],
-      wrapper: ["strace", "-f", "-qq", "-y", "-s", "4096", "-e", `trace=${FILE_CALLS}`, "-o", trace],
-      settings: { server: { login_processes: 1 } },
+      strace: ["-y", "-s", "4096", "-e", `trace=${FILE_CALLS}`],
     });
-    const session = await Pop3Connection.login(server.port, "alice", "secret");
-    await session.multiLine("RETR 1");
-    await session.command("DELE 1");
-    await session.command("QUIT");
-    const [master] = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, "utf8")
-      .trim()
-      .split(" ");
-    process.kill(Number(master), "SIGTERM");
-    await server.stop();
     const installed: readonly (readonly [string, string])[] = [
-      [join(server.folder, "run"), "/run/dewey-pop3"],
-      [server.folder, "/etc/dewey-pop3"],
+      [join(serverFolder, "run"), "/run/dewey-pop3"],
+      [serverFolder, "/etc/dewey-pop3"],
       [folder, "/home"],
       [join(runnableModules().path, "../scripts/pop3-server"), "/usr/bin/pop3-server"],
       [join(runnableModules().path, ".."), "/usr/lib/dewey-pop3"],
       [realpathSync(process.execPath), "/usr/bin/node"],
     ];
-    const uses = usesIn(readFileSync(trace, "utf8")).map(({ path, needs }) => {
+    const uses = usesIn(trace).map(({ path, needs }) => {
       const real = existsSync(path) ? realpathSync(path) : path;
       const [from, to] = installed.find(([there]) => real === there || real.startsWith(`${there}/`)) ?? [
         "",
@@ -261,6 +249,29 @@ function systemUser(): ServerOptions {
   return { accounts: [alice], owner: "each-account" };
 }
 
+/** What strace(1) sees while a server starts, serves a session of all that one does, and stops. */
+async function traced(
+  name: string,
+  { strace = [], ...options }: { readonly strace?: readonly string[] } & Pick<ServerOptions, "certificates">,
+): Promise<{ readonly trace: string; readonly serverFolder: string }> {
+  const output = join(folder, name);
+  const server = await startServer({
+    ...systemUser(),
+    ...options,
+    wrapper: ["strace", "-f", "-qq", ...strace, "-o", output],
+    settings: { server: { login_processes: 1 } },
+  });
+  const session = await Pop3Connection.login(server.port, "alice", "secret");
+  await session.multiLine("RETR 1");
+  await session.command("DELE 1");
+  await session.command("QUIT");
+  // strace is what the harness started, and passes no signal on.
+  const [master] = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, "utf8").trim().split(" ");
+  process.kill(Number(master), "SIGTERM");
+  await server.stop();
+  return { trace: readFileSync(output, "utf8"), serverFolder: server.folder };
+}
+
 /** What the unit leaves master, in setpriv(1)'s words. */
 function rights(without?: string): readonly string[] {
   const unit = readFileSync(join(etc, "systemd/dewey-pop3.service"), "utf8");
@@ -339,25 +350,8 @@ describe("the system calls of dewey-pop3.service", () => {
     const allowed = await expandFilter(
       [...unit.matchAll(/^SystemCallFilter=(.+)$/gm)].map((match) => match[1]!),
     );
-    const trace = join(folder, "trace");
-    const server = await startServer({
-      ...systemUser(),
-      wrapper: ["strace", "-f", "-qq", "-o", trace],
-      settings: { server: { login_processes: 1 } },
-    });
-    const session = await Pop3Connection.login(server.port, "alice", "secret");
-    await session.multiLine("RETR 1");
-    await session.command("DELE 1");
-    await session.command("QUIT");
-    // strace is what the harness started, and passes no signal on.
-    const [master] = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, "utf8")
-      .trim()
-      .split(" ");
-    process.kill(Number(master), "SIGTERM");
-    await server.stop();
-    const made = new Set(
-      [...readFileSync(trace, "utf8").matchAll(/^\d+ +([a-z_0-9]+)\(/gm)].map((match) => match[1]!),
-    );
+    const { trace } = await traced("calls", {});
+    const made = new Set([...trace.matchAll(/^\d+ +([a-z_0-9]+)\(/gm)].map((match) => match[1]!));
     expect(made.size).toBeGreaterThan(40);
     expect([...made].filter((call) => !allowed.has(call))).toEqual([]);
   });

@@ -7,6 +7,7 @@ import { type Files, systemFiles } from "../../src/maildir/files/files.ts";
 import { Maildrop } from "../../src/maildir/maildrop.ts";
 import { NO_CHOICES } from "../../src/pop3/choices.ts";
 import { TransactionSession } from "../../src/processes/mailbox/transaction-session.ts";
+import { fault, filesWith } from "../maildir/failing-files.ts";
 import { ScratchMaildir } from "../maildir/scratch-maildir.ts";
 import { Pop3Connection } from "../peers/support/pop3.ts";
 import { eventually } from "../support/eventually.ts";
@@ -24,7 +25,7 @@ beforeEach(async () => {
 afterEach(() => void server.close());
 
 async function session(maildir: ScratchMaildir, changed: Partial<Files>): Promise<Pop3Connection> {
-  const opened = await Maildrop.open(maildir.path, { files: { ...systemFiles, ...changed } });
+  const opened = await Maildrop.open(maildir.path, { files: filesWith(changed) });
   if (opened.kind !== "open") throw new Error(opened.kind);
   const connecting = Pop3Connection.open((server.address() as { port: number }).port);
   const now = Date.now();
@@ -56,8 +57,6 @@ async function session(maildir: ScratchMaildir, changed: Partial<Files>): Promis
   });
   return (await connecting).connection;
 }
-
-const fault = (code: string): Error => Object.assign(new Error(code), { code });
 
 function two(): ScratchMaildir {
   const maildir = ScratchMaildir.make();

@@ -10,6 +10,7 @@ import { eventually } from "../support/eventually.ts";
 import { mailOwner, runsAsRoot } from "../support/mail-owner.ts";
 import { childrenOf, descriptorsAtRest } from "../support/processes.ts";
 import { startServer, type TestServer } from "../support/server.ts";
+import { twoMessages } from "../support/two-messages.ts";
 
 let home: string;
 let maildir: string;
@@ -19,14 +20,7 @@ let mailboxPid: number;
 beforeEach(async () => {
   const owner = mailOwner();
   home = mkdtempSync(join(tmpdir(), "dewey-failing-"));
-  maildir = layOutMaildir(
-    home,
-    owner,
-    new Map([
-      ["new/1.one", Buffer.from("A: 1\n\n")],
-      ["new/2.two", Buffer.from("A: 2\n\n")],
-    ]),
-  );
+  maildir = layOutMaildir(home, owner, twoMessages);
   server = await startServer({
     accounts: [{ user: "mrose", password: "secret", uid: owner.uid, gid: owner.gid, home }],
     owner,

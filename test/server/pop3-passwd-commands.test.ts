@@ -15,9 +15,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { findUser } from "../../src/host/user-database.ts";
-import { runnableProgram } from "../support/checkout.ts";
 import { mailOwner, runsAsRoot } from "../support/mail-owner.ts";
-import { runProgram } from "../support/program.ts";
+import { done, refused, runPasswd } from "../support/pop3-passwd.ts";
 
 let folder: string;
 let file: string;
@@ -29,15 +28,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const { path: program, env } = runnableProgram("pop3-passwd");
-async function run(args: readonly string[], input: string | Buffer = "") {
-  const { exitCode, stdout, stderr } = await runProgram(program, args, { env, input });
-  return { exitCode, stdout: stdout.toString(), stderr };
-}
-const withFile = (args: readonly string[], input = "") => run(["--file", file, ...args], input);
+const withFile = (args: readonly string[], input = "") => runPasswd(["--file", file, ...args], input);
 const content = () => readFileSync(file, "utf8");
-const done = (stdout: string) => ({ exitCode: 0, stdout: `${stdout}\n`, stderr: "" });
-const refused = (reason: string) => ({ exitCode: 1, stdout: "", stderr: `pop3-passwd: ${reason}\n` });
 
 describe("pop3-passwd set", () => {
   it("--scram keeps a second hash up to date until --no-scram drops it", async () => {
@@ -82,24 +74,29 @@ describe("pop3-passwd set", () => {
     const write = (mail: string): void =>
       writeFileSync(config, `[auth]\npasswd_file = "${file}"\n[mail]\nfirst_uid = 2000\n${mail}\n`);
     const add = (uid: string) =>
-      run(["--config", config, "add", "mrose", "--uid", uid, "--gid", "2000", "--home", "/srv/m"], "x\n");
+      runPasswd(
+        ["--config", config, "add", "mrose", "--uid", uid, "--gid", "2000", "--home", "/srv/m"],
+        "x\n",
+      );
     write("");
     expect(await add("1999")).toEqual(
       refused("uid 1999 is outside mail.first_uid to mail.last_uid (2000 to 59999)"),
     );
     expect(await add("2000")).toEqual(done("mrose added"));
-    expect(await run(["--config", config, "set", "mrose", "--gid", "5"])).toEqual(
+    expect(await runPasswd(["--config", config, "set", "mrose", "--gid", "5"])).toEqual(
       refused("gid 5 is outside mail.first_gid to mail.last_gid (100 to 59999)"),
     );
     // Others read the file, too.
-    expect(await run(["--config", config, "set", "mrose", "--home", "/srv/mrose"])).toEqual(
+    expect(await runPasswd(["--config", config, "set", "mrose", "--home", "/srv/mrose"])).toEqual(
       done("mrose changed"),
     );
     write('user = "nobody"');
-    expect(await run(["--config", config, "set", "mrose", "--uid", "1999"])).toEqual(done("mrose changed"));
+    expect(await runPasswd(["--config", config, "set", "mrose", "--uid", "1999"])).toEqual(
+      done("mrose changed"),
+    );
     const nobody = `${findUser("nobody")!.uid}`;
     write(`last_uid = ${nobody}\n[server]\nlogin_user = "nobody"`);
-    expect(await run(["--config", config, "set", "mrose", "--uid", nobody])).toEqual(
+    expect(await runPasswd(["--config", config, "set", "mrose", "--uid", nobody])).toEqual(
       refused(`uid ${nobody} is that of one of the server's own users (server.…_user)`),
     );
   });
@@ -121,9 +118,9 @@ describe("pop3-passwd set", () => {
       config,
       `mail.maildir = "/srv/%n"\nserver.run_as = "starter"\n[auth]\npasswd_file = "${file}"\npassword_scheme = "bcrypt"\nargon2_memory = "1MiB"\nargon2_time = 3\n`,
     );
-    expect(await run(["--config", config, "add", "mrose"], "secret\n")).toEqual(done("mrose added"));
+    expect(await runPasswd(["--config", config, "add", "mrose"], "secret\n")).toEqual(done("mrose added"));
     expect(content()).toMatch(/^mrose:\{CRYPT\}\$2b\$11\$/);
-    await run(["--config", config, "--scheme", "argon2id", "mrose"], "secret\n");
+    await runPasswd(["--config", config, "--scheme", "argon2id", "mrose"], "secret\n");
     expect(content()).toContain("$argon2id$v=19$m=1024,t=3,p=1$");
   });
 
@@ -276,7 +273,14 @@ describe("pop3-passwd import and export", () => {
     );
     writeFileSync(file, "mrose@example.org:!x\njoe:x\n");
     const maps = join(folder, "maps");
-    const { exitCode, stdout, stderr } = await run(["--config", config, "export", "postfix", "--to", maps]);
+    const { exitCode, stdout, stderr } = await runPasswd([
+      "--config",
+      config,
+      "export",
+      "postfix",
+      "--to",
+      maps,
+    ]);
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: `1 account in ${maps}\n` });
     expect(stderr).toMatch(/^pop3-passwd: line 2 is left out: joe: /);
     expect(readFileSync(join(maps, "mailboxes"), "utf8")).toContain(
@@ -284,8 +288,8 @@ describe("pop3-passwd import and export", () => {
     );
     expect(readFileSync(join(maps, "uids"), "utf8")).toContain(`\nmrose@example.org ${uid}\n`);
     expect(readFileSync(join(maps, "gids"), "utf8")).toContain(`\nmrose@example.org ${gid}\n`);
-    expect((await run(["--config", config, "export", "postfix"])).exitCode).toBe(2);
-    expect((await run(["--config", config, "export", "sendmail"])).exitCode).toBe(2);
+    expect((await runPasswd(["--config", config, "export", "postfix"])).exitCode).toBe(2);
+    expect((await runPasswd(["--config", config, "export", "sendmail"])).exitCode).toBe(2);
   });
 });
 
@@ -306,7 +310,7 @@ describe("pop3-passwd --help", () => {
     "device list",
     "device revoke",
   ])("shows examples for %s", async (command) => {
-    const { exitCode, stdout } = await run([...command.split(" "), "--help"]);
+    const { exitCode, stdout } = await runPasswd([...command.split(" "), "--help"]);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(new RegExp(`\nExamples:\n {2}pop3-passwd ${command}`));
   });

@@ -18,7 +18,8 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runnableProgram } from "../support/checkout.ts";
 import { mailOwner, runsAsRoot } from "../support/mail-owner.ts";
-import { type ProgramOptions, runProgram } from "../support/program.ts";
+import { done, refused, runPasswd } from "../support/pop3-passwd.ts";
+import { runProgram } from "../support/program.ts";
 
 let folder: string;
 let file: string;
@@ -31,14 +32,8 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const { path: program, env } = runnableProgram("pop3-passwd");
 
-async function run(args: readonly string[], input: string | Buffer = "", options: ProgramOptions = {}) {
-  const { exitCode, stdout, stderr } = await runProgram(program, args, { env, input, ...options });
-  return { exitCode, stdout: stdout.toString(), stderr };
-}
 const withFile = (args: readonly string[], input: string | Buffer = "") =>
-  run(["--file", file, ...args], input);
-const done = (stdout: string) => ({ exitCode: 0, stdout: `${stdout}\n`, stderr: "" });
-const refused = (reason: string) => ({ exitCode: 1, stdout: "", stderr: `pop3-passwd: ${reason}\n` });
+  runPasswd(["--file", file, ...args], input);
 
 describe("pop3-passwd", () => {
   it("leads an account through its life", async () => {
@@ -141,7 +136,7 @@ describe("pop3-passwd", () => {
   });
 
   it("explains itself", async () => {
-    const { exitCode, stdout } = await run(["--help"]);
+    const { exitCode, stdout } = await runPasswd(["--help"]);
     expect(exitCode).toBe(0);
     for (const command of ["add", "set", "delete", "lock", "unlock", "verify", "list", "import"]) {
       expect(stdout).toMatch(new RegExp(`^ +${command} `, "m"));
@@ -208,10 +203,10 @@ describe("pop3-passwd", () => {
     const config = join(folder, "config.toml");
     const mail = 'mail.maildir = "/srv/%n"\nserver.run_as = "starter"\n';
     writeFileSync(config, `${mail}[auth]\npasswd_file = "${file}"\n`);
-    expect(await run(["--config", config, "add", "mrose"], "secret\n")).toEqual(done("mrose added"));
-    expect((await run(["list", "--config", config])).stdout).toContain("mrose");
+    expect(await runPasswd(["--config", config, "add", "mrose"], "secret\n")).toEqual(done("mrose added"));
+    expect((await runPasswd(["list", "--config", config])).stdout).toContain("mrose");
     writeFileSync(config, "[auth]\npaswd_file = 1\n");
-    expect(await run(["list", "--config", config])).toMatchObject({
+    expect(await runPasswd(["list", "--config", config])).toMatchObject({
       exitCode: 1,
       stderr: expect.stringMatching(/^pop3-passwd: .*config\.toml:2: .*passwd_file/),
     });
@@ -295,7 +290,7 @@ describe("pop3-passwd", () => {
     chmodSync(file, 0o444);
     chmodSync(folder, 0o555);
     try {
-      const result = await run(["--file", file, "set", "mrose"], "", runsAsRoot() ? { uid, gid } : {});
+      const result = await runPasswd(["--file", file, "set", "mrose"], "", runsAsRoot() ? { uid, gid } : {});
       expect(result).toEqual(refused(`cannot change ${file}: permission denied (run this as root)`));
     } finally {
       chmodSync(folder, 0o755);

@@ -11,6 +11,7 @@ import { askServer, countedBy } from "../support/pop3-ctl.ts";
 import { childrenOf } from "../support/processes.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { type Login, logInAtAuth, showTicket } from "../support/tickets.ts";
+import { twoMessages } from "../support/two-messages.ts";
 
 /** What a session says to a ticket and a QUIT. */
 const SERVED = /^\+OK .*\r\n\+OK /;
@@ -28,14 +29,7 @@ describe.each(["separate", "combined"] as const)("processes that grow too large,
   beforeEach(async () => {
     const owner = mailOwner();
     home = mkdtempSync(join(tmpdir(), "dewey-memory-"));
-    maildir = layOutMaildir(
-      home,
-      owner,
-      new Map([
-        ["new/1.one", Buffer.from("A: 1\n\n")],
-        ["new/2.two", Buffer.from("A: 2\n\n")],
-      ]),
-    );
+    maildir = layOutMaildir(home, owner, twoMessages);
     const { uid, gid } = owner;
     server = await startServer({
       accounts: [

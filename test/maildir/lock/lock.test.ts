@@ -12,26 +12,15 @@ import {
 } from "node:fs";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { ownProcess } from "../../../src/host/process-identity.ts";
-import { type Files, systemFiles } from "../../../src/maildir/files/files.ts";
+import { systemFiles } from "../../../src/maildir/files/files.ts";
 import { acquireDotlock } from "../../../src/maildir/lock/dotlock.ts";
 import { acquireFlock } from "../../../src/maildir/lock/kernel-lock.ts";
 import type { LockMode, LockResult, MaildropLock } from "../../../src/maildir/lock/lock.ts";
 import { Maildrop } from "../../../src/maildir/maildrop.ts";
-import type { MaildropEvent } from "../../../src/maildir/maildrop-event.ts";
-import type { MaildropOptions } from "../../../src/maildir/maildrop-options.ts";
+import { fault, filesWith } from "../failing-files.ts";
+import { openMaildrop } from "../open-maildrop.ts";
 import { ScratchMaildir } from "../scratch-maildir.ts";
 
-async function open(maildir: ScratchMaildir, options: MaildropOptions = {}) {
-  const events: MaildropEvent[] = [];
-  const result = await Maildrop.open(maildir.path, { onEvent: (event) => events.push(event), ...options });
-  if (result.kind !== "open") throw new Error(`not open: ${JSON.stringify(result)}`);
-  const { maildrop } = result;
-  onTestFinished(() => maildrop.close());
-  return { maildrop, events };
-}
-
-const fault = (code: string) => Object.assign(new Error(code), { code });
-const filesWith = (changed: Partial<Files>): Files => ({ ...systemFiles, ...changed });
 const lockFile = (maildir: ScratchMaildir): string => maildir.file("dewey-pop3.lock");
 
 function held(result: LockResult): MaildropLock {
@@ -45,16 +34,16 @@ const modes: readonly LockMode[] = ["flock", "dotlock"];
 describe.each(modes)("the lock, %s", (lock) => {
   it("refuses a second session until the first one is closed", async () => {
     const maildir = ScratchMaildir.make();
-    const { maildrop } = await open(maildir, { lock });
+    const { maildrop } = await openMaildrop(maildir, { lock });
     expect(await Maildrop.open(maildir.path, { lock })).toEqual({ kind: "locked" });
     maildrop.close();
     maildrop.close();
-    await open(maildir, { lock });
+    await openMaildrop(maildir, { lock });
   });
 
   it("is there for a Maildir that had to be made", async () => {
     const maildir = ScratchMaildir.missing();
-    await open(maildir, { lock });
+    await openMaildrop(maildir, { lock });
     expect(statSync(lockFile(maildir)).mode & 0o7777).toBe(0o600);
     expect(await Maildrop.open(maildir.path, { lock })).toEqual({ kind: "locked" });
   });
@@ -84,7 +73,7 @@ describe.each(modes)("the lock, %s", (lock) => {
 
   it("leaves nothing in tmp/", async () => {
     const maildir = ScratchMaildir.make();
-    const { maildrop } = await open(maildir, { lock });
+    const { maildrop } = await openMaildrop(maildir, { lock });
     expect(await Maildrop.open(maildir.path, { lock })).toEqual({ kind: "locked" });
     expect(maildir.names("tmp")).toEqual([]);
     maildrop.close();
@@ -99,7 +88,7 @@ describe.each(modes)("the lock, %s", (lock) => {
   ])("is that of the folder where the lock file is %s", async (_what, make) => {
     const maildir = ScratchMaildir.make();
     make(lockFile(maildir));
-    const { events } = await open(maildir, { lock });
+    const { events } = await openMaildrop(maildir, { lock });
     expect(events).toMatchObject([{ kind: "lock-substitute", path: lockFile(maildir) }]);
     expect(await Maildrop.open(maildir.path, { lock })).toEqual({ kind: "locked" });
   });
@@ -114,7 +103,7 @@ describe.each(modes)("the lock, %s", (lock) => {
           return systemFiles.open(path, flags, mode);
         },
       });
-      const { events } = await open(maildir, { files, lock });
+      const { events } = await openMaildrop(maildir, { files, lock });
       expect(events).toEqual([{ kind: "lock-substitute", path: lockFile(maildir), code }]);
       expect(await Maildrop.open(maildir.path, { files, lock })).toEqual({ kind: "locked" });
     },
@@ -134,7 +123,7 @@ describe.each(modes)("the lock, %s", (lock) => {
 describe("flock", () => {
   it("keeps the lock file: the next session must lock the same one", async () => {
     const maildir = ScratchMaildir.make();
-    const { maildrop } = await open(maildir);
+    const { maildrop } = await openMaildrop(maildir);
     const { ino } = statSync(lockFile(maildir));
     maildrop.close();
     expect(statSync(lockFile(maildir)).ino).toBe(ino);
@@ -153,7 +142,7 @@ describe("flock", () => {
         return fd;
       },
     });
-    await open(maildir, { files });
+    await openMaildrop(maildir, { files });
     expect(removed).toBe(true);
     expect(await Maildrop.open(maildir.path)).toEqual({ kind: "locked" });
   });
@@ -161,8 +150,8 @@ describe("flock", () => {
 
 it("none: somebody else sees to it, and two sessions are served", async () => {
   const maildir = ScratchMaildir.make();
-  await open(maildir, { lock: "none" });
-  await open(maildir, { lock: "none" });
+  await openMaildrop(maildir, { lock: "none" });
+  await openMaildrop(maildir, { lock: "none" });
   expect(existsSync(lockFile(maildir))).toBe(false);
 });
 
@@ -301,7 +290,7 @@ describe("dotlock", () => {
   it("that somebody removed keeps UPDATE from deleting, and another's lock from being removed", async () => {
     const maildir = ScratchMaildir.make();
     maildir.write("new", "1.1.host");
-    const { maildrop, events } = await open(maildir, { lock: "dotlock" });
+    const { maildrop, events } = await openMaildrop(maildir, { lock: "dotlock" });
     rmSync(lockFile(maildir));
     const second = held(await acquireDotlock(systemFiles, maildir.path));
     expect(await maildrop.update({ deleted: new Set([0]), retrieved: new Set([0]) })).toEqual({
@@ -321,7 +310,7 @@ describe("dotlock", () => {
     const maildir = ScratchMaildir.make();
     // The harder half: this very process's identity, but for its pid, as a killed mailbox process leaves it.
     leave(maildir, { pid: pidOfNobody(), startTicks: "12345" });
-    await open(maildir, { lock: "dotlock" });
+    await openMaildrop(maildir, { lock: "dotlock" });
   });
 });
 
