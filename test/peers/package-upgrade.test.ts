@@ -51,9 +51,7 @@ it("configured: the config stays to the letter, the new version serves, sessions
     chown mrose: ~mrose/Maildir/new/*
     printf '# Mine.\\n[accounts]\\nsource = "system"\\n' >${config}`,
   );
-  await host.type("pop3-passwd add mrose && chown root:dewey-auth /etc/dewey-pop3/passwd", {
-    input: "secret\n",
-  });
+  await host.type("pop3-passwd add mrose", { input: "secret\n" });
   const before = readFileSync(host.path(config), "utf8");
   const accounts = readFileSync(host.path("/etc/dewey-pop3/passwd"), "utf8");
   await host.type("systemctl start dewey-pop3");

@@ -39,9 +39,7 @@ it.each(["checkout", "npm"] as const)("the service from %s", patiently, async (w
   // The one thing that config.toml cannot know: whose the mail is. And an account.
   await host.type(`useradd --create-home mrose && install -d -o mrose -g mrose -m 700 ~mrose/Maildir/{,cur,new,tmp}
     printf '[accounts]\\nsource = "system"\\n' >/etc/dewey-pop3/config.toml`);
-  await host.type("pop3-passwd add mrose && chown root:dewey-auth /etc/dewey-pop3/passwd", {
-    input: "secret\n",
-  });
+  await host.type("pop3-passwd add mrose", { input: "secret\n" });
   await host.type("systemctl start dewey-pop3");
   expect(await host.type("curl --silent --fail --user mrose:secret pop3://127.0.0.1/")).toBe("\r\n");
   const { exitCode, stdout } = await host.run("pop3-ctl doctor");

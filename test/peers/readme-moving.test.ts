@@ -51,7 +51,6 @@ it("Dovecot's POP3 config becomes ours", async () => {
   await host.type(`rm /etc/dewey-pop3/config.toml && ${line} --write /etc/dewey-pop3/config.toml`);
   await host.type("pop3-server --check");
   for (const user of ["mrose", "nameless"]) await host.type(`pop3-passwd add ${user}`, { input: "secret\n" });
-  await host.type("chown root:dewey-auth /etc/dewey-pop3/passwd");
 });
 
 it("an mbox becomes a Maildir by doveadm, and its uids the unique-ids", async () => {
