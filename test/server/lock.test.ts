@@ -8,6 +8,7 @@ import { layOutMaildir, readMaildir } from "../peers/support/maildir.ts";
 import { Pop3Connection } from "../peers/support/pop3.ts";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
+import { countedBy } from "../support/pop3-ctl.ts";
 import { childrenOf } from "../support/processes.ts";
 import { type LogLine, startServer, type TestServer } from "../support/server.ts";
 
@@ -57,11 +58,20 @@ describe.each(["separate", "combined"] as const)("a locked maildrop, processes %
     server.log().find((line) => line.msg === "session ended" && line["reason"] === reason);
 
   it("is waited for: a session that ends in time makes room", async () => {
-    const first = await login();
-    const second = login();
-    // The second one waits by now, or will find it free: either way it is served.
-    expect((await first.command("QUIT")).status).toBe("+OK");
-    expect((await (await second).command("QUIT")).status).toBe("+OK");
+    const waits = async () => (await countedBy(server, "lock_waits"))["free"] ?? 0;
+    const before = await waits();
+    // Nobody tells when the second one has begun to wait: the first one stays longer until it has.
+    for (let commands = 8; commands < 1_000 && (await waits()) === before; commands *= 2) {
+      const first = await login();
+      const { connection: second } = await Pop3Connection.open(server.port);
+      await second.command("USER mrose");
+      second.send("PASS secret\r\n");
+      for (let i = 0; i < commands; i++) expect((await first.command("NOOP")).status).toBe("+OK");
+      expect((await first.command("QUIT")).status).toBe("+OK");
+      expect((await second.reply()).status).toBe("+OK");
+      expect((await second.command("QUIT")).status).toBe("+OK");
+    }
+    expect(await waits()).toBe(before + 1);
   });
 
   it("is refused while its session is active, with since when and from where", async () => {

@@ -18,7 +18,7 @@ import { layOutMaildir, readMaildir } from "../peers/support/maildir.ts";
 import { Pop3Connection } from "../peers/support/pop3.ts";
 import { eventually } from "../support/eventually.ts";
 import { mailOwner } from "../support/mail-owner.ts";
-import { childrenOf, residentKib } from "../support/processes.ts";
+import { childrenOf, octetsRead, octetsReadAtRest, residentKib } from "../support/processes.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 const demoMail = fileURLToPath(new URL("../../scripts/demo-mail", import.meta.url));
@@ -202,7 +202,12 @@ describe.each(["separate", "combined"] as const)("messages, processes %s", (proc
   });
 
   it("stay on disk until the client reads them, and its commands in its socket", async () => {
-    const before = residentKib(transactionProcess());
+    // Sizes are known then, and nothing but RETR reads.
+    const sized = await Pop3Connection.login(server.port, "slow", "secret");
+    await sized.command("LIST 1");
+    await sized.command("QUIT");
+    const pid = transactionProcess();
+    const before = { kib: residentKib(pid), octets: octetsRead(pid) };
     const socket = connect({ host: "127.0.0.1", port: server.port });
     socket.pause();
     socket.on("error", () => {});
@@ -213,7 +218,10 @@ describe.each(["separate", "combined"] as const)("messages, processes %s", (proc
     );
     for (let i = 0; i < 50; i++) expect((await other.command("NOOP")).status).toBe("+OK");
     other.drop();
-    expect(residentKib(transactionProcess()) - before).toBeLessThan(100 * 1024);
+    await eventually("the download", () => octetsRead(pid) > before.octets + 100_000);
+    // What the kernel holds.
+    expect((await octetsReadAtRest(pid)) - before.octets).toBeLessThan(15_000_000);
+    expect(residentKib(pid) - before.kib).toBeLessThan(100 * 1024);
     socket.destroy();
     await eventually("its session's end", () =>
       server.log().some(({ msg, account }) => msg === "session ended" && account === "slow"),

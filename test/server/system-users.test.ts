@@ -197,15 +197,21 @@ describe.runIf(runsAsRoot())("system users", () => {
     const sessions = [await login(server, "alice"), await login(server, "bob")];
     const listening = listeningSocket(server.port);
     expect(descriptorLinks(only(server, "login"))).toContain(listening);
+    const linksBelow = (pid: number, path: string) =>
+      descriptorLinks(pid).filter((link) => link.startsWith(`${path}/`));
+    const run = join(server.folder, "run");
+    expect(linksBelow(server.pid, run)).not.toEqual([]);
     for (const pid of [only(server, "auth"), ...mailboxes(server)]) {
       expect(descriptorLinks(pid)).not.toContain(listening);
       // Neither the lock of the runtime folder nor, in a mailbox process, anything of auth's.
-      expect(descriptorLinks(pid).filter((link) => link.startsWith(join(server.folder, "run")))).toEqual([]);
+      expect(linksBelow(pid, run)).toEqual([]);
     }
     for (const pid of [only(server, "login"), ...mailboxes(server)])
       expect(descriptorLinks(pid)).not.toContain(join(server.folder, "passwd"));
-    const bobs = mailboxes(server).find((pid) => statusOf(pid, "Uid").startsWith(`${bob.uid}\t`))!;
-    expect(descriptorLinks(bobs).filter((link) => link.startsWith(maildirs.get("alice")!))).toEqual([]);
+    const processOf = ({ uid }: { uid: number }) =>
+      mailboxes(server).find((pid) => statusOf(pid, "Uid").startsWith(`${uid}\t`))!;
+    expect(linksBelow(processOf(alice), maildirs.get("alice")!)).not.toEqual([]);
+    expect(linksBelow(processOf(bob), maildirs.get("alice")!)).toEqual([]);
     // No secret stands where ps(1) shows it.
     for (const { pid } of childrenOf(server.pid)) {
       const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").filter(Boolean);
@@ -231,8 +237,9 @@ describe.runIf(runsAsRoot())("system users", () => {
 
     expect(await showTicket(run, forBob.place, forAlice.ticket)).toBe(refused);
     const [payload, seal] = forAlice.ticket.split(".") as [string, string];
-    const contents = JSON.parse(Buffer.from(payload, "base64url").toString()) as object;
-    const altered = Buffer.from(JSON.stringify({ ...contents, maildir: maildirs.get("bob") })).toString(
+    const contents = Buffer.from(payload, "base64url").toString();
+    expect(contents).toContain(JSON.stringify(maildirs.get("alice")));
+    const altered = Buffer.from(contents.replace(maildirs.get("alice")!, maildirs.get("bob")!)).toString(
       "base64url",
     );
     expect(await showTicket(run, forAlice.place, `${altered}.${seal}`)).toBe(refused);
