@@ -56,7 +56,7 @@ export function commandLine(): Command {
     .description("read the config again, as SIGHUP does, and say what came of it")
     .addHelpText(
       "after",
-      examples(["pop3-ctl reload", "exit status 1 and the faults where the config has any"]),
+      examples(["pop3-ctl reload", "exit status 1 and the faults of config or certificates"]),
     )
     .action((_: unknown, command: Command) => {
       const { server, printer } = contextOf(command);

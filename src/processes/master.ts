@@ -163,7 +163,7 @@ export class Master {
     if (result.kind === "faulty") {
       const faults = result.faults.map(formatFault);
       for (const fault of faults) log.error({ fault }, "config is faulty, the old one stays");
-      return { faults, later: [] };
+      return { faults, later: [], kept: [] };
     }
     const later: string[] = [];
     const takesEffectLater = (key: string): void => {
@@ -201,12 +201,12 @@ export class Master {
     current.config = { ...result.config, server: { ...current.config.server, name } };
     log.configure(logSettingsOf(current.config));
     sockets.configure(current.config.limits);
-    const faults = tls.configure(current.config.tls).map(formatTlsFault);
-    for (const fault of faults) log.error({ fault }, "[tls] is refused, the old one stays");
+    const refused = tls.configure(current.config.tls).map(formatTlsFault);
+    for (const fault of refused) log.error({ fault }, "[tls] is refused, the old one stays");
     for (const child of children) child.reload();
     userMailboxes.reload();
     log.info({ configFile }, "reloaded");
-    return { faults, later };
+    return { faults: [], later, kept: [...refused, ...tls.kept.map(formatTlsFault)] };
   }
 
   /** Hands certificates and ticket keys to those who serve with them. */

@@ -98,6 +98,13 @@ describe("a certificate", () => {
     return CN as string;
   }
 
+  async function reload() {
+    const { path, env } = runnableProgram("pop3-ctl");
+    const args = ["--config", join(server.folder, "config.toml"), "reload"];
+    const { exitCode, stdout, stderr } = await runProgram(path, args, { env });
+    return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
+  }
+
   const logged = (msg: string | RegExp): LogLine | undefined =>
     server.log().findLast((line) => (typeof msg === "string" ? line.msg === msg : msg.test(line.msg)));
 
@@ -144,9 +151,15 @@ describe("a certificate", () => {
       file: key === "tls.certificate" ? files.certificate : files.privateKey,
     });
     expect(await shown()).toBe("first");
+    expect(await reload()).toEqual({
+      exitCode: 1,
+      stdout: "reloaded, but not TLS\n",
+      stderr: `pop3-ctl: ${key}: ${line["file"]} ${line["reason"]}\nwhat was read before is served in its place\n`,
+    });
     // Mended, it is taken.
     files.put(next, 3);
     await eventually("the new certificate", async () => (await shown()) === "second");
+    expect(await reload()).toEqual({ exitCode: 0, stdout: "reloaded\n", stderr: "" });
     expect(JSON.stringify(server.log())).not.toContain("PRIVATE KEY");
   });
 

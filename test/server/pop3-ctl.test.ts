@@ -127,7 +127,7 @@ describe.each(["separate", "combined"] as const)("pop3-ctl, processes %s", (proc
     const config = readFileSync(file, "utf8");
     expect(await ctl(["reload"])).toEqual({ exitCode: 0, stdout: "reloaded\n", stderr: "" });
     writeFileSync(file, config.replace(/\[mail\]\n/, '[mta]\nsasl_socket = "/tmp/x"\n\n[mail]\n'));
-    expect(await json(["reload"])).toEqual({ faults: [], later: ["mta.sasl_socket"] });
+    expect(await json(["reload"])).toEqual({ faults: [], later: ["mta.sasl_socket"], kept: [] });
     appendFileSync(file, "\n[limits]\nidle_tim = 1\n");
     // pop3-ctl finds the fault itself; the server, asked by a signal, keeps what it has.
     expect(await ctl(["reload"])).toEqual({

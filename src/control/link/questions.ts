@@ -130,6 +130,8 @@ export const questions = {
       faults: z.array(text),
       /** Keys that take effect at the next start. */
       later: z.array(text),
+      /** What is wrong with files of [tls]: all else was taken, and in their place what was read before is served. */
+      kept: z.array(text),
     }),
   },
   /** Whom wrong passwords are counted against, an answer each: an account, an address, or one from the other. */

@@ -1,7 +1,7 @@
 // What login processes need for TLS: the certificates with their private keys, read anew whenever their files change, and
 // the session ticket keys, drawn here and changed regularly. Runs in master, the only process that reads a private key.
 import { randomBytes } from "node:crypto";
-import { realpathSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import type { Measured } from "../../control/counters/counters.ts";
@@ -27,6 +27,8 @@ export interface TlsKeeperOptions {
   /** There is something new for the login processes. */
   onChange(): void;
   readonly log: Log;
+  /** How often it looks by itself. */
+  readonly lookEveryMs?: number;
 }
 
 export class TlsKeeper {
@@ -39,6 +41,10 @@ export class TlsKeeper {
   #rotation: NodeJS.Timeout | undefined;
   #daily: NodeJS.Timeout | undefined;
   #settling: NodeJS.Timeout | undefined;
+  #looking: NodeJS.Timeout | undefined;
+  /** What the files were when they were last read, or waited for to settle. */
+  #seen = "";
+  #kept: readonly TlsFault[] = [];
   #watcher: FSWatcher | undefined;
 
   constructor(options: TlsKeeperOptions) {
@@ -59,9 +65,16 @@ export class TlsKeeper {
     if (config !== undefined) {
       this.#rotation = setInterval(() => this.#rotate(), config.ticket_lifetime).unref();
       this.#daily = setInterval(() => this.#logDays(), DAY_MS).unref();
+      const { lookEveryMs = LOOK_EVERY_MS } = this.#options;
+      this.#looking = setInterval(() => this.#look(config), lookEveryMs).unref();
     }
     void this.#watch();
     return [];
+  }
+
+  /** Faulty files of the last look, in whose place what was read before is served. */
+  get kept(): readonly TlsFault[] {
+    return this.#kept;
   }
 
   /** Undefined without `[tls]`. */
@@ -87,11 +100,15 @@ export class TlsKeeper {
   /** @returns the faults that leave a place empty */
   #read(config: TlsConfig): readonly TlsFault[] {
     const fatal: TlsFault[] = [];
+    const kept: TlsFault[] = [];
+    this.#seen = appearance(config);
     const { log } = this.#options;
     const refuse = (fault: TlsFault, hasOld: boolean): void => {
       const { key, file, reason } = fault;
-      if (hasOld) log.error({ key, file, reason }, "refused, the old one stays");
-      else if (fault.isFatal) fatal.push(fault);
+      if (hasOld) {
+        kept.push(fault);
+        log.error({ key, file, reason }, "refused, the old one stays");
+      } else if (fault.isFatal) fatal.push(fault);
       else log.error({ key, file, reason }, "served all the same, there is no other");
     };
     for (const paths of pathsOf(config)) {
@@ -118,6 +135,7 @@ export class TlsKeeper {
       const until = nextUpdateMs === undefined ? {} : { notAfter: isoTime(nextUpdateMs) };
       log.info({ file, count: lists.length, ...until }, "revocation list read");
     }
+    this.#kept = kept;
     return fatal;
   }
 
@@ -170,18 +188,33 @@ export class TlsKeeper {
     watcher.on("all", () => {
       addPaths();
       if (!watcher.closed) watcher.add([...folders]);
-      // A certificate and its key are two files: a look in between would find a pair that does not match.
-      clearTimeout(this.#settling);
-      this.#settling = setTimeout(() => this.#onFilesChanged(config), SETTLE_MS);
+      this.#readSettled(config);
     });
     watcher.on("error", (error) => {
       this.#options.log.warn(
         { cause: String(error) },
-        "certificates cannot be watched, SIGHUP reads them anew",
+        "certificates cannot be watched, changes are noticed some seconds later",
       );
     });
     // What happened before the watch stood.
     watcher.once("ready", () => this.#onFilesChanged(config));
+  }
+
+  /**
+   * What no watch tells: a link among the folders above that leads elsewhere now, a file whose owner or mode was mended after it
+   * could not be watched, another host's change on NFS.
+   */
+  #look(config: TlsConfig): void {
+    const seen = appearance(config);
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    this.#readSettled(config);
+  }
+
+  /** A certificate and its key are two files: a look in between would find a pair that does not match. */
+  #readSettled(config: TlsConfig): void {
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.#onFilesChanged(config), SETTLE_MS);
   }
 
   #onFilesChanged(config: TlsConfig): void {
@@ -194,6 +227,7 @@ export class TlsKeeper {
   #stopTimers(): void {
     clearInterval(this.#rotation);
     clearInterval(this.#daily);
+    clearInterval(this.#looking);
     clearTimeout(this.#settling);
   }
 
@@ -210,6 +244,21 @@ const DAY_MS = 24 * 3_600_000;
 const WARN_DAYS = 14;
 
 const SETTLE_MS = 500;
+const LOOK_EVERY_MS = 10_000;
+
+/** The same string as long as no file has changed, its owner and mode included. */
+function appearance(config: TlsConfig): string {
+  return filesOf(config)
+    .map((file) => {
+      try {
+        const { dev, ino, size, mtimeMs, ctimeMs } = statSync(file);
+        return [dev, ino, size, mtimeMs, ctimeMs].join(" ");
+      } catch (error) {
+        return (error as NodeJS.ErrnoException).code;
+      }
+    })
+    .join();
+}
 
 /** OpenSSL's three parts: a name for the key, 128 bits for HMAC, 128 bits for AES. */
 function newTicketKey(): string {

@@ -75,7 +75,7 @@ describe("Inquiries", () => {
 
   it("ask master itself, too", async () => {
     const inquiries = new Inquiries(LONG_MS);
-    const result = { faults: [], later: ["mta"] };
+    const result = { faults: [], later: ["mta"], kept: [] };
     inquiries.joined(new OwnRespondent(inquiries, { reload: (_, reply) => reply(result) }));
     const answers: unknown[] = [];
     const { signal } = new AbortController();
