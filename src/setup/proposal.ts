@@ -65,10 +65,12 @@ function configText(facts: HostFacts, steps: string[]): string {
   const lines = ["[server]", `name = ${quoted(facts.name)}`];
   if (certificate === undefined) {
     lines.push(
-      "# Loopback alone, as there is no certificate in /etc/letsencrypt/live.",
+      "# Loopback alone, so nobody from outside is served: there is no certificate in /etc/letsencrypt/live.",
       'listen = ["127.0.0.1:110"]',
     );
-    steps.push(`get a certificate (certbot certonly -d ${facts.name}), and run pop3-ctl setup again`);
+    steps.push(
+      `nobody but this host is served yet: get a certificate (certbot certonly -d ${facts.name}), and run pop3-ctl setup again`,
+    );
   } else {
     const folder = certificateFolder(certificate);
     lines.push('listen = ["*:110"]', 'listen_tls = ["*:995"]', "", "[tls]");

@@ -40,7 +40,9 @@ describe("propose", () => {
     expect(config.mail.user).toBeUndefined();
     expect(config.accounts.source).toBe("system");
     expect(files.map(({ path }) => path)).toEqual([file]);
-    expect(steps).toContain("certbot certonly -d mail.example.org");
+    expect(steps).toContain(
+      "nobody but this host is served yet: get a certificate (certbot certonly -d mail.example.org)",
+    );
   });
 
   it("takes the certificate for the host's name", () => {
