@@ -20,6 +20,8 @@ export interface Ticket {
   /** The client's address, for the log. */
   readonly address: string;
   readonly mechanism: string;
+  /** Which of the account's device passwords it was, for the log. */
+  readonly device?: string | undefined;
   readonly secured: boolean;
   /** TLS version and cipher suite, for the log. */
   readonly tls?: string | undefined;
@@ -183,6 +185,7 @@ function isEmpty(value: unknown): boolean {
 
 const isName = text(0, 20);
 const isTlsName = text(0, 160);
+const isDeviceName = text(1, 255);
 
 /** In the order in which they are sealed. By hand: a schema for all of them was a tenth of what a poll costs. */
 const FIELDS: Readonly<Record<keyof Ticket, Check>> = {
@@ -192,6 +195,7 @@ const FIELDS: Readonly<Record<keyof Ticket, Check>> = {
   maildir: text(1, 4096, /^\//),
   address: text(0, 64),
   mechanism: text(0, 32),
+  device: (value) => value === undefined || isDeviceName(value),
   secured: (value) => typeof value === "boolean",
   tls: (value) => value === undefined || isTlsName(value),
   offered: (value) => Array.isArray(value) && value.length <= 16 && value.every(isName),

@@ -136,6 +136,7 @@ describe("TicketCounter", () => {
       ...ticket,
       account: "mrose@exämple.org",
       tls: "TLSv1.3 TLS_AES_256_GCM_SHA384",
+      device: "Marshall's phone",
       mail: { expireDays: null, keepDeletedMs: 0, markSeen: false, workarounds: ["nul"] },
     };
     expect(counter().redeem(sealTicket(full, key), nowMs)).toEqual({ kind: "accepted", ticket: full });
@@ -149,6 +150,7 @@ describe("TicketCounter", () => {
     ["a relative Maildir", { maildir: "Maildir" }],
     ["an address that is none", { address: null }],
     ["a mechanism that is none", { mechanism: true }],
+    ["a device without a name", { device: "" }],
     ["secured by a word", { secured: "yes" }],
     ["TLS that is a number", { tls: 1.3 }],
     ["mechanisms in one word", { offered: "PLAIN" }],

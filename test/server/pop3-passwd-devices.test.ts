@@ -71,6 +71,14 @@ describe("a device's password", () => {
     expect(await logIn(phone)).toBe("+OK");
     expect(await logIn(phone.toUpperCase().replaceAll("-", " "))).toBe("+OK");
     expect(await logIn("secret")).toBe("+OK");
+    // Who took which message is asked later: a session says by which of the passwords it was.
+    const ended = () => server.log().filter(({ msg }) => msg === "session ended");
+    await eventually("three sessions' ends", () => ended().length === 3);
+    expect(ended().map((line) => line["device"])).toEqual([
+      "Marshall's phone",
+      "Marshall's phone",
+      undefined,
+    ]);
     expect(await logIn(phone.replace(/^./, (first) => (first === "0" ? "1" : "0")))).toBe("-ERR");
 
     const list = async () =>

@@ -58,9 +58,10 @@ export function happenedLine(event: Happened, { paint }: Pick<Printer, "paint">)
     case "not-opened":
       return `${begin}${paint("red", "maildrop not opened")}: ${escapeControls(event.reason)}`;
     case "session": {
-      const { messages, retrieved, deleted, durationMs, reason, secured } = event;
+      const { messages, retrieved, deleted, durationMs, reason, secured, device } = event;
+      const by = device === undefined ? "" : ` by "${escapeControls(device)}"`;
       return (
-        `${begin}session of ${duration(durationMs)} ended by ${reason}${secured ? ", TLS" : ""}: ` +
+        `${begin}session${by} of ${duration(durationMs)} ended by ${reason}${secured ? ", TLS" : ""}: ` +
         `${retrieved} of ${messages} retrieved, ${deleted} deleted, ${messages - deleted} left`
       );
     }

@@ -62,6 +62,8 @@ const happened = z.discriminatedUnion("kind", [
     durationMs: count,
     address,
     mechanism,
+    /** Which of the account's device passwords it was; undefined: none. */
+    device: text.optional(),
     secured: z.boolean(),
     messages: count,
     retrieved: count,

@@ -106,7 +106,7 @@ export async function reachVerdict(
         kind: "ok",
         user: account.user,
         fields: () => {
-          const ticket = ticketFor(request, account.user, placed, mail.policy);
+          const ticket = ticketFor(request, account.user, device, placed, mail.policy);
           return new Map([
             ["ticket", sealTicket(ticket, ticketKeys.of(placed.place))],
             ["place", placed.place],
@@ -141,6 +141,7 @@ async function authenticate(
 function ticketFor(
   { session, mechanism, secured, tls, offered, remoteAddress }: VerifyRequest,
   account: string,
+  device: string | undefined,
   { place, maildir }: Extract<AccountPlace, { kind: "placed" }>,
   mail: AccountMailPolicy,
 ): Ticket {
@@ -152,6 +153,7 @@ function ticketFor(
     mail,
     address: remoteAddress ?? "",
     mechanism,
+    device,
     secured,
     tls,
     offered: offered ?? [],

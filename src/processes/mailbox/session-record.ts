@@ -11,6 +11,8 @@ export type EndedSession = Extract<AnswerOf<"history">, { kind: "session" }>;
 /** What stands in each line that the log has of a session. */
 export type SessionIdentity = Pick<Ticket, "session" | "account" | "address">;
 
+export type HowLoggedIn = Pick<Ticket, "mechanism" | "device" | "secured" | "tls">;
+
 export interface SessionEnd {
   /** That its maildrop had when it was opened. */
   readonly messages: number;
@@ -25,14 +27,14 @@ export class SessionRecord {
   readonly startedAtMs: number;
   /** Indexes of messages that the client has got whole. */
   readonly retrieved = new Set<number>();
-  readonly #ticket: Pick<Ticket, "mechanism" | "secured" | "tls">;
+  readonly #ticket: HowLoggedIn;
   #octets = 0;
   #messages = 0;
   #removed = 0;
   #expired = 0;
   #reason: SessionEndReason | undefined;
 
-  constructor(ticket: SessionIdentity & Pick<Ticket, "mechanism" | "secured" | "tls">, startedAtMs: number) {
+  constructor(ticket: SessionIdentity & HowLoggedIn, startedAtMs: number) {
     const { session, account, address } = ticket;
     this.identity = { session, account, address };
     this.#ticket = ticket;
@@ -77,7 +79,7 @@ export class SessionRecord {
   /** Counts and logs what came of it, once. */
   close({ messages, endedAtMs, error, log }: SessionEnd): EndedSession {
     const { session, account, address } = this.identity;
-    const { mechanism, secured, tls } = this.#ticket;
+    const { mechanism, device, secured, tls } = this.#ticket;
     const reason = this.#reason ?? "disconnected";
     const durationMs = endedAtMs - this.startedAtMs;
     count("sessions", [reason]);
@@ -91,6 +93,7 @@ export class SessionRecord {
         address,
         tls,
         mechanism,
+        device,
         messages,
         retrieved: this.#messages,
         deleted: this.#removed,
@@ -108,6 +111,7 @@ export class SessionRecord {
       address,
       secured,
       mechanism,
+      device,
       messages,
       retrieved: this.#messages,
       deleted: this.#removed,

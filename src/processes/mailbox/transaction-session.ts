@@ -16,14 +16,18 @@ import {
   TransactionState,
 } from "../../pop3/transaction-state.ts";
 import { maskedLine, type SessionTrace, tracing } from "../child/tracing.ts";
-import type { Ticket } from "../ticket.ts";
 import { type SendOptions, type SentMessage, sendMessage, sendShortMessage } from "./message-sender.ts";
 import { readAhead } from "./read-ahead.ts";
 import type { SessionMaildrop } from "./session-maildrop.ts";
-import { type EndedSession, SessionRecord } from "./session-record.ts";
+import {
+  type EndedSession,
+  type HowLoggedIn,
+  type SessionIdentity,
+  SessionRecord,
+} from "./session-record.ts";
 
 export interface SessionContext {
-  readonly ticket: Pick<Ticket, "session" | "account" | "address" | "mechanism" | "secured" | "tls">;
+  readonly ticket: SessionIdentity & HowLoggedIn;
   readonly maildrop: SessionMaildrop;
   readonly options: TransactionOptions;
   readonly idleTimeMs: number;

@@ -218,6 +218,7 @@ describe("why", () => {
         durationMs: 4000,
         address: "192.0.2.7",
         mechanism: "PLAIN",
+        device: "phone",
         secured: true,
         messages: 5,
         retrieved: 2,
@@ -225,7 +226,7 @@ describe("why", () => {
         octets: 99,
         reason: "quit",
       } as const,
-      "192.0.2.7        session of 4s ended by quit, TLS: 2 of 5 retrieved, 1 deleted, 4 left",
+      '192.0.2.7        session by "phone" of 4s ended by quit, TLS: 2 of 5 retrieved, 1 deleted, 4 left',
     ],
   ])("tells %j", (event, text) => {
     expect(happenedLine(event, plain).slice(21)).toBe(text);
