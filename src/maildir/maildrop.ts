@@ -7,8 +7,9 @@ import type { QuickReads } from "./files/quick-reads.ts";
 import { type FolderStamps, listFolders } from "./list/folders.ts";
 import { IndexWriter } from "./list/index-file.ts";
 import { type Listed, listMessages } from "./list/list-messages.ts";
-import { type MessageList, UNKNOWN } from "./list/message-list.ts";
+import type { MessageList } from "./list/message-list.ts";
 import { type MessagePlaces, pathOf, whereverItStands } from "./list/message-places.ts";
+import { UNKNOWN } from "./list/message-sizes.ts";
 import { acquireLock } from "./lock/acquire-lock.ts";
 import { LOCK_FILE, type MaildropLock } from "./lock/lock.ts";
 import { type MaildropOptions, type MaildropSettings, maildropSettings } from "./maildrop-options.ts";
@@ -135,22 +136,22 @@ export class Maildrop {
   /** For a client whose choices were not known when it was opened: before anything is asked of it. */
   present(presentation: Presentation): void {
     const { surrogate, utf8Headers } = presentation;
-    if (utf8Headers === "surrogate") this.#list.forgetOtherSurrogates(surrogate);
+    if (utf8Headers === "surrogate") this.#list.sizes.forgetOtherSurrogates(surrogate);
     this.#settings = { ...this.#settings, presentation };
   }
 
   /** Octets as sent to this client; 0 while unknown. @param index from 0, in message number order */
   octets(index: number): number {
-    const octets = this.#list.octets(index);
-    const traits = this.#list.traits(index);
+    const octets = this.#list.sizes.octets(index);
+    const traits = this.#list.sizes.traits(index);
     return traits === undefined ? octets : presentedOctets({ octets, traits }, this.presentation);
   }
 
   /** Of all messages together, to this client. Kept, not added up: of 100,000 messages few differ from client to client. */
   get totalOctets(): number {
-    let total = this.#list.totalOctets;
-    for (const [index, traits] of this.#list.withTraits) {
-      const octets = this.#list.octets(index);
+    let total = this.#list.sizes.totalOctets;
+    for (const [index, traits] of this.#list.sizes.withTraits) {
+      const octets = this.#list.sizes.octets(index);
       total += presentedOctets({ octets, traits }, this.presentation) - octets;
     }
     return total;
@@ -158,7 +159,7 @@ export class Maildrop {
 
   /** What was counted in the file that `readMessageNow` has just read, if it was that. */
   counted(index: number): Counted | undefined {
-    const counted = this.#list.counted(index);
+    const counted = this.#list.sizes.counted(index);
     return counted?.bytes === this.#openedBytes.get(index) ? counted : undefined;
   }
 
@@ -169,7 +170,7 @@ export class Maildrop {
   /** Messages that `measure` would count or look at. */
   get uncountedCount(): number {
     const isToldChecked = this.#toldCheckMs > 0 && changesSizes(this.presentation);
-    return this.#list.unknownCount + (isToldChecked ? this.#list.toldCount : 0);
+    return this.#list.sizes.unknownCount + (isToldChecked ? this.#list.sizes.toldCount : 0);
   }
 
   /**
@@ -199,7 +200,7 @@ export class Maildrop {
         return;
       }
       this.#openedBytes.set(index, opened.bytes);
-      const counted = this.#list.counted(index);
+      const counted = this.#list.sizes.counted(index);
       result = { kind: "message", file: new MessageFile(files, opened.fd, opened.bytes, counted) };
     });
     if (found.kind === "already-gone") return { kind: "gone" };
@@ -234,10 +235,10 @@ export class Maildrop {
   correctOctets(index: number, counted: Omit<Counted, "bytes">): void {
     const bytes = this.#openedBytes.get(index);
     if (bytes === undefined) return;
-    const before = this.#list.counted(index);
+    const before = this.#list.sizes.counted(index);
     const told = this.octets(index);
-    const isUnknown = this.#list.knowledge(index) === UNKNOWN;
-    this.#list.setCounted(index, { ...counted, bytes });
+    const isUnknown = this.#list.sizes.knowledge(index) === UNKNOWN;
+    this.#list.sizes.setCounted(index, { ...counted, bytes });
     const octets = this.octets(index);
     if (before?.bytes === bytes && before.octets === counted.octets && told === octets) return;
     if (!isUnknown && told !== octets) {

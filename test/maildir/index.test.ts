@@ -16,7 +16,8 @@ import { describe, expect, it } from "vitest";
 import { type Files, systemFiles } from "../../src/maildir/files/files.ts";
 import { QuickReads } from "../../src/maildir/files/quick-reads.ts";
 import { formatIndex, parseIndex } from "../../src/maildir/list/index-format.ts";
-import { COUNTED, MessageList, TOLD } from "../../src/maildir/list/message-list.ts";
+import { MessageList } from "../../src/maildir/list/message-list.ts";
+import { COUNTED, TOLD } from "../../src/maildir/list/message-sizes.ts";
 import { SnapshotCache } from "../../src/maildir/list/snapshot-cache.ts";
 import { Maildrop } from "../../src/maildir/maildrop.ts";
 import type { MaildropEvent } from "../../src/maildir/maildrop-event.ts";
@@ -85,7 +86,7 @@ describe("dewey-pop3.index", () => {
     const maildir = filled();
     await session(maildir);
     const list = MessageList.fromListing(["1.a.host", "2.b.host", "3.c.host"], [0, 1, 1]);
-    for (const index of [0, 1, 2]) list.setOctets(index, TOLD, 999);
+    for (const index of [0, 1, 2]) list.sizes.setOctets(index, TOLD, 999);
     writeFileSync(indexOf(maildir), Buffer.concat([...formatIndex(list)]));
     const opened = await Maildrop.open(maildir.path, {});
     if (opened.kind !== "open") throw new Error(opened.kind);
@@ -157,7 +158,12 @@ describe("dewey-pop3.index", () => {
     expect(readFileSync(indexOf(maildir), "latin1")).toMatch(
       /^dewey-pop3\.index 1\nlisting( \d+){10}\n3 2 K n 1\.a\.host\n4 3 K c 2\.b\.host:2,S\n5 4 K c 3\.c\.host:2,\nend 3 /,
     );
-    expect(await session(maildir, later)).toEqual({ octets: first.octets, opened: 0, listed: 0, events: [] });
+    expect(await session(maildir, later)).toEqual({
+      octets: first.octets,
+      opened: 0,
+      listed: 0,
+      events: [],
+    });
     const opened = await Maildrop.open(maildir.path, later);
     if (opened.kind !== "open") throw new Error(opened.kind);
     for (const index of [0, 1, 2]) {
@@ -310,13 +316,13 @@ describe("formatIndex and parseIndex", () => {
             entries.map(([base]) => base),
             entries.map(() => 0 as const),
           );
-          for (let i = 0; i < list.count; i++) list.setOctets(i, COUNTED, i + 10, i + 9);
+          for (let i = 0; i < list.count; i++) list.sizes.setOctets(i, COUNTED, i + 10, i + 9);
           const parsed = parseIndex(Buffer.concat([...formatIndex(list)]));
           if (parsed.kind !== "index") throw new Error(parsed.reason);
           expect(parsed.list.count).toBe(list.count);
           for (let i = 0; i < list.count; i++) {
             expect(parsed.list.baseName(i)).toBe(list.baseName(i));
-            expect(parsed.list.counted(i)).toEqual(list.counted(i));
+            expect(parsed.list.sizes.counted(i)).toEqual(list.sizes.counted(i));
           }
         },
       ),
@@ -325,8 +331,8 @@ describe("formatIndex and parseIndex", () => {
 
   it("take nothing else for an index, and never throw", () => {
     const list = MessageList.fromListing(["1.a", "2.b"], [0, 0]);
-    list.setOctets(0, COUNTED, 3, 2);
-    list.setOctets(1, TOLD, 7);
+    list.sizes.setOctets(0, COUNTED, 3, 2);
+    list.sizes.setOctets(1, TOLD, 7);
     const good = Buffer.concat([...formatIndex(list)]);
     fc.assert(
       fc.property(

@@ -94,7 +94,7 @@ export class IndexWriter {
     this.#isStale = true;
     if (++this.#countedSince < this.#settings.indexedAfter) return;
     // The session's end writes it in any case.
-    if (this.#list.unknownCount + this.#list.toldCount === 0) return;
+    if (this.#list.sizes.unknownCount + this.#list.sizes.toldCount === 0) return;
     if (this.#hasFailed || this.#writing !== undefined) return;
     this.#writing = this.#write().finally(() => {
       this.#writing = undefined;

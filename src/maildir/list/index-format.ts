@@ -6,15 +6,8 @@ import { isPlausible } from "../filename.ts";
 import type { Traits } from "../presentation.ts";
 import { isUniqueId } from "../unique-id.ts";
 import { CUR, type FolderStamp, type FolderStamps, NEW } from "./folders.ts";
-import {
-  COUNTED,
-  type InheritedStamp,
-  type Knowledge,
-  MessageList,
-  TOLD,
-  TOLD_FOR_ALL,
-  UNKNOWN,
-} from "./message-list.ts";
+import { type InheritedStamp, MessageList } from "./message-list.ts";
+import { COUNTED, type Knowledge, TOLD, TOLD_FOR_ALL, UNKNOWN } from "./message-sizes.ts";
 
 // dewey-pop3.index 1
 // listing 64768 2301 1276533073000000000 1276533073000000000 1276530000000000000 64768 2302 …
@@ -71,14 +64,15 @@ export function* formatIndex(list: MessageList, stamps?: FolderStamps): Generato
       text = "";
       yield piece;
     }
-    const counted = list.counted(index);
-    const knowledge = list.knowledge(index);
+    const counted = list.sizes.counted(index);
+    const knowledge = list.sizes.knowledge(index);
     const isTold = knowledge === TOLD || knowledge === TOLD_FOR_ALL;
     const isInherited = index < inheritedCount;
     if (counted === undefined && !isTold && !isListing && !isInherited) continue;
     const name = list.name(index);
     if (name.includes("\n")) continue;
-    const sizes = counted !== undefined || isTold ? `${list.octets(index)} ${list.bytes(index)}` : "0 0";
+    const sizes =
+      counted !== undefined || isTold ? `${list.sizes.octets(index)} ${list.sizes.bytes(index)}` : "0 0";
     const kind = counted !== undefined ? formatTraits(counted.traits) : (TOLD_LETTERS.get(knowledge) ?? "u");
     const id = !hasInherited ? "" : `:${isInherited ? list.uniqueId(index) : ""} `;
     text += `${sizes} ${kind} ${list.folder(index) === NEW ? "n" : "c"} ${id}${name}\n`;

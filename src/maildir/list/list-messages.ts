@@ -63,7 +63,7 @@ export async function listMessages(
   let older = snapshot?.list;
   let isIndexLost = false;
   // For a few new messages the whole index is not worth reading: they are not in it, or soon counted.
-  if (list.unknownCount > (snapshot === undefined ? 0 : FEW_MESSAGES)) {
+  if (list.sizes.unknownCount > (snapshot === undefined ? 0 : FEW_MESSAGES)) {
     const index = await readIndex(files, path, 2 * list.count + SPARE_ENTRIES);
     if (index.kind === "index") {
       list.learnFrom(index.list);
@@ -77,7 +77,7 @@ export async function listMessages(
   }
   list.learnFromNames();
   // One of a hundred is counted sooner than a whole list is read.
-  if (list.unknownCount * 100 > list.count && (await learnToldSizes(path, list, settings)))
+  if (list.sizes.unknownCount * 100 > list.count && (await learnToldSizes(path, list, settings)))
     isIndexStale = true;
   const context = { maildir: path, settings, older, stamp: inheritedStamp, isIndexLost };
   const inherited = await inherit(list, context);

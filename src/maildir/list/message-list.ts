@@ -1,29 +1,10 @@
 // The messages of a maildrop in message number order, as columns: a list of 100,000 takes some 8 MB and few objects, so
 // that a mailbox process can keep many. Made by Maildrop from a listing; outlives it in the snapshot cache.
-import type { SurrogateKind } from "../../mime/surrogate.ts";
 import { baseName, compareDelivery, deliveryTimeUs, sizesFromName } from "../filename.ts";
-import type { Counted, Traits } from "../presentation.ts";
 import { digestOf, uniqueIdOf } from "../unique-id.ts";
+import { byDelivery, type Columns, type Duplicate } from "./by-delivery.ts";
 import type { Folder } from "./folders.ts";
-
-/** How the octets of a message came to be known. */
-export const UNKNOWN = 0;
-/** A stand-in for a message that cannot be read; never stored. */
-export const GUESSED = 1;
-/** Told by a name's `,W=` or another server's list. */
-export const TOLD = 2;
-/** Told, and the same for every client: its headers were looked at. */
-export const TOLD_FOR_ALL = 3;
-/** Counted by us in a file of the size that `bytes` says. */
-export const COUNTED = 4;
-export type Knowledge = typeof UNKNOWN | typeof GUESSED | typeof TOLD | typeof TOLD_FOR_ALL | typeof COUNTED;
-
-/** A second file with the base name of a message; it is not served. */
-export interface Duplicate {
-  readonly index: number;
-  readonly folder: Folder;
-  readonly name: string;
-}
+import { COUNTED, MessageSizes, type SizeColumns, TOLD, UNKNOWN } from "./message-sizes.ts";
 
 /** What a maildrop has from another server: its unique-ids and its order. */
 export interface Inherited {
@@ -38,38 +19,15 @@ export interface InheritedStamp {
   readonly bytes: number;
 }
 
-/** What a list is made of. */
-export interface Columns {
-  /** Holds all names; whatever else is in it does not matter. */
-  readonly names: Buffer;
-  /** Where each begins, and what it takes: 255 bytes at most. */
-  readonly begins: Uint32Array;
-  readonly lengths: Uint8Array;
-  readonly baseLengths: Uint8Array;
-  readonly folders: Uint8Array;
-}
-
-/** What is known of their sizes; unknown ones have 0. */
-export interface Sizes {
-  readonly octets: Float64Array;
-  readonly bytes: Float64Array;
-  readonly knowledge: Uint8Array;
-  readonly traits: Map<number, Traits>;
-}
-
 export class MessageList {
   readonly count: number;
   readonly duplicates: readonly Duplicate[];
+  readonly sizes: MessageSizes;
   readonly #names: Buffer;
   readonly #begins: Uint32Array;
   readonly #lengths: Uint8Array;
   readonly #baseLengths: Uint8Array;
   readonly #folders: Uint8Array;
-  readonly #octets: Float64Array;
-  readonly #bytes: Float64Array;
-  readonly #knowledge: Uint8Array;
-  /** Of counted messages, few of which have any. */
-  readonly #traits: Map<number, Traits>;
   /** Names that changed since. */
   readonly #renamed = new Map<number, string>();
   /** Unique-ids of another server, which the first messages have. */
@@ -79,77 +37,31 @@ export class MessageList {
   #inheritedStamp: InheritedStamp | undefined;
   #hasInherited = false;
   #isInDeliveryOrder = true;
-  #unknownCount = 0;
-  #toldCount = 0;
-  #totalOctets = 0;
 
   private constructor(
     { names, begins, lengths, baseLengths, folders }: Columns,
     duplicates: readonly Duplicate[],
-    { octets, bytes, knowledge, traits }: Sizes = unknownSizes(baseLengths.length),
+    sizes: MessageSizes = MessageSizes.unknown(baseLengths.length),
   ) {
-    const count = baseLengths.length;
-    this.count = count;
+    this.count = baseLengths.length;
     this.duplicates = duplicates;
+    this.sizes = sizes;
     this.#names = names;
     this.#begins = begins;
     this.#lengths = lengths;
     this.#baseLengths = baseLengths;
     this.#folders = folders;
-    this.#octets = octets;
-    this.#bytes = bytes;
-    this.#knowledge = knowledge;
-    this.#traits = traits;
-    for (let index = 0; index < count; index++) {
-      this.#totalOctets += octets[index]!;
-      if (knowledge[index] === UNKNOWN) this.#unknownCount++;
-      else if (knowledge[index] === TOLD) this.#toldCount++;
-    }
   }
 
   /** Puts listed files in order of delivery. Of two with one base name the one listed later is served. */
   static fromListing(names: readonly string[], folders: readonly Folder[]): MessageList {
-    const times = Float64Array.from(names, deliveryTimeUs);
-    // An array, because its sort is quick on what is almost in order, as a listing mostly is.
-    const order = Array.from(names, (_, position) => position).sort(
-      (a, b) => compareDelivery(times[a]!, names[a]!, times[b]!, names[b]!) || a - b,
-    );
-    const sortedNames: string[] = [];
-    const sortedFolders: Folder[] = [];
-    const duplicates: Duplicate[] = [];
-    let previousBase: string | undefined;
-    for (const position of order) {
-      const name = names[position]!;
-      const base = baseName(name);
-      if (base === previousBase) {
-        const index = sortedNames.length - 1;
-        duplicates.push({ index, folder: sortedFolders.pop()!, name: sortedNames.pop()! });
-      }
-      sortedNames.push(name);
-      sortedFolders.push(folders[position]!);
-      previousBase = base;
-    }
-    const begins = new Uint32Array(sortedNames.length);
-    const lengths = new Uint8Array(sortedNames.length);
-    const baseLengths = new Uint8Array(sortedNames.length);
-    let end = 0;
-    sortedNames.forEach((name, index) => {
-      const colon = name.indexOf(":");
-      baseLengths[index] = colon === -1 ? name.length : colon;
-      begins[index] = end;
-      lengths[index] = name.length;
-      end += name.length;
-    });
-    // Copied: a buffer of its own, not a part of the pool that short ones come from.
-    const bytes = Buffer.allocUnsafeSlow(end);
-    bytes.write(sortedNames.join(""), "latin1");
-    const columns = { names: bytes, begins, lengths, baseLengths, folders: Uint8Array.from(sortedFolders) };
+    const { columns, duplicates } = byDelivery(names, folders);
     return new MessageList(columns, duplicates);
   }
 
   /** Names that are in order already, as an index has them. */
-  static fromColumns(columns: Columns, sizes: Sizes, isInDeliveryOrder = true): MessageList {
-    const list = new MessageList(columns, [], sizes);
+  static fromColumns(columns: Columns, sizes: SizeColumns, isInDeliveryOrder = true): MessageList {
+    const list = new MessageList(columns, [], new MessageSizes(sizes));
     list.#isInDeliveryOrder = isInDeliveryOrder;
     return list;
   }
@@ -177,16 +89,6 @@ export class MessageList {
   get hasLineEnds(): boolean {
     for (let index = 0; index < this.count; index++) if (this.#storedName(index).includes("\n")) return true;
     return false;
-  }
-
-  /** Messages whose size nobody knows yet. */
-  get unknownCount(): number {
-    return this.#unknownCount;
-  }
-
-  /** Messages whose size somebody has told, and whose headers nobody has looked at. */
-  get toldCount(): number {
-    return this.#toldCount;
   }
 
   /** Where the file stood when last seen. */
@@ -279,7 +181,7 @@ export class MessageList {
     });
     const list = new MessageList(columns, duplicates);
     order.forEach((from, index) => {
-      list.#takeSize(index, this, from);
+      list.sizes.take(index, this.sizes, from);
       const renamed = this.#renamed.get(from);
       if (renamed !== undefined) list.#renamed.set(index, renamed);
     });
@@ -287,77 +189,13 @@ export class MessageList {
     return list;
   }
 
-  knowledge(index: number): Knowledge {
-    return this.#knowledge[index] as Knowledge;
-  }
-
-  /** Octets as sent; 0 while unknown. */
-  octets(index: number): number {
-    return this.#octets[index]!;
-  }
-
-  /** Of all messages together, as sent. */
-  get totalOctets(): number {
-    return this.#totalOctets;
-  }
-
-  /** Size as stored of the file that the octets were counted in; 0 while they were not. */
-  bytes(index: number): number {
-    return this.#bytes[index]!;
-  }
-
-  counted(index: number): Counted | undefined {
-    return this.#knowledge[index] === COUNTED
-      ? { octets: this.#octets[index]!, bytes: this.#bytes[index]!, traits: this.traits(index) }
-      : undefined;
-  }
-
-  traits(index: number): Traits | undefined {
-    return this.#traits.size === 0 ? undefined : this.#traits.get(index);
-  }
-
-  /** The messages that have any. */
-  get withTraits(): Iterable<readonly [index: number, traits: Traits]> {
-    return this.#traits;
-  }
-
-  setCounted(index: number, { octets, bytes, traits }: Counted): void {
-    this.setOctets(index, COUNTED, octets, bytes);
-    if (traits !== undefined) this.setTraits(index, traits);
-  }
-
-  /** Of a counted message. */
-  setTraits(index: number, traits: Traits): void {
-    this.#traits.set(index, traits);
-  }
-
-  /** What was counted for another kind of surrogate is worth nothing: `mail.utf8_headers` has changed. */
-  forgetOtherSurrogates(kind: SurrogateKind): void {
-    for (const [index, { surrogate }] of [...this.#traits]) {
-      if (surrogate !== undefined && surrogate.kind !== kind) this.setOctets(index, UNKNOWN, 0);
-    }
-  }
-
-  setOctets(index: number, knowledge: Knowledge, octets: number, bytes = 0): void {
-    const before = this.#knowledge[index];
-    if (before === UNKNOWN) this.#unknownCount--;
-    else if (before === TOLD) this.#toldCount--;
-    if (knowledge === UNKNOWN) this.#unknownCount++;
-    else if (knowledge === TOLD) this.#toldCount++;
-    if (this.#traits.size > 0) this.#traits.delete(index);
-    this.#knowledge[index] = knowledge;
-    this.#totalOctets += octets - this.#octets[index]!;
-    this.#octets[index] = octets;
-    this.#bytes[index] = bytes;
-  }
-
   /** Takes sizes from the names (`,W=`) where none is known. */
   learnFromNames(): void {
-    if (this.#unknownCount === 0 || !this.#names.includes(",W=", 0, "latin1")) return;
+    if (this.sizes.unknownCount === 0 || !this.#names.includes(",W=", 0, "latin1")) return;
     for (let index = 0; index < this.count; index++) {
-      if (this.#knowledge[index] !== UNKNOWN) continue;
+      if (this.sizes.knowledge(index) !== UNKNOWN) continue;
       const { octets } = sizesFromName(this.baseName(index));
-      if (octets !== undefined) this.setOctets(index, TOLD, octets);
+      if (octets !== undefined) this.sizes.setOctets(index, TOLD, octets);
     }
   }
 
@@ -400,14 +238,8 @@ export class MessageList {
   }
 
   #learnSize(index: number, older: MessageList, position: number): void {
-    if (older.knowledge(position) >= TOLD && this.knowledge(index) !== COUNTED)
-      this.#takeSize(index, older, position);
-  }
-
-  #takeSize(index: number, from: MessageList, position: number): void {
-    this.setOctets(index, from.knowledge(position), from.octets(position), from.bytes(position));
-    const traits = from.traits(position);
-    if (traits !== undefined) this.setTraits(index, traits);
+    if (older.sizes.knowledge(position) >= TOLD && this.sizes.knowledge(index) !== COUNTED)
+      this.sizes.take(index, older.sizes, position);
   }
 
   /** Whether two messages have one base name; without making strings of them. */
@@ -437,13 +269,4 @@ export class MessageList {
     }
     return missing;
   }
-}
-
-function unknownSizes(count: number): Sizes {
-  return {
-    octets: new Float64Array(count),
-    bytes: new Float64Array(count),
-    knowledge: new Uint8Array(count),
-    traits: new Map(),
-  };
 }

@@ -5,7 +5,8 @@ import { readWholeFile } from "../files/read-whole-file.ts";
 import type { MaildropSettings } from "../maildrop-options.ts";
 import { parseSizelist } from "../other-servers/courier-sizelist.ts";
 import { parseUidlist } from "../other-servers/dovecot-uidlist.ts";
-import { type MessageList, TOLD, UNKNOWN } from "./message-list.ts";
+import type { MessageList } from "./message-list.ts";
+import { TOLD, UNKNOWN } from "./message-sizes.ts";
 
 /**
  * Takes sizes from Dovecot's and Courier's lists where none is known. What they tell is checked at RETR.
@@ -17,9 +18,9 @@ export async function learnToldSizes(
   list: MessageList,
   { files, onEvent }: MaildropSettings,
 ): Promise<boolean> {
-  const unknownBefore = list.unknownCount;
+  const unknownBefore = list.sizes.unknownCount;
   for (const { name, parse } of LISTS) {
-    if (list.unknownCount === 0) break;
+    if (list.sizes.unknownCount === 0) break;
     const path = `${maildir}/${name}`;
     const read = await readWholeFile(files, path, (2 * list.count + SPARE_RECORDS) * MAX_RECORD_BYTES);
     if (read.kind === "missing") continue;
@@ -29,15 +30,15 @@ export async function learnToldSizes(
       continue;
     }
     for (let index = 0; index < list.count; index++) {
-      if (list.knowledge(index) !== UNKNOWN) continue;
+      if (list.sizes.knowledge(index) !== UNKNOWN) continue;
       const base = list.baseName(index);
       const octets = told.get(base);
       const { bytes } = sizesFromName(base);
       if (octets !== undefined && (bytes === undefined || isPlausible(octets, bytes)))
-        list.setOctets(index, TOLD, octets);
+        list.sizes.setOctets(index, TOLD, octets);
     }
   }
-  return list.unknownCount < unknownBefore;
+  return list.sizes.unknownCount < unknownBefore;
 }
 
 /** By base name; a string says why there are none. */

@@ -5,8 +5,9 @@ import { failureOf } from "../files/failure.ts";
 import { forEachParallel } from "../files/parallel.ts";
 import { MAX_QUICK_BYTES } from "../files/quick-reads.ts";
 import { Turns } from "../files/turns.ts";
-import { COUNTED, GUESSED, type MessageList, TOLD, TOLD_FOR_ALL, UNKNOWN } from "../list/message-list.ts";
+import type { MessageList } from "../list/message-list.ts";
 import { type MessagePlaces, pathOf, whereverItStands } from "../list/message-places.ts";
+import { COUNTED, GUESSED, TOLD, TOLD_FOR_ALL, UNKNOWN } from "../list/message-sizes.ts";
 import type { MaildropSettings } from "../maildrop-options.ts";
 import { COUNT_BUFFER_BYTES, openRegularFile } from "../message.ts";
 import { countFile, countWhole } from "./count-message.ts";
@@ -55,12 +56,12 @@ export async function measureMessages(context: MeasureContext): Promise<void> {
 /** The newest told ones first: a client fetches them next. */
 function* uncountedIn({ list, toldCheckMs }: MeasureContext): Generator<number> {
   for (let index = 0; index < list.count; index++) {
-    if (list.knowledge(index) === UNKNOWN) yield index;
+    if (list.sizes.knowledge(index) === UNKNOWN) yield index;
   }
   const endMs = performance.now() + toldCheckMs;
   for (let index = list.count - 1; index >= 0; index--) {
-    if (list.toldCount === 0 || performance.now() >= endMs) return;
-    if (list.knowledge(index) === TOLD) yield index;
+    if (list.sizes.toldCount === 0 || performance.now() >= endMs) return;
+    if (list.sizes.knowledge(index) === TOLD) yield index;
   }
 }
 
@@ -81,7 +82,7 @@ function countNow({ list, settings, readNow, onCounted }: MeasureContext, index:
   const bytes = readNow(index, quickBuffer);
   if (bytes === undefined) return false;
   const counted = countWhole(bytes, settings.presentation.surrogate);
-  list.setCounted(index, counted);
+  list.sizes.setCounted(index, counted);
   onCounted(counted.bytes);
   return true;
 }
@@ -102,18 +103,19 @@ async function measureMessage(
     try {
       const file = { fd: opened.fd, buffer, expectedBytes: opened.bytes };
       if (
-        list.knowledge(index) === TOLD &&
+        list.sizes.knowledge(index) === TOLD &&
         opened.bytes > LOOK_BYTES &&
-        isPlausible(list.octets(index), opened.bytes) &&
+        isPlausible(list.sizes.octets(index), opened.bytes) &&
         isSameForAll(buffer.subarray(0, await files.read(opened.fd, buffer, 0, LOOK_BYTES, 0)))
       ) {
-        if (list.knowledge(index) === TOLD) list.setOctets(index, TOLD_FOR_ALL, list.octets(index));
+        if (list.sizes.knowledge(index) === TOLD)
+          list.sizes.setOctets(index, TOLD_FOR_ALL, list.sizes.octets(index));
         onCounted(opened.bytes);
         return;
       }
       const counted = await countFile(files, file, settings.presentation.surrogate, shouldStop);
-      if (counted !== undefined && list.knowledge(index) !== COUNTED) {
-        list.setCounted(index, counted);
+      if (counted !== undefined && list.sizes.knowledge(index) !== COUNTED) {
+        list.sizes.setCounted(index, counted);
         onCounted(counted.bytes);
       }
     } finally {
@@ -121,8 +123,8 @@ async function measureMessage(
     }
   });
   if (found.kind === "done") return undefined;
-  if (list.knowledge(index) === TOLD) return found.kind === "failed" ? found.code : undefined;
-  list.setOctets(index, GUESSED, sizesFromName(list.baseName(index)).bytes ?? 0);
+  if (list.sizes.knowledge(index) === TOLD) return found.kind === "failed" ? found.code : undefined;
+  list.sizes.setOctets(index, GUESSED, sizesFromName(list.baseName(index)).bytes ?? 0);
   return found.kind === "failed" ? found.code : undefined;
 }
 

@@ -54,8 +54,8 @@ async function openOnce(names: readonly string[]): Promise<string> {
   const maildrop = {
     count: list.count,
     measured: true,
-    octets: (index: number) => list.octets(index),
-    totalOctets: list.totalOctets,
+    octets: (index: number) => list.sizes.octets(index),
+    totalOctets: list.sizes.totalOctets,
     uniqueId: (index: number) => list.uniqueId(index),
   };
   const outcome = new TransactionState(maildrop, OPTIONS).handle({ kind: "line", text: "STAT" });

@@ -2,14 +2,8 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { formatIndex, parseIndex } from "../../../src/maildir/list/index-format.ts";
-import {
-  COUNTED,
-  GUESSED,
-  type Knowledge,
-  MessageList,
-  TOLD,
-  UNKNOWN,
-} from "../../../src/maildir/list/message-list.ts";
+import { MessageList } from "../../../src/maildir/list/message-list.ts";
+import { COUNTED, GUESSED, type Knowledge, TOLD, UNKNOWN } from "../../../src/maildir/list/message-sizes.ts";
 
 const MESSAGES = 5;
 
@@ -28,13 +22,13 @@ function added(list: MessageList): {
 } {
   const indexes = Array.from({ length: list.count }, (_, index) => index);
   return {
-    total: indexes.reduce((total, index) => total + list.octets(index), 0),
-    unknown: indexes.filter((index) => list.knowledge(index) === UNKNOWN).length,
-    told: indexes.filter((index) => list.knowledge(index) === TOLD).length,
+    total: indexes.reduce((total, index) => total + list.sizes.octets(index), 0),
+    unknown: indexes.filter((index) => list.sizes.knowledge(index) === UNKNOWN).length,
+    told: indexes.filter((index) => list.sizes.knowledge(index) === TOLD).length,
   };
 }
 
-function kept({ totalOctets, unknownCount, toldCount }: MessageList): ReturnType<typeof added> {
+function kept({ sizes: { totalOctets, unknownCount, toldCount } }: MessageList): ReturnType<typeof added> {
   return { total: totalOctets, unknown: unknownCount, told: toldCount };
 }
 
@@ -45,7 +39,7 @@ it("what a list keeps of its sizes is what they add up to, whatever becomes know
     fc.property(fc.array(change, { maxLength: 40 }), (changes) => {
       const list = listed();
       for (const { index, knowledge, bytes } of changes) {
-        list.setOctets(index, knowledge, knowledge === UNKNOWN ? 0 : bytes, bytes);
+        list.sizes.setOctets(index, knowledge, knowledge === UNKNOWN ? 0 : bytes, bytes);
         expect(kept(list)).toEqual(added(list));
       }
       const parsed = parseIndex(Buffer.concat([...formatIndex(list)]));
@@ -65,7 +59,7 @@ it("an entry of a size that nobody knows adds nothing to the total, whatever an 
   const parsed = parseIndex(withEnd(text.replace("\n0 0 u c 2.a.host", "\n7 7 u c 2.a.host")));
   if (parsed.kind !== "index") throw new Error(parsed.reason);
   expect(kept(parsed.list)).toEqual({ total: 0, unknown: MESSAGES, told: 0 });
-  expect(parsed.list.octets(1)).toBe(0);
+  expect(parsed.list.sizes.octets(1)).toBe(0);
 });
 
 function withEnd(text: string): Buffer {
