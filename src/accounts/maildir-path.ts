@@ -70,8 +70,14 @@ export function folderPath(
       reason: `the user name's ${bad} is empty, begins with a dot or has a slash in it`,
     };
   }
-  return { kind: "path", path: `${usesHome ? home : ""}${path}`.replace(/\/+$/, "") || "/" };
+  const whole = `${usesHome ? home : ""}${path}`.replace(/\/+$/, "") || "/";
+  return Buffer.byteLength(whole) > MAX_PATH_BYTES
+    ? { kind: "unusable", reason: `${source} gives a path longer than ${MAX_PATH_BYTES} bytes` }
+    : { kind: "path", path: whole };
 }
+
+/** PATH_MAX of Linux, without its NUL; a ticket takes as much. */
+const MAX_PATH_BYTES = 4095;
 
 function isPathPart(value: string): boolean {
   return value !== "" && !value.startsWith(".") && !/[/\0]/.test(value);

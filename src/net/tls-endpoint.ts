@@ -56,7 +56,7 @@ export class TlsEndpoint {
     const servers = new Map<string, tls.Server>();
     const serverFor = (keyPairs: readonly KeyPair[]): tls.Server => {
       const key = keyPairs.map((pair) => settings.keyPairs.indexOf(pair)).join();
-      const server = servers.get(key) ?? this.#makeServer(settings, keyPairs);
+      const server = servers.get(key) ?? this.#makeServer(settings, keyPairs, key);
       servers.set(key, server);
       return server;
     };
@@ -113,7 +113,8 @@ export class TlsEndpoint {
     return byName.get(host) ?? byName.get(`*${host.slice(host.indexOf("."))}`) ?? fallback;
   }
 
-  #makeServer(settings: TlsSettings, keyPairs: readonly KeyPair[]): tls.Server {
+  /** @param key tells the server from those for other names, in each process alike */
+  #makeServer(settings: TlsSettings, keyPairs: readonly KeyPair[], key: string): tls.Server {
     const { minVersion, ciphers, clientAuthorities, revocationLists, ticketLifetimeMs } = settings;
     const server = tls.createServer({
       cert: keyPairs.map(({ certificate }) => certificate),
@@ -128,9 +129,9 @@ export class TlsEndpoint {
       // Nothing needs a second handshake on a connection, and it costs us more than whoever asks for it.
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
       // A resumed session's certificate is not verified again. So one that was begun with other authorities or lists, or while one
-      // of them still held, is not resumed.
+      // of them still held, is not resumed. Nor is one that was begun under a name with another certificate (RFC 6066 §3).
       sessionIdContext: createHash("sha256")
-        .update([...clientAuthorities, ...revocationLists, `${this.#ended}`].join("\n"))
+        .update([...clientAuthorities, ...revocationLists, `${this.#ended}`, key].join("\n"))
         .digest("hex")
         .slice(0, 32),
       sessionTimeout: Math.max(1, Math.ceil(ticketLifetimeMs / 1000)),

@@ -27,6 +27,15 @@ describe("maildirPath", () => {
     expect(maildirPath("/var/mail/%u", { user: "mrose" }).kind).toBe("path");
   });
 
+  it("is no longer than the kernel takes it, in bytes", () => {
+    const home = `/${"ü".repeat(2042)}`;
+    expect(maildirPath("~/Maild", { user: "mrose", home: `${home}aaaa` }).kind).toBe("path");
+    expect(maildirPath("~/Maildi", { user: "mrose", home: `${home}aaaa` })).toEqual({
+      kind: "unusable",
+      reason: "mail.maildir gives a path longer than 4095 bytes",
+    });
+  });
+
   it("lets no user name climb out of the folder", () => {
     for (const user of ["../root", "a/b", "..", ".hidden", "a@..", "@domain", "a@"]) {
       expect(maildirPath("/var/mail/%d/%n", { user }).kind, user).toBe("unusable");

@@ -278,6 +278,33 @@ describe("session tickets", () => {
     expect((await visit(ticket)).isReused).toBe(true);
   });
 
+  it.each(["TLSv1.2", "TLSv1.3"] as const)(
+    "are for names of one certificate alone, %s",
+    async (maxVersion) => {
+      await start([
+        await named("ec", "pop.example.org", "mail.example.org"),
+        await named("ec", "pop.example.net"),
+      ]);
+      const connectAs = (servername: string, session?: Buffer) =>
+        connectTls({
+          ...{ host: "127.0.0.1", port: server.tlsPort, rejectUnauthorized: false, servername, maxVersion },
+          ...(session === undefined ? {} : { session }),
+        });
+      const first = connectAs("pop.example.org");
+      const [ticket] = (await once(first.resume(), "session")) as [Buffer];
+      first.destroy();
+      for (const [servername, isReused] of [
+        ["mail.example.org", true],
+        ["pop.example.net", false],
+      ] as const) {
+        const again = connectAs(servername, ticket);
+        await once(again, "secureConnect");
+        expect(again.isSessionReused()).toBe(isReused);
+        again.destroy();
+      }
+    },
+  );
+
   it("survive a change of keys, and not two of them", async () => {
     await start([await named("ec", "pop.example.org")], { tls: { ticket_lifetime: "3s" } });
     // Each visit is given a ticket of the newest keys: followed for some changes, the chain never breaks.
