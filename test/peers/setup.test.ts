@@ -7,7 +7,6 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -118,13 +117,15 @@ describe("pop3-ctl setup", () => {
 describe("pop3-ctl setup beside the real Exim and Courier", () => {
   const peers = process.env["DEWEY_PEERS_DIR"] ?? "/opt/dewey-pop3-peers";
   const exim = join(peers, "exim/usr/sbin/exim4");
-  /** As Debian's split configuration has them, and what Exim calls them. */
-  const sections = { router: "routers", transport: "transports", auth: "authenticators" };
 
   beforeEach(() => {
     rmSync(join(root, "etc"), { recursive: true });
-    for (const section of ["main", ...Object.keys(sections)])
-      mkdirSync(join(root, "etc/exim4/conf.d", section), { recursive: true });
+    cpSync(join(peers, "exim/etc/exim4"), join(root, "etc/exim4"), { recursive: true });
+    // As Debian's installer leaves it for an "internet site".
+    put(
+      "etc/exim4/update-exim4.conf.conf",
+      "dc_eximconfig_configtype='internet'\ndc_other_hostnames='mail.example.org:example.org'\ndc_use_split_config='true'\n",
+    );
     cpSync(join(peers, "courier/etc/courier"), join(root, "etc/courier"), { recursive: true });
   });
 
@@ -132,29 +133,20 @@ describe("pop3-ctl setup beside the real Exim and Courier", () => {
     const { said } = await setup("--yes");
     expect(said).toContain("Found on mail.example.org: Exim; Courier");
     expect(said).toContain("take over Courier's accounts: pop3-passwd import");
-    const files = (section: string): string => {
-      const folder = join(root, "etc/exim4/conf.d", section);
-      const names = readdirSync(folder).sort();
-      expect(names, section).not.toEqual([]);
-      return names.map((name) => readFileSync(join(folder, name), "utf8")).join("\n");
-    };
-    const assembled = [
-      "primary_hostname = mail.example.org",
-      files("main"),
-      ...Object.entries(sections).map(([section, name]) => `begin ${name}\n${files(section)}`),
-    ].join("\n");
     const configuration = join(root, "exim.conf");
-    writeFileSync(configuration, assembled, { mode: 0o644 });
     const user = { name: "Debian-exim", uid: 65_534, gid: 65_534 };
-    const exim4 = (...args: string[]) =>
-      runOrThrow(exim, ["-C", configuration, ...args], {
-        env: withUsers(root, [{ ...user, home: root }], [user]),
-      });
+    const users = withUsers(root, [{ ...user, home: root }], [user]);
+    const update = join(peers, "exim/usr/sbin/update-exim4.conf");
+    await runOrThrow(update, ["--confdir", join(root, "etc/exim4"), "--output", configuration], {
+      env: users,
+    });
+    const exim4 = (...args: string[]) => runOrThrow(exim, ["-C", configuration, ...args], { env: users });
     expect((await exim4("-bV")).stdout.toString()).toContain(`Configuration file is ${configuration}`);
     const told = async (kind: string): Promise<string> => (await exim4("-bP", kind)).stdout.toString();
-    expect(await told("router_list")).toBe("dewey_accounts\n");
-    expect(await told("transport_list")).toBe("dewey_maildir\n");
-    expect(await told("authenticator_list")).toBe("dewey_plain\ndewey_login\n");
+    // Behind aliases and before the host's users, and before what Debian offers.
+    expect(await told("router_list")).toMatch(/\nsystem_aliases\ndewey_accounts\n(?:.*\n)*local_user\n/);
+    expect(await told("transport_list")).toMatch(/^dewey_maildir$/m);
+    expect(await told("authenticator_list")).toMatch(/^dewey_plain\ndewey_login\n/);
     expect(await told("macro_list")).toContain("DEWEY_SASL_SOCKET");
     // The very path that our auth process listens on.
     const path = /sasl_socket = \{ path = "([^"]+)"/.exec(read("etc/dewey-pop3/config.toml"))?.[1];

@@ -60,8 +60,9 @@ describe.each(["separate", "combined"] as const)("a locked maildrop, processes %
   it("is waited for: a session that ends in time makes room", async () => {
     const waits = async () => (await countedBy(server, "lock_waits"))["free"] ?? 0;
     const before = await waits();
-    // Nobody tells when the second one has begun to wait: the first one stays longer until it has.
-    for (let commands = 8; commands < 1_000 && (await waits()) === before; commands *= 2) {
+    // Nobody tells when the second one has begun to wait: the first one stays longer until it has, in steps that are short beside
+    // lock_wait.
+    for (let commands = 8; commands < 1_000 && (await waits()) === before; commands += 8) {
       const first = await login();
       const { connection: second } = await Pop3Connection.open(server.port);
       await second.command("USER mrose");
