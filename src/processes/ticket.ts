@@ -185,7 +185,8 @@ function isEmpty(value: unknown): boolean {
 
 const isName = text(0, 20);
 const isTlsName = text(0, 160);
-const isDeviceName = text(1, 255);
+export const MAX_DEVICE_NAME_CHARACTERS = 255;
+const isDeviceName = text(1, MAX_DEVICE_NAME_CHARACTERS);
 
 /** In the order in which they are sealed. By hand: a schema for all of them was a tenth of what a poll costs. */
 const FIELDS: Readonly<Record<keyof Ticket, Check>> = {

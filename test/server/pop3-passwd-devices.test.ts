@@ -1,5 +1,14 @@
 // Device passwords with the real server: drawn by pop3-passwd, logged in with by POP3, seen in the list, shut by what shuts the account.
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -96,6 +105,10 @@ describe("a device's password", () => {
 
   it("is shut with the account, and does not come back with another account of the name", async () => {
     const tablet = (await passwd(["device", "add", "mrose@example.org", "tablet"])).trim();
+    // A name that somebody wrote by hand is as long as they like.
+    const devices = `${file}.devices`;
+    writeFileSync(devices, readFileSync(devices, "utf8").replace(":tablet\n", `:${"tablet ".repeat(100)}\n`));
+    expect(await logIn(tablet)).toBe("+OK");
     await passwd(["lock", "mrose@example.org"]);
     expect(await logIn(tablet)).toBe("-ERR");
     const refused = await runProgram(program, ["--file", file, "device", "add", "mrose@example.org", "x"], {

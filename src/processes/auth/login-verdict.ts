@@ -8,7 +8,7 @@ import type { Log } from "../../log/log.ts";
 import { type AccountMailPolicy, accountMailPolicy } from "../account-mail-policy.ts";
 import type { History } from "../child/history.ts";
 import type { AuthSettings } from "../settings.ts";
-import { sealTicket, type Ticket } from "../ticket.ts";
+import { MAX_DEVICE_NAME_CHARACTERS, sealTicket, type Ticket } from "../ticket.ts";
 import type { AccountPlace, AccountPlacement } from "./account-placement.ts";
 import type { LoginRehasher } from "./login-rehasher.ts";
 import type { Guess, LoginThrottle } from "./login-throttle.ts";
@@ -153,7 +153,8 @@ function ticketFor(
     mail,
     address: remoteAddress ?? "",
     mechanism,
-    device,
+    // Somebody may have written a longer one than pop3-passwd takes: for the log its begin will do.
+    device: device?.slice(0, MAX_DEVICE_NAME_CHARACTERS),
     secured,
     tls,
     offered: offered ?? [],
