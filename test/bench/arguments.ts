@@ -11,7 +11,7 @@ export interface BenchArguments {
   readonly measureMs: number;
   /** Each server is driven for so long, again and again, until it becomes no cheaper. */
   readonly warmUpMs: number;
-  /** Courier, whose messages wait for the client's delayed acknowledgements, takes most of the time: short forms leave it out of fetching. */
+  /** Short: without Courier, whose messages wait for the client's delayed acknowledgements and take most of the time. */
   readonly quick: boolean;
   /** Where the Maildirs are laid out. */
   readonly folder: string;
@@ -50,7 +50,10 @@ export function readArguments(): BenchArguments | string {
       values.only === undefined
         ? workloads.filter(({ quick }) => quick || !values.quick)
         : values.only.split(",").flatMap(workloadsLike),
-    servers: candidates.filter(({ name, maker }) => maker === "dovecot" || name.includes(values.server)),
+    servers: candidates.filter(
+      ({ name, maker }) =>
+        maker === "dovecot" || (name.includes(values.server) && !(values.quick && maker === "courier")),
+    ),
     rounds: positive("--rounds", values.rounds ?? (values.quick ? "2" : "5")),
     measureMs: 1000 * positive("--seconds", values.seconds ?? (values.quick ? "0.5" : "3")),
     warmUpMs: 1000 * positive("--warm-up", values["warm-up"] ?? (values.quick ? "2.5" : "5")),
@@ -72,13 +75,13 @@ function help(): string {
   );
   return `npm run bench -- [options]: our server, Dovecot and Courier side by side (scripts/install-peers installs them)
 
-  --quick            the workloads with a star, two short rounds: less than five minutes
+  --quick            the workloads with a star, without Courier, two short rounds: less than five minutes
   --only TEXT,…      workloads of these names, or that have them in their names
   --server TEXT      of ours and Courier, those whose name has it: separate, combined, courier; Dovecot always
   --rounds N         measurements of each server and workload (5; quick: 2)
   --seconds N        how long each takes (3; quick: 0.5)
-  --warm-up SECONDS  each server is driven for so long before, without TLS and over it, three to eight times: until
-                     it becomes no cheaper (5; quick: 2.5)
+  --warm-up SECONDS  each server is driven for so long before, without TLS and over it, three to eight times (quick:
+                     four): until it becomes no cheaper (5; quick: 2.5)
   --folder DIR       where the Maildirs are laid out (${tmpdir()})
   --json FILE, --svg FILE
                      writes the report, and its chart

@@ -107,8 +107,8 @@ async function prepare(
   }
 }
 
-/** A machine that others use, too, may never be level. */
-const mostWarmUps = 8;
+/** A machine that others use, too, may never be level; and a short form ends, however slow it is. */
+const mostWarmUps = { quick: 4, whole: 8 };
 /** Level: two warm-ups on end that cost no less than this share of the cheapest before. */
 const levelShare = 0.95;
 
@@ -117,7 +117,11 @@ const levelShare = 0.95;
  * machine for longer. What a host pays is what it costs after that, so each of them serves until a session becomes no cheaper,
  * and then only does it count; over TLS, too, where it is measured, since that is other code.
  */
-async function warmUp(contenders: readonly Contender[], { chosen, warmUpMs }: BenchArguments): Promise<void> {
+async function warmUp(
+  contenders: readonly Contender[],
+  { chosen, warmUpMs, quick }: BenchArguments,
+): Promise<void> {
+  const most = quick ? mostWarmUps.quick : mostWarmUps.whole;
   const sessions = chosen.filter((workload) => workload.kind === "sessions");
   const overTls = sessions.find(({ tls }) => tls !== undefined);
   const plain = sessions.find(({ tls }) => tls === undefined);
@@ -125,7 +129,7 @@ async function warmUp(contenders: readonly Contender[], { chosen, warmUpMs }: Be
   for (const workload of workloads) {
     for (const contender of contenders.filter((each) => serves(each, workload))) {
       let cheapest = Number.POSITIVE_INFINITY;
-      for (let done = 0, level = 0; level < 2 && done < mostWarmUps; done++) {
+      for (let done = 0, level = 0; level < 2 && done < most; done++) {
         say(`warming up ${contender.candidate.name} on ${workload.name}, ${done + 1}`);
         const { cpuMsPerUnit } = await measure(workload, contender, warmUpMs);
         level = cpuMsPerUnit < levelShare * cheapest ? 0 : level + 1;
@@ -135,10 +139,9 @@ async function warmUp(contenders: readonly Contender[], { chosen, warmUpMs }: Be
   }
 }
 
-function serves({ candidate }: Contender, { maildrop, unit }: Workload, quick = false): boolean {
-  if (candidate.maker !== "courier") return true;
+function serves({ candidate }: Contender, { maildrop }: Workload): boolean {
   // Courier has no argon2.
-  return maildrop.argon2Kib === undefined && !(quick && unit !== "session");
+  return candidate.maker !== "courier" || maildrop.argon2Kib === undefined;
 }
 
 async function measureWorkload(
@@ -146,7 +149,7 @@ async function measureWorkload(
   contenders: readonly Contender[],
   { rounds: allRounds, measureMs, quick }: BenchArguments,
 ): Promise<WorkloadReport> {
-  const able = contenders.filter((each) => serves(each, workload, quick));
+  const able = contenders.filter((each) => serves(each, workload));
   const rounds = quick && takesItsTime(workload) ? 1 : allRounds;
   const measurements = new Map<Candidate, Measurement[]>(able.map(({ candidate }) => [candidate, []]));
   for (let round = 0; round < rounds; round++) {

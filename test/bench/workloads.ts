@@ -60,7 +60,6 @@ export const workloads: readonly Workload[] = [
   poll("poll-100-argon2id", "100 messages, argon2id of 19 MiB, seen before", remembered, 8, { quick: true }),
   poll("poll-10000", "unchanged maildrop of 10,000 messages", tenThousand, 2, { quick: true }),
   poll("poll-100-tls-full", "100 messages, TLS 1.3, full handshakes", hundred, 8, {
-    quick: true,
     tls: "full",
   }),
   poll("poll-100-tls-resumed", "100 messages, TLS 1.3, session resumed", hundred, 8, {
@@ -116,7 +115,7 @@ export const workloads: readonly Workload[] = [
     logins: 200,
     unit: "login",
     counts: "rate",
-    quick: true,
+    quick: false,
   },
 ];
 
