@@ -105,7 +105,7 @@ export const workloads: readonly Workload[] = [
     counts: "rate",
     quick: false,
   },
-  idling(1_000, true),
+  idling(1_000, false),
   idling(10_000, false),
   {
     kind: "burst",
