@@ -102,8 +102,13 @@ describe("checkCertificates", () => {
     writeFileSync(ca, issuer.certificate + next.certificate);
     // The one that ends first takes its clients with it.
     expect(own()[0]).toBe(`warning: clients' authority ${ca} holds for 5 more days`);
-    writeFileSync(ca, "no PEM text");
-    expect(own()).toEqual([expect.stringMatching(/^error: tls\.client_ca: .*clients\.pem /)]);
+    // The second one is PEM text with nothing in it that could vouch for anybody.
+    for (const text of ["no PEM text", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]) {
+      writeFileSync(ca, text);
+      expect(own()).toEqual([
+        expect.stringMatching(/^error: tls\.client_ca: .*clients\.pem holds no certificate/),
+      ]);
+    }
     rmSync(crl);
     expect(own()[1]).toMatch(/^error: tls\.client_crl: .*revoked\.pem cannot be read: no such file/);
   });

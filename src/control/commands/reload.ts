@@ -1,5 +1,4 @@
 // `pop3-ctl reload`: the server reads its config again.
-
 import type { ServerLink } from "../link/server-link.ts";
 import type { Printer } from "../terminal/printer.ts";
 import { Refusal } from "../terminal/refusal.ts";

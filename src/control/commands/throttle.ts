@@ -1,5 +1,4 @@
 // `pop3-ctl throttle list`: whom wrong passwords are counted against. `pop3-ctl throttle clear`: forgives.
-
 import type { AnswerOf } from "../link/questions.ts";
 import type { ServerLink } from "../link/server-link.ts";
 import type { Printer } from "../terminal/printer.ts";

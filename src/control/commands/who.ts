@@ -1,5 +1,4 @@
 // `pop3-ctl who`: everybody who is connected. `pop3-ctl kick`: ends sessions.
-
 import type { AnswerOf } from "../link/questions.ts";
 import type { ServerLink } from "../link/server-link.ts";
 import type { Printer } from "../terminal/printer.ts";

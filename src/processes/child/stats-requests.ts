@@ -1,5 +1,4 @@
 // What every process has counted, asked for through master: the one thing that the metrics process may ask. Runs in it.
-
 import { type Stats, statsOf } from "../../control/figures/stats.ts";
 import { readAnswer } from "../../control/link/protocol.ts";
 import type { ToChild, ToMaster } from "./messages.ts";

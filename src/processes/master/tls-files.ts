@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { describeFileError } from "../../accounts/file/file-error.ts";
 import type { Config } from "../../config/schema.ts";
+import { certificatesOf } from "../../net/certificates.ts";
 import { examineKeyPair, type KeyPair, type KeyPairFacts } from "../../net/key-pair.ts";
 import { examineRevocationLists } from "../../net/revocation-list.ts";
 
@@ -95,8 +96,8 @@ export function readAuthority(file: string): { readonly text?: string; readonly 
   };
   const read = readText(file);
   if (read.kind === "failed") return fault(read.reason);
-  if (!read.text.includes("-----BEGIN CERTIFICATE-----"))
-    return fault("holds no certificate, expected PEM text");
+  if (certificatesOf(read.text).length === 0)
+    return fault("holds no certificate that can be read, expected PEM text");
   return { text: read.text };
 }
 
