@@ -15,6 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { nodeOptions } from "../../src/processes/master/node-options.ts";
 import { layOutMaildir, readMaildir } from "../peers/support/maildir.ts";
 import { Pop3Connection } from "../peers/support/pop3.ts";
 import type { TestAccount } from "../support/accounts.ts";
@@ -217,7 +218,10 @@ describe.runIf(runsAsRoot())("system users", () => {
       const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").filter(Boolean);
       for (const variable of environment)
         expect(variable).toMatch(/^(?:TZ|LANG|UV_THREADPOOL_SIZE|GLIBC_TUNABLES|MALLOC_MMAP_THRESHOLD_)=/);
-      expect(readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(2)).toEqual([
+      const [, ...given] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+      expect(given.slice(0, nodeOptions().length)).toEqual(nodeOptions());
+      expect(given.slice(nodeOptions().length)).toEqual([
+        expect.stringMatching(/\/processes\/[a-z]+\.js$/),
         expect.stringMatching(/^\d$/),
         "own-user",
         "",

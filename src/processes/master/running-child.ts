@@ -15,6 +15,7 @@ import type { Counts } from "../session-counts.ts";
 import type { MailOwner, Role } from "../settings.ts";
 import type { Inquiries, Respondent } from "./inquiries.ts";
 import type { Probed } from "./liveness.ts";
+import { nodeOptions } from "./node-options.ts";
 import type { CountingProcess, SessionSums } from "./session-sums.ts";
 
 export interface RunningChildOptions {
@@ -99,7 +100,7 @@ export class RunningChild implements Respondent, Probed, CountingProcess, Fellow
     try {
       child = spawn(
         process.execPath,
-        [script, `${sockets.length}`, ...(user === undefined ? [] : [OWN_USER])],
+        [...nodeOptions(), script, `${sockets.length}`, ...(user === undefined ? [] : [OWN_USER])],
         {
           stdio: ["ignore", "inherit", "inherit", "pipe", ...sockets.map(({ fd }) => fd)],
           env: childEnvironment(threads),

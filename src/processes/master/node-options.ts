@@ -1,0 +1,32 @@
+// How Node.js is told to keep house in master's children. V8 is tuned for programs that go quiet for good; a mail host goes
+// quiet for a minute, again and again.
+import { spawnSync } from "node:child_process";
+
+/** Documented by Node.js, in MiB: what a session leaves behind is garbage at once, and a larger heap only keeps more of it. */
+const youngGeneration = "--max-semi-space-size=4";
+
+/**
+ * V8's own. After some seconds without work the reducer collects garbage and, along with it, the layouts of objects that no
+ * session has just then: what was compiled for them is thrown away, and the next clients cost up to thrice as much.
+ */
+const keepsCompiledCode = { name: "--memory-reducer", option: "--no-memory-reducer" } as const;
+
+let options: readonly string[] | undefined;
+
+/** Those that this Node.js knows: it starts with no other, and V8's come and go with its versions. */
+export function nodeOptions(): readonly string[] {
+  options ??= optionsFor(v8Options());
+  return options;
+}
+
+/** @param known what `node --v8-options` prints */
+export function optionsFor(known: string): readonly string[] {
+  const { name, option } = keepsCompiledCode;
+  return known.includes(`${name} (`) ? [youngGeneration, option] : [youngGeneration];
+}
+
+/** "" where it cannot be asked. */
+function v8Options(): string {
+  const { stdout } = spawnSync(process.execPath, ["--v8-options"], { encoding: "latin1" });
+  return stdout ?? "";
+}
