@@ -25,8 +25,8 @@ export function optionsFor(known: string): readonly string[] {
   return known.includes(`${name} (`) ? [youngGeneration, option] : [youngGeneration];
 }
 
-/** "" where it cannot be asked. */
+/** "" where it cannot be asked. As the children will run: nothing of the starter's environment steers Node.js. */
 function v8Options(): string {
-  const { stdout } = spawnSync(process.execPath, ["--v8-options"], { encoding: "latin1" });
+  const { stdout } = spawnSync(process.execPath, ["--v8-options"], { encoding: "latin1", env: {} });
   return stdout ?? "";
 }
