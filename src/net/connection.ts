@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { whenDrained } from "../host/when-drained.ts";
 import type { Line, LineReader } from "../pop3/line-reader.ts";
 import { holdReading, readOn } from "./descriptor-of.ts";
-import { endGently } from "./end-gently.ts";
+import { endAsAsked, endGently } from "./end-gently.ts";
 import { OutputBuffer } from "./output-buffer.ts";
 
 export interface ConnectionHandler {
@@ -86,12 +86,21 @@ export class Connection {
 
   /** Says a last thing and closes; lines not yet handled are dropped. */
   end(text: string): void {
-    if (this.#ended) return;
+    if (this.#saysLast(text)) endGently(this.#socket);
+  }
+
+  /** As `end`, to a client that has asked for it. */
+  endAsAsked(text: string): void {
+    if (this.#saysLast(text)) endAsAsked(this.#socket, this.#reader.hasOctets);
+  }
+
+  #saysLast(text: string): boolean {
+    if (this.#ended) return false;
     this.#ended = true;
     if (text !== "") this.#handler.onReply?.(text);
     this.output.text(text);
     this.output.flush();
-    endGently(this.#socket);
+    return true;
   }
 
   /** Closes at once and says nothing more. */

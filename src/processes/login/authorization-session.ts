@@ -206,7 +206,8 @@ export class AuthorizationSession {
         this.#isRefused = isError(outcome.text);
         this.#reason = outcome.reason;
         this.#exchange?.cancel();
-        this.#talk.connection.end(outcome.text);
+        if (outcome.reason === "quit") this.#talk.connection.endAsAsked(outcome.text);
+        else this.#talk.connection.end(outcome.text);
         return undefined;
       case "cancel":
         this.#exchange?.cancel();

@@ -294,7 +294,9 @@ export class TransactionSession {
     // Before the reply: a client that comes back at once finds its maildrop free.
     this.#closeMaildrop();
     this.#record.end("quit");
-    this.#connection.end(this.#state.signOff({ failed: result.failed.length, expired: result.expired }));
+    this.#connection.endAsAsked(
+      this.#state.signOff({ failed: result.failed.length, expired: result.expired }),
+    );
   }
 
   #closeMaildrop(): void {
