@@ -47,9 +47,9 @@ export class Maildrop {
   readonly #index: IndexWriter;
   readonly #places: MessagePlaces;
   /** Found missing once: a base name never comes back. */
-  readonly #gone = new Set<number>();
+  #gone: Set<number> | undefined;
   /** Sizes as stored of messages that were opened, for `correctOctets`. */
-  readonly #openedBytes = new Map<number, number>();
+  #openedBytes: Map<number, number> | undefined;
   readonly #quickReads: QuickReads;
   /** 0 once told sizes are looked at, or believed. */
   #toldCheckMs: number;
@@ -160,7 +160,7 @@ export class Maildrop {
   /** What was counted in the file that `readMessageNow` has just read, if it was that. */
   counted(index: number): Counted | undefined {
     const counted = this.#list.sizes.counted(index);
-    return counted?.bytes === this.#openedBytes.get(index) ? counted : undefined;
+    return counted?.bytes === this.#openedBytes?.get(index) ? counted : undefined;
   }
 
   uniqueId(index: number): string {
@@ -199,7 +199,7 @@ export class Maildrop {
         result = { kind: "failed", code: "EFTYPE", reason, permanent: true };
         return;
       }
-      this.#openedBytes.set(index, opened.bytes);
+      this.#opened(index, opened.bytes);
       const counted = this.#list.sizes.counted(index);
       result = { kind: "message", file: new MessageFile(files, opened.fd, opened.bytes, counted) };
     });
@@ -219,8 +219,13 @@ export class Maildrop {
    */
   readMessageNow(index: number, buffer: Uint8Array): Uint8Array | undefined {
     const read = this.#readNow(index, buffer);
-    if (read !== undefined) this.#openedBytes.set(index, read.length);
+    if (read !== undefined) this.#opened(index, read.length);
     return read;
+  }
+
+  #opened(index: number, bytes: number): void {
+    this.#openedBytes ??= new Map();
+    this.#openedBytes.set(index, bytes);
   }
 
   #readNow(index: number, buffer: Uint8Array): Uint8Array | undefined {
@@ -233,7 +238,7 @@ export class Maildrop {
 
   /** What was counted while the message was sent. Call it after each RETR: a size that was only told becomes a counted one. */
   correctOctets(index: number, counted: Omit<Counted, "bytes">): void {
-    const bytes = this.#openedBytes.get(index);
+    const bytes = this.#openedBytes?.get(index);
     if (bytes === undefined) return;
     const before = this.#list.sizes.counted(index);
     const told = this.octets(index);
@@ -351,17 +356,17 @@ export class Maildrop {
 
   /** Lists again: one reading finds all that were moved. */
   async #refind(index: number): Promise<boolean> {
-    if (this.#gone.has(index)) return false;
+    if (this.#gone?.has(index)) return false;
     this.#refinding ??= this.#relocate().finally(() => {
       this.#refinding = undefined;
     });
     await this.#refinding;
-    return !this.#gone.has(index);
+    return this.#gone?.has(index) !== true;
   }
 
   async #relocate(): Promise<void> {
     const { names, folders } = await listFolders(this.path, this.#settings);
-    for (const index of this.#list.relocate(names, folders)) this.#gone.add(index);
+    this.#gone = new Set([...(this.#gone ?? []), ...this.#list.relocate(names, folders)]);
     // The list was not what is in the folders: perhaps because the index that it came from lied.
     this.#isExact = false;
     this.#index.learned();

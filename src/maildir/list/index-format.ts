@@ -153,7 +153,7 @@ function parseEntries(
   const octetsEach = new Float64Array(count);
   const bytesEach = new Float64Array(count);
   const knowledges = new Uint8Array(count);
-  const traits = new Map<number, Traits>();
+  let traits: Map<number, Traits> | undefined;
   let entry = 0;
   for (let position = entriesBegin; position < end; entry++) {
     if (entry === count) return undefined;
@@ -183,6 +183,7 @@ function parseEntries(
         position = end + 1;
       }
       const surrogate = kind === undefined ? undefined : { kind, octets: surrogateOctets };
+      traits ??= new Map();
       traits.set(entry, { surrogate, isHeaderOpen: (letter & LOWER_CASE) === 0 });
     }
     if (knowledge === COUNTED && !isPlausible(octetsEach[entry]!, bytesEach[entry]!)) return undefined;

@@ -28,12 +28,13 @@ export class MessageList {
   readonly #lengths: Uint8Array;
   readonly #baseLengths: Uint8Array;
   readonly #folders: Uint8Array;
+  // Few lists have any of these, and many lists are kept.
   /** Names that changed since. */
-  readonly #renamed = new Map<number, string>();
+  #renamed: Map<number, string> | undefined;
   /** Unique-ids of another server, which the first messages have. */
   #inheritedIds: readonly string[] = [];
   /** Of later messages whose base name is an inherited unique-id. */
-  #replacedIds: ReadonlyMap<number, string> = new Map();
+  #replacedIds: ReadonlyMap<number, string> | undefined;
   #inheritedStamp: InheritedStamp | undefined;
   #hasInherited = false;
   #isInDeliveryOrder = true;
@@ -93,7 +94,7 @@ export class MessageList {
 
   /** Where the file stood when last seen. */
   name(index: number): string {
-    return this.#renamed.get(index) ?? this.#storedName(index);
+    return this.#renamed?.get(index) ?? this.#storedName(index);
   }
 
   #storedName(index: number): string {
@@ -113,11 +114,16 @@ export class MessageList {
   /** Another program, or UPDATE, renamed the file; its base name is the same. */
   setPlace(index: number, folder: Folder, name: string): void {
     this.#folders[index] = folder;
-    if (name !== this.name(index)) this.#renamed.set(index, name);
+    if (name !== this.name(index)) this.#rename(index, name);
+  }
+
+  #rename(index: number, name: string): void {
+    this.#renamed ??= new Map();
+    this.#renamed.set(index, name);
   }
 
   uniqueId(index: number): string {
-    return this.#inheritedIds[index] ?? this.#replacedIds.get(index) ?? uniqueIdOf(this.baseName(index));
+    return this.#inheritedIds[index] ?? this.#replacedIds?.get(index) ?? uniqueIdOf(this.baseName(index));
   }
 
   *inheritedEntries(): Generator<readonly [baseName: string, uniqueId: string], void> {
@@ -182,8 +188,8 @@ export class MessageList {
     const list = new MessageList(columns, duplicates);
     order.forEach((from, index) => {
       list.sizes.take(index, this.sizes, from);
-      const renamed = this.#renamed.get(from);
-      if (renamed !== undefined) list.#renamed.set(index, renamed);
+      const renamed = this.#renamed?.get(from);
+      if (renamed !== undefined) list.#rename(index, renamed);
     });
     list.#isInDeliveryOrder = false;
     return list;

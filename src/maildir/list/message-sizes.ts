@@ -19,15 +19,15 @@ export interface SizeColumns {
   readonly octets: Float64Array;
   readonly bytes: Float64Array;
   readonly knowledge: Uint8Array;
-  readonly traits: Map<number, Traits>;
+  /** Of counted messages, few of which have any. */
+  readonly traits: Map<number, Traits> | undefined;
 }
 
 export class MessageSizes {
   readonly #octets: Float64Array;
   readonly #bytes: Float64Array;
   readonly #knowledge: Uint8Array;
-  /** Of counted messages, few of which have any. */
-  readonly #traits: Map<number, Traits>;
+  #traits: Map<number, Traits> | undefined;
   #unknownCount = 0;
   #toldCount = 0;
   #totalOctets = 0;
@@ -49,7 +49,7 @@ export class MessageSizes {
       octets: new Float64Array(count),
       bytes: new Float64Array(count),
       knowledge: new Uint8Array(count),
-      traits: new Map(),
+      traits: undefined,
     });
   }
 
@@ -89,12 +89,12 @@ export class MessageSizes {
   }
 
   traits(index: number): Traits | undefined {
-    return this.#traits.size === 0 ? undefined : this.#traits.get(index);
+    return this.#traits?.get(index);
   }
 
   /** The messages that have any. */
   get withTraits(): Iterable<readonly [index: number, traits: Traits]> {
-    return this.#traits;
+    return this.#traits ?? [];
   }
 
   setCounted(index: number, { octets, bytes, traits }: Counted): void {
@@ -104,12 +104,13 @@ export class MessageSizes {
 
   /** Of a counted message. */
   setTraits(index: number, traits: Traits): void {
+    this.#traits ??= new Map();
     this.#traits.set(index, traits);
   }
 
   /** What was counted for another kind of surrogate is worth nothing: `mail.utf8_headers` has changed. */
   forgetOtherSurrogates(kind: SurrogateKind): void {
-    for (const [index, { surrogate }] of [...this.#traits]) {
+    for (const [index, { surrogate }] of [...this.withTraits]) {
       if (surrogate !== undefined && surrogate.kind !== kind) this.setOctets(index, UNKNOWN, 0);
     }
   }
@@ -120,7 +121,7 @@ export class MessageSizes {
     else if (before === TOLD) this.#toldCount--;
     if (knowledge === UNKNOWN) this.#unknownCount++;
     else if (knowledge === TOLD) this.#toldCount++;
-    if (this.#traits.size > 0) this.#traits.delete(index);
+    this.#traits?.delete(index);
     this.#knowledge[index] = knowledge;
     this.#totalOctets += octets - this.#octets[index]!;
     this.#octets[index] = octets;
