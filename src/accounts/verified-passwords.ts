@@ -2,7 +2,7 @@
 // Held in the auth process's memory, as keyed hashes: what is stored gives no password away, and no dictionary fits it
 // without the key. Dovecot has the same as auth_cache.
 import { createHmac, createSecretKey, randomBytes } from "node:crypto";
-import { BoundedMap } from "./bounded-map.ts";
+import { BoundedMap } from "../host/bounded-map.ts";
 
 /** Some 100 bytes each. */
 const MAX_ENTRIES = 50_000;

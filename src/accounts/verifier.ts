@@ -21,8 +21,11 @@ import { VerifiedPasswords } from "./verified-passwords.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 export type Authentication =
-  /** `device` is set when a device's own password was given, not the account's. */
-  | { readonly kind: "ok"; readonly account: Account; readonly device?: string }
+  /**
+   * `device` is set when a device's own password was given, not the account's. `asOf`: the same credentials from the same address
+   * get the same answer while fileState() of the passwd file is this.
+   */
+  | { readonly kind: "ok"; readonly account: Account; readonly device?: string; readonly asOf?: string }
   /** For the log alone: the client hears the same for every reason. */
   | { readonly kind: "refused"; readonly reason: LoginRefusal }
   /** No verdict: the passwd file was never read, or nobody waits for one. */
@@ -31,7 +34,7 @@ export type Authentication =
   | { readonly kind: "unusable"; readonly reason: string; readonly lineNumber: number };
 
 export interface VerifierOptions {
-  readonly passwdFile: Pick<PasswdFile, "path" | "refresh" | "lookup" | "accounts" | "isLoaded">;
+  readonly passwdFile: Pick<PasswdFile, "path" | "refresh" | "lookup" | "accounts" | "isLoaded" | "state">;
   /**
    * How many passwords may be verified at once; the others wait in line. Should stay below libuv's thread pool (4 by default), or
    * file access waits behind the hashes.
@@ -102,7 +105,11 @@ export class Verifier {
     this.#forgetAfterChange();
     const account = this.#passwdFile.lookup(user);
     if (account !== undefined) {
-      if (this.#verified.has(user, account.password, password)) return this.#admit(account, address);
+      if (this.#verified.has(user, account.password, password)) {
+        const { state: asOf } = this.#passwdFile;
+        const answer = this.#admit(account, address);
+        return answer.kind === "ok" && asOf !== undefined ? { ...answer, asOf } : answer;
+      }
       const byDevice = await this.#authenticateDevice(account, password, address);
       if (byDevice !== undefined) return byDevice;
     }

@@ -35,6 +35,11 @@ export type AuthClientEvent =
   /** The exchanges that were under way, `pendingRequests` of them, ended as temporary failures. */
   | { readonly kind: "disconnected"; readonly pendingRequests: number; readonly error: Error | undefined }
   | { readonly kind: "connect-failed"; readonly error: Error | undefined }
+  /**
+   * What an OK gave leave to remember of this account holds no more; of none, if undefined: so it is when the server retires. After
+   * "disconnected" nothing holds either.
+   */
+  | { readonly kind: "forget"; readonly user: string | undefined }
   /** The server broke the protocol; "disconnected" or "connect-failed" follows. */
   | { readonly kind: "malformed"; readonly reason: string };
 
@@ -210,6 +215,7 @@ export class AuthClient {
   /** Another auth process takes the new requests; this one answers those that it has, and is left with the last. */
   #moveOn(retiring: Socket): void {
     this.#isConnected = false;
+    this.#options.onEvent({ kind: "forget", user: undefined });
     this.#connect();
     this.#leaveIfDone(retiring);
   }
@@ -233,6 +239,10 @@ export class AuthClient {
     }
     if (reply.kind === "RETIRE") {
       if (isPresent) this.#moveOn(socket);
+      return undefined;
+    }
+    if (reply.kind === "FORGET") {
+      this.#options.onEvent({ kind: "forget", user: reply.user });
       return undefined;
     }
     // What a process that retires offers is no news.

@@ -62,6 +62,10 @@ export class ServerConnection {
     this.#write(retentionReplies(this.#options.retention).map(formatServerReply).join(""));
   }
 
+  forget(user: string | undefined): void {
+    this.#write(formatServerReply({ kind: "FORGET", user }));
+  }
+
   retire(how: "tell" | "close"): void {
     if (how === "tell") {
       this.#write(formatServerReply({ kind: "RETIRE" }));

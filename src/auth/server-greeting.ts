@@ -37,6 +37,7 @@ export class ServerGreeting {
       case "FAIL":
       case "CONT":
       case "RETIRE":
+      case "FORGET":
         return `${reply.kind} before DONE`;
       default:
         return reply satisfies never;

@@ -44,6 +44,11 @@ export class AuthServer {
     for (const connection of this.#connections.values()) connection.tellRetention();
   }
 
+  /** What an OK gave leave to remember of this account holds no more; of none, if undefined. For our own clients alone. */
+  forget(user: string | undefined): void {
+    for (const connection of this.#connections.values()) connection.forget(user);
+  }
+
   /**
    * Another process takes the requests from now on. Our own client is told so ("tell") and closes its connection with its last
    * request; an MTA's is closed as soon as it has none under way ("close"), and connects again.

@@ -37,7 +37,8 @@ import type { AuthSettings } from "./settings.ts";
 runChild("auth", async (given, { log, send }) => {
   let settings = given;
   const ticketKeys = new TicketKeys(given.ticketKey);
-  const throttle = new LoginThrottle(settings, log);
+  let forget = (_user: string): void => {};
+  const throttle = new LoginThrottle(settings, log, (user) => forget(user));
   let rehasher = rehasherOf(settings, log);
   const requests = new PlaceRequests(send);
   const placement = new AccountPlacement(requests, () => settings);
@@ -53,8 +54,9 @@ runChild("auth", async (given, { log, send }) => {
   };
   let accounts = await openAccounts(settings, log, onReloaded);
 
-  const verify = (client: LoginClient, request: VerifyRequest): Promise<Verdict> =>
-    reachVerdict(request, {
+  const verify = (client: LoginClient, request: VerifyRequest): Promise<Verdict> => {
+    const asked = settings;
+    return reachVerdict(request, {
       verifier: accounts.verifier,
       throttle,
       rehasher,
@@ -64,7 +66,9 @@ runChild("auth", async (given, { log, send }) => {
       history,
       client,
       placement: client === "pop3" ? placement : undefined,
+      mayRemember: () => asked.isRemembered && asked === settings,
     });
+  };
   const serverFor = (client: "pop3" | "mta"): AuthServer =>
     new AuthServer({
       // The MTA takes every FAIL for a wrong password, but a closed socket for what it is: it answers 454.
@@ -82,6 +86,11 @@ runChild("auth", async (given, { log, send }) => {
     });
   const forLogin = serverFor("pop3");
   const forMta = serverFor("mta");
+  // What login processes remember holds until the first wrong guess.
+  forget = (user) => {
+    const account = accounts.passwdFile.lookup(user);
+    if (settings.isRemembered && account !== undefined) forLogin.forget(account.user);
+  };
   let offered: string | undefined;
   offerMechanisms = () => {
     const scramHashes = scramHashesOf(accounts.passwdFile.accounts);
@@ -138,6 +147,7 @@ runChild("auth", async (given, { log, send }) => {
         changed.parallelVerifications === settings.parallelVerifications &&
         changed.verificationMemoryKib === settings.verificationMemoryKib;
       settings = changed;
+      if (settings.isRemembered) forLogin.forget(undefined);
       keeper.configure(settings);
       throttle.configure(changed);
       backEnds?.configure(changed);

@@ -65,6 +65,8 @@ const authSettings = z.strictObject({
   mailOwner: mailOwner.optional(),
   /** How many processes share the accounts where all mail has one owner. */
   mailboxProcesses: z.int().positive(),
+  /** Whether login processes are given leave to remember logins. */
+  isRemembered: z.boolean(),
   accountsSource: z.enum(["passwd-file", "system"]),
   /** How many sockets of each kind were inherited, in this order behind the login processes' own. */
   saslSockets: z.int().nonnegative(),
@@ -150,7 +152,12 @@ const loginSettings = z.strictObject({
 
 const metricsSettings = z.strictObject({ ...ownSettings, allowNets: z.array(z.string()) });
 
-const combinedSettings = z.strictObject({ login: loginSettings, mailbox: mailboxSettings });
+const combinedSettings = z.strictObject({
+  login: loginSettings,
+  mailbox: mailboxSettings,
+  /** Looked at, never read. */
+  passwdFile: z.string(),
+});
 
 export type Listener = z.infer<typeof listener>;
 export type MailOwner = z.infer<typeof mailOwner>;
@@ -182,7 +189,7 @@ export type SettingsOf<R extends Role> = z.infer<(typeof settingsSchemas)[R]>;
 export interface AuthInheritance
   extends Pick<
     AuthSettings,
-    "mailOwner" | "mailboxProcesses" | "saslSockets" | "socketmapSockets" | "authHttpSockets"
+    "mailOwner" | "mailboxProcesses" | "isRemembered" | "saslSockets" | "socketmapSockets" | "authHttpSockets"
   > {
   /** 32 random bytes in base64. */
   readonly ticketKey: string;

@@ -58,6 +58,17 @@ export function sealTicket(ticket: Ticket, key: KeyObject): string {
   return `${payload}.${seal(payload, key)}`;
 }
 
+/** What is in a ticket that is not handed over; who takes a session by it redeems it. */
+export function openTicket(sealed: string, key: KeyObject): Ticket | "malformed" | "forged" {
+  const dot = sealed.indexOf(".");
+  if (dot === -1 || sealed.includes(".", dot + 1)) return "malformed";
+  const payload = sealed.slice(0, dot);
+  const given = Buffer.from(sealed.slice(dot + 1));
+  const expected = Buffer.from(seal(payload, key));
+  if (given.length !== expected.length || !timingSafeEqual(given, expected)) return "forged";
+  return parse(payload) ?? "malformed";
+}
+
 export type Redemption =
   | { readonly kind: "accepted"; readonly ticket: Ticket }
   | { readonly kind: "refused"; readonly reason: TicketRefusal };
@@ -95,16 +106,8 @@ export class TicketCounter {
   }
 
   redeem(sealed: string, nowMs: number): Redemption {
-    const dot = sealed.indexOf(".");
-    if (dot === -1 || sealed.includes(".", dot + 1)) return { kind: "refused", reason: "malformed" };
-    const payload = sealed.slice(0, dot);
-    const given = Buffer.from(sealed.slice(dot + 1));
-    const expected = Buffer.from(seal(payload, this.#key));
-    if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
-      return { kind: "refused", reason: "forged" };
-    }
-    const ticket = parse(payload);
-    if (ticket === undefined) return { kind: "refused", reason: "malformed" };
+    const ticket = openTicket(sealed, this.#key);
+    if (typeof ticket === "string") return { kind: "refused", reason: ticket };
     if (ticket.place !== this.#place) return { kind: "refused", reason: "not-ours" };
     const expiresAtMs = ticket.issuedAtMs + TICKET_LIFETIME_MS;
     if (

@@ -35,6 +35,7 @@ function fileOf(...lines: readonly string[]): VerifierOptions["passwdFile"] & { 
     if (parsed.kind === "account") accounts.set(parsed.account.user, parsed.account);
   }
   const file = {
+    state: "as it was",
     path: "/etc/dewey-pop3/passwd",
     isLoaded: true,
     refreshes: 0,
@@ -163,6 +164,7 @@ describe("Verifier.authenticate", () => {
     const hash = await hashPassword("secret", cheap);
     let accounts = fileOf(`mrose:${hash}`, `nologin:${hash}::::::nologin`).accounts;
     const passwdFile = {
+      state: undefined,
       path: "/etc/dewey-pop3/passwd",
       isLoaded: true,
       refresh: async () => {},
@@ -189,6 +191,34 @@ describe("Verifier.authenticate", () => {
     accounts = fileOf(`mrose:${await hashPassword("changed", cheap)}`).accounts;
     expect(await kindOf("mrose", "secret")).toEqual(["refused", 1]);
     expect(await kindOf("nologin", "secret")).toEqual(["refused", 1]);
+  });
+
+  it("says what file an answer stands on, where nothing but the password was looked at", async () => {
+    const hash = await hashPassword("secret", cheap);
+    const device = { user: "mrose", id: "0", hash: "", created: "20261125T132500Z", name: "phone" };
+    const verifier = new Verifier({
+      passwdFile: fileOf(`mrose:${hash}`, `nologin:${hash}::::::nologin`),
+      maxParallel: 1,
+      argon2Cost: cheap,
+      devices: {
+        find: async (_, given) => (Buffer.from(given).toString() === "device" ? device : undefined),
+        noteUse: () => {},
+      },
+      decoySecret,
+    });
+    const asOf = async (user: string, text: string): Promise<string | undefined> => {
+      const answer = await verifier.authenticate(user, Buffer.from(text), "192.0.2.1");
+      return answer.kind === "ok" ? (answer.asOf ?? "no file") : answer.kind;
+    };
+    // While it was verified the file may have become another.
+    expect(await asOf("mrose", "secret")).toBe("no file");
+    expect(await asOf("mrose", "secret")).toBe("as it was");
+    expect(await asOf("mrose", "wrong")).toBe("refused");
+    expect(await asOf("nologin", "secret")).toBe("refused");
+    expect(await asOf("nologin", "secret")).toBe("refused");
+    // It can be revoked in another file.
+    expect(await asOf("mrose", "device")).toBe("no file");
+    expect(await asOf("mrose", "device")).toBe("no file");
   });
 
   it("verifies no more passwords at once than it may", async () => {

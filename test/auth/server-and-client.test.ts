@@ -1,6 +1,11 @@
 // Both ends of the auth protocol against each other over a UNIX socket, as the auth and login processes run them.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { AuthClient, type AuthFailure, type AuthRequest } from "../../src/auth/client.ts";
+import {
+  AuthClient,
+  type AuthClientEvent,
+  type AuthFailure,
+  type AuthRequest,
+} from "../../src/auth/client.ts";
 import { hashing } from "../../src/auth/hashing.ts";
 import { AuthServer } from "../../src/auth/server.ts";
 import type { AuthServerOptions, Verdict } from "../../src/auth/server-options.ts";
@@ -60,13 +65,19 @@ async function listen(
   await folder.listen((socket) => server.serve(socket));
 }
 
+let events: AuthClientEvent[];
+
 function open(onConnected: (serverPid: number) => void = () => {}): void {
+  events = [];
   client = new AuthClient({
     path: folder.path,
     pid: 4711,
     firstReconnectDelayMs: 1,
     maxReconnectDelayMs: 10,
-    onEvent: (event) => event.kind === "connected" && onConnected(event.serverPid),
+    onEvent: (event) => {
+      events.push(event);
+      if (event.kind === "connected") onConnected(event.serverPid);
+    },
   });
 }
 
@@ -105,6 +116,27 @@ describe("AuthServer and AuthClient", () => {
     // Answers come in order: this one behind the announcement.
     await authenticate("PLAIN", plain("mrose", "secret"));
     expect(client.retention).toEqual({ days: undefined, perUser: false });
+  });
+
+  it("forget what was given leave for when the server says so, and when there is another server", async () => {
+    const toForget = () =>
+      events.flatMap((event) =>
+        event.kind === "forget" ? [event.user ?? "all"] : event.kind === "disconnected" ? ["lost"] : [],
+      );
+    await listen(secretOnly);
+    await new Promise<void>((resolve) => open(() => resolve()));
+    server.forget("mrose");
+    server.forget(undefined);
+    await authenticate("PLAIN", plain("mrose", "secret"));
+    expect(toForget()).toEqual(["mrose", "all"]);
+    const first = server;
+    folder.stopListening();
+    first.retire("tell");
+    await eventually(() => expect(toForget()).toEqual(["mrose", "all", "all"]));
+    await listen(secretOnly, 18);
+    await authenticate("PLAIN", plain("mrose", "secret"));
+    server.close();
+    await eventually(() => expect(toForget()).toEqual(["mrose", "all", "all", "lost"]));
   });
 
   it.each([

@@ -1,7 +1,8 @@
 // A file that other programs replace or rewrite, read again only when it changed. Used for the passwd file and the one of device
 // passwords, by the auth process and by pop3-passwd.
-import { type BigIntStats, constants, statSync } from "node:fs";
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
+import { fileState, fileStateOf } from "../../host/file-state.ts";
 
 export class ChangingFile {
   readonly path: string;
@@ -14,18 +15,15 @@ export class ChangingFile {
     this.#now = now;
   }
 
-  /**
-   * Whether the last read() gave what stands there now. One stat(2) at once: the file was read before, so the kernel has the answer
-   * in memory, and each login asks. The thread pool would cost twenty times as much.
-   */
+  /** Whether the last read() gave what stands there now. One stat(2) at once. */
   isUnchanged(): boolean {
-    if (this.#seen?.isTrusted !== true) return false;
-    try {
-      return isSame(this.#seen, statSync(this.path, { bigint: true }));
-    } catch {
-      // Reading it will say what is wrong.
-      return false;
-    }
+    const { state } = this;
+    return state !== undefined && state === fileState(this.path);
+  }
+
+  /** What the last read() gave, as fileState() tells it as long as nothing changes; undefined when a change might not show. */
+  get state(): string | undefined {
+    return this.#seen?.isTrusted === true ? this.#seen.state : undefined;
   }
 
   /** @throws the system call's error; then isUnchanged() is false until a read succeeds */
@@ -33,11 +31,7 @@ export class ChangingFile {
     this.#seen = undefined;
     const { content, stats, readAtMs } = await readWhole(this.path, this.#now);
     this.#seen = {
-      dev: stats.dev,
-      ino: stats.ino,
-      size: stats.size,
-      mtimeNs: stats.mtimeNs,
-      ctimeNs: stats.ctimeNs,
+      state: fileStateOf(stats),
       isTrusted: readAtMs - Number(stats.ctimeNs / 1_000_000n) > TRUST_MARGIN_MS,
     };
     return content;
@@ -45,12 +39,8 @@ export class ChangingFile {
 }
 
 interface Seen {
-  readonly dev: bigint;
-  readonly ino: bigint;
-  readonly size: bigint;
-  readonly mtimeNs: bigint;
-  readonly ctimeNs: bigint;
-  /** Whether a later change is bound to show in these numbers. */
+  readonly state: string;
+  /** Whether a later change is bound to show in it. */
   readonly isTrusted: boolean;
 }
 
@@ -59,16 +49,6 @@ interface Seen {
 const TRUST_MARGIN_MS = 2500;
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const MAX_READ_ATTEMPTS = 5;
-
-function isSame(seen: Seen, stats: BigIntStats): boolean {
-  return (
-    seen.dev === stats.dev &&
-    seen.ino === stats.ino &&
-    seen.size === stats.size &&
-    seen.mtimeNs === stats.mtimeNs &&
-    seen.ctimeNs === stats.ctimeNs
-  );
-}
 
 /**
  * Content and stats of one and the same file, whatever is renamed over its path meanwhile. If it is written in place while it is

@@ -80,6 +80,11 @@ export class PasswdFile {
     return this.isLoaded && this.#reportedCode === undefined;
   }
 
+  /** What the accounts are of, as fileState() of its path tells it; undefined while that is not certain. */
+  get state(): string | undefined {
+    return this.#running === undefined ? this.#file.state : undefined;
+  }
+
   /** As of the last refresh(). @param user prepared by SASLprep, or it may not be found */
   lookup(user: string): Account | undefined {
     return this.#accounts.get(user);

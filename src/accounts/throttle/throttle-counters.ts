@@ -1,6 +1,6 @@
 // The failures that a throttle has counted, by address, by account and by both: bounded, forgiven with time, shown, handed to
 // another process. Pure; used by throttle.ts.
-import { BoundedMap } from "../bounded-map.ts";
+import { BoundedMap } from "../../host/bounded-map.ts";
 
 export type CounterKind = "network" | "account" | "pair";
 

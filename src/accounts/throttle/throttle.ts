@@ -4,7 +4,7 @@
 // One delay serves for both: a refusal is answered when the next attempt may begin, so whoever waits for the answer never
 // waits again, and whoever doesn't gains nothing. It is `firstDelayMs`, and doubles with each failure beyond the free ones.
 import { createHmac, randomBytes } from "node:crypto";
-import { BoundedMap } from "../bounded-map.ts";
+import { BoundedMap } from "../../host/bounded-map.ts";
 import {
   type CountedFailures,
   type Counter,

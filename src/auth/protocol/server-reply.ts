@@ -30,6 +30,8 @@ export type ServerReply =
   | { readonly kind: "EXPIRE"; readonly retention: Retention }
   /** Ours alone, too: another process is about to listen at this path, and new requests are for that one. */
   | { readonly kind: "RETIRE" }
+  /** Ours alone, too: what an OK gave leave to remember of this account, or of all, holds no more. */
+  | { readonly kind: "FORGET"; readonly user: string | undefined }
   /** 32 hexadecimal digits. */
   | { readonly kind: "COOKIE"; readonly cookie: string }
   | { readonly kind: "DONE" }
@@ -67,6 +69,8 @@ export function parseServerReply(line: string): ServerReply | Unknown | Malforme
     case "DONE":
     case "RETIRE":
       return fields.length === 0 ? { kind: keyword } : malformed(keyword);
+    case "FORGET":
+      return parseForget(fields);
     case "OK":
     case "FAIL":
       return parseResult(keyword, fields);
@@ -97,6 +101,8 @@ export function formatServerReply(reply: ServerReply): string {
     case "DONE":
     case "RETIRE":
       return formatLine(reply.kind);
+    case "FORGET":
+      return ended(`FORGET${formatField("user", reply.user)}`);
     case "OK":
     case "FAIL":
       return ended(`${reply.kind}\t${reply.id}${formatFields(reply.fields)}`);
@@ -112,6 +118,13 @@ function parseExpire([least, user, ...more]: readonly string[]): ServerReply | M
   if ((days === undefined && least !== "NEVER") || (user ?? "USER") !== "USER" || more.length > 0)
     return malformed("EXPIRE");
   return { kind: "EXPIRE", retention: { days, perUser: user !== undefined } };
+}
+
+function parseForget(rest: readonly string[]): ServerReply | Malformed {
+  const fields = parseFields(rest);
+  const user = fields?.get("user");
+  if (fields?.size !== (user ? 1 : 0)) return malformed("FORGET");
+  return { kind: "FORGET", user };
 }
 
 function parseResult(kind: "OK" | "FAIL", [idField, ...rest]: readonly string[]): ServerReply | Malformed {

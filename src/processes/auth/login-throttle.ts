@@ -33,10 +33,14 @@ export class LoginThrottle {
   readonly #log: Log | undefined;
   #store: ThrottleStore | undefined;
 
+  /** Told whose guess was wrong, here or on another host that shares the store. */
+  readonly #onWrong: (account: string) => void;
+
   /** @param log needed where there is a store that other hosts share */
-  constructor(settings: ThrottleSettings, log?: Log) {
+  constructor(settings: ThrottleSettings, log?: Log, onWrong: (account: string) => void = () => {}) {
     this.#throttle = new Throttle(optionsOf(settings), undefined, (event) => this.#store?.publish(event));
     this.#log = log;
+    this.#onWrong = onWrong;
     this.#store = this.#openStore(settings);
     this.#settings = settings;
     this.#exempt = networksOf(settings.throttleExemptNets);
@@ -71,6 +75,7 @@ export class LoginThrottle {
       onEvent: (event, atMs) => {
         this.#throttle.heard(event, atMs);
         if (event.kind !== "failed") this.#wake();
+        else this.#onWrong(event.account);
       },
       onState: (state) => {
         if (state === "reached") this.#log?.info({ store: host }, "throttle is shared with other hosts");
@@ -98,6 +103,7 @@ export class LoginThrottle {
       deadlineMs: arrivedMs + maxDelayMs,
       refusedAtMs: arrivedMs + this.#settings.failureDelayMs,
       begin: (deadlineMs) => this.#begin(attempt, deadlineMs, isAwaited),
+      onWrong: () => this.#onWrong(account),
       onEnd: () => this.#wake(),
     });
   }
@@ -238,6 +244,7 @@ interface GuessContext {
   /** Of a refusal that nobody counted. */
   readonly refusedAtMs: number;
   begin(deadlineMs: number): Promise<RunningAttempt | undefined>;
+  onWrong(): void;
   onEnd(): void;
 }
 
@@ -263,8 +270,9 @@ export class Guess {
 
   /** Resolves when the refusal may be answered. @param password undefined where it is not known */
   async wrong(password: Uint8Array | undefined): Promise<void> {
-    const { deadlineMs, refusedAtMs, onEnd } = this.#context;
+    const { deadlineMs, refusedAtMs, onWrong, onEnd } = this.#context;
     const answerAtMs = this.#running?.failed(performance.now(), password) ?? refusedAtMs;
+    onWrong();
     onEnd();
     await delay(Math.max(0, Math.min(answerAtMs, deadlineMs) - performance.now()));
   }

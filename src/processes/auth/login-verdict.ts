@@ -26,15 +26,15 @@ export interface VerdictContext {
   /** For our login processes; the others are given no ticket, and their logins need no mailbox process. */
   readonly placement: AccountPlacement | undefined;
   readonly history: History;
+  /** Whether a login process may remember this login; asked when it is told of it. */
+  mayRemember(): boolean;
 }
 
 /** Who asks: our login processes, the MTA, or nginx for a client of POP3 that it will bring to a back end. */
 export type LoginClient = "pop3" | "mta" | "nginx";
 
-export async function reachVerdict(
-  request: VerifyRequest,
-  { verifier, throttle, rehasher, settings, ticketKeys, log, history, client, placement }: VerdictContext,
-): Promise<Verdict> {
+export async function reachVerdict(request: VerifyRequest, context: VerdictContext): Promise<Verdict> {
+  const { verifier, throttle, rehasher, settings, ticketKeys, log, history, client, placement } = context;
   const { user, credentials, service, session, mechanism, remoteAddress, isAwaited } = request;
   const who = { session, user, address: remoteAddress, service, mechanism };
   const longestMs = Math.max(settings.failureDelayMs, settings.maxFailureDelayMs);
@@ -77,7 +77,7 @@ export async function reachVerdict(
     default:
       return result satisfies never;
   }
-  const { account, device } = result;
+  const { account, device, asOf } = result;
   // A device's password is not the one that the account's hash is of.
   if (password !== undefined && device === undefined) rehasher?.consider(account, password);
   if (placement === undefined) {
@@ -110,6 +110,7 @@ export async function reachVerdict(
           return new Map([
             ["ticket", sealTicket(ticket, ticketKeys.of(placed.place))],
             ["place", placed.place],
+            ...(asOf !== undefined && context.mayRemember() ? ([["remember", asOf]] as const) : []),
           ]);
         },
       };

@@ -1,6 +1,6 @@
 // What auth seals tickets by: for each mailbox process its own key, made when it is first needed.
 import type { KeyObject } from "node:crypto";
-import { BoundedMap } from "../../accounts/bounded-map.ts";
+import { BoundedMap } from "../../host/bounded-map.ts";
 import { placeKeyOf, ticketKeyOf } from "../ticket.ts";
 
 export class TicketKeys {

@@ -1,7 +1,7 @@
 // One client before login: acts on what the AUTHORIZATION state decides, asks auth, hands over. Runs in a login
 // process as `dewey-login`, which sees no hash and opens no Maildir.
 import type * as net from "node:net";
-import type { AuthClient, AuthFailure, Exchange } from "../../auth/client.ts";
+import type { AuthFailure, Exchange } from "../../auth/client.ts";
 import { countCommand } from "../../control/counters/command-times.ts";
 import { count } from "../../control/counters/counters.ts";
 import type { AnswerOf } from "../../control/link/questions.ts";
@@ -24,6 +24,7 @@ import type { LoginSettings } from "../settings.ts";
 import type { Arrivals, Client } from "./arrival.ts";
 import { refusalText } from "./gate.ts";
 import type { HandOver } from "./hand-over.ts";
+import type { Authenticator } from "./remembered-logins.ts";
 import type { SessionLimit } from "./session-limits.ts";
 
 export interface AuthorizationContext {
@@ -35,10 +36,10 @@ export interface AuthorizationContext {
     LoginSettings,
     "serverName" | "language" | "maxUselessCommands" | "plaintextWithoutTls"
   >;
-  readonly auth: Pick<AuthClient, "mechanisms" | "retention" | "start">;
+  readonly auth: Authenticator;
   readonly handOver: HandOver;
   readonly log: Log;
-  /** Its TRANSACTION part has the client's own connection, which is about to be closed here. */
+  /** Its TRANSACTION part has the client's own connection: this session is over. */
   onPassed(): void;
   /** The client is gone, from this state or from the next one. */
   onOver(): void;

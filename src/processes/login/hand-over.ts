@@ -28,7 +28,7 @@ export type HandOver = (
   /** `place`: the mailbox process that accepts the ticket. */
   login: { readonly ticket: string; readonly place: string },
   told: {
-    /** Another process has the client's connection, which is about to be closed in this one. */
+    /** Its TRANSACTION part has the client's own connection, and needs nothing of this one. */
     onPassed(): void;
     /** A client that was taken is gone; called once. */
     onOver(): void;
@@ -117,7 +117,10 @@ export function handOverByCall(service: MailboxService): HandOver {
     }
     const read = connection.takeRest();
     connection.detach();
-    socket.on("close", () => told.onOver());
+    told.onPassed();
+    // Alone, or it would keep all of this part as long as the session lasts.
+    const { onOver } = told;
+    socket.on("close", () => onOver());
     service.serve(socket, read, admission, { isRelayed: false });
     return { kind: "taken" };
   };

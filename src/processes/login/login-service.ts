@@ -16,6 +16,7 @@ import { Arrivals, type Client, plainClient } from "./arrival.ts";
 import { AuthorizationSession } from "./authorization-session.ts";
 import { type Admittance, Gate } from "./gate.ts";
 import type { HandOver } from "./hand-over.ts";
+import type { Authenticator, RememberedLogins } from "./remembered-logins.ts";
 import { Place } from "./session-limits.ts";
 
 /** On its way through PROXY header and handshake. */
@@ -29,6 +30,7 @@ interface Arriving {
 export class LoginService {
   readonly #log: Log;
   readonly #auth: AuthClient;
+  readonly #authenticator: Authenticator;
   readonly #handOver: HandOver;
   readonly #gate: Gate;
   /** On listeners for proxies. */
@@ -42,7 +44,7 @@ export class LoginService {
   readonly #places = new WeakMap<AuthorizationSession, Place>();
   #settings: LoginSettings;
   #arrivals: Arrivals;
-  /** Served by mailbox processes on their own connections. */
+  /** Their TRANSACTION parts have their own connections. */
   #passedOn = 0;
   #isDraining = false;
 
@@ -50,11 +52,14 @@ export class LoginService {
     settings: LoginSettings,
     {
       handOver,
+      remembered,
       descriptorsPerSession,
       tellCounts,
       log,
     }: {
       readonly handOver: HandOver;
+      /** Asked before auth is. */
+      readonly remembered?: RememberedLogins;
       /** That this process needs. */
       readonly descriptorsPerSession: number;
       /** Tells master how many connections are here. */
@@ -84,9 +89,11 @@ export class LoginService {
       pid: process.pid,
       onEvent: (event) => {
         if (event.kind === "connected") connected();
+        remembered?.heard(event);
         logAuthEvent(log, event);
       },
     });
+    this.#authenticator = remembered?.before(this.#auth) ?? this.#auth;
   }
 
   configure(settings: LoginSettings): void {
@@ -176,25 +183,26 @@ export class LoginService {
   }
 
   #serve(socket: net.Socket, client: Client, place: Place, loginTimeMs: number): void {
-    let isPassed = false;
-    const session = new AuthorizationSession(socket, client, {
+    // Undefined once it is passed on: what is told of the client's end lives as long as the client.
+    let session: AuthorizationSession | undefined = new AuthorizationSession(socket, client, {
       session: randomUUID().replaceAll("-", "").slice(0, 16),
       arrivals: this.#arrivals,
       loginTimeMs,
       settings: this.#settings,
-      auth: this.#auth,
+      auth: this.#authenticator,
       handOver: this.#handOver,
       log: this.#log,
-      // From now on it lives and ends without this process.
       onPassed: () => {
         place.passOn();
-        isPassed = true;
         this.#passedOn++;
-        this.#sessions.delete(session);
+        if (session !== undefined) this.#sessions.delete(session);
+        session = undefined;
       },
       onOver: () => {
-        this.#sessions.delete(session);
-        if (!isPassed) return;
+        if (session !== undefined) {
+          this.#sessions.delete(session);
+          return;
+        }
         place.giveUp();
         this.#passedOn--;
       },
@@ -286,6 +294,8 @@ function logAuthEvent(log: Log, event: AuthClientEvent): void {
       return;
     case "malformed":
       log.error({ reason: event.reason }, "malformed message from auth");
+      return;
+    case "forget":
       return;
     default:
       event satisfies never;

@@ -121,7 +121,7 @@ export class Place {
     if (this.#network !== undefined) this.#limits.take(this.#network, -1);
   }
 
-  /** Another process has the connection, too: it counts until it is given up, whenever it is closed here. */
+  /** Another process may have the connection, too: it counts until it is given up, whenever it is closed here. */
   passOn(): void {
     this.#isPassedOn = true;
   }

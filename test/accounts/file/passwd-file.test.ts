@@ -18,6 +18,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { editPasswdFile } from "../../../src/accounts/file/edit.ts";
 import { PasswdFile, type PasswdFileEvent } from "../../../src/accounts/file/passwd-file.ts";
 import { withLines } from "../../../src/accounts/file/passwd-lines.ts";
+import { fileState } from "../../../src/host/file-state.ts";
 import { eventually } from "../../support/eventually.ts";
 
 let folder: string;
@@ -111,6 +112,27 @@ describe("PasswdFile.refresh", () => {
     const afterwards = await megabytesReadDuring(() => file.refresh());
     expect(whileReading).toBeGreaterThan(megabytes * 0.9);
     expect(afterwards).toBeLessThan(megabytes / 2);
+  });
+
+  it("tells by the file's state what the accounts are of, where a change is bound to show in it", async () => {
+    writeFileSync(path, "mrose:x\n");
+    const fresh = open();
+    await fresh.refresh();
+    expect(fresh.state).toBeUndefined();
+    const old = open(path, () => Date.now() + 3_600_000);
+    expect(old.state).toBeUndefined();
+    await old.refresh();
+    expect(old.state).toBe(fileState(path));
+    appendFileSync(path, "joe:x\n");
+    expect(old.state).not.toBe(fileState(path));
+    const reading = old.refresh();
+    // Neither the one nor the other.
+    expect(old.state).toBeUndefined();
+    await reading;
+    expect(old.state).toBe(fileState(path));
+    unlinkSync(path);
+    await old.refresh();
+    expect([users(old), old.state]).toEqual([["mrose", "joe"], undefined]);
   });
 
   it("sees what stood in the file when it was called, even while another refresh runs", async () => {

@@ -186,6 +186,8 @@ describe("parseServerReply", () => {
     "MECH\tEXTERNAL",
     "EXPIRE\t30\tUSER",
     "EXPIRE\tNEVER",
+    "FORGET",
+    "FORGET\tuser=mrose",
     "SPID\t17",
     "CUID\t3",
     "COOKIE\t0123456789abcdef0123456789abcdef",
@@ -206,6 +208,8 @@ describe("parseServerReply", () => {
       { kind: "MECH", name: "EXTERNAL", parameters: [] },
       { kind: "EXPIRE", retention: { days: 30, perUser: true } },
       { kind: "EXPIRE", retention: { days: undefined, perUser: false } },
+      { kind: "FORGET", user: undefined },
+      { kind: "FORGET", user: "mrose" },
       { kind: "SPID", pid: 17 },
       { kind: "CUID", connectionId: 3 },
       { kind: "COOKIE", cookie: "0123456789abcdef0123456789abcdef" },
@@ -247,6 +251,10 @@ describe("parseServerReply", () => {
     "EXPIRE\t-1",
     "EXPIRE\t30\tuser",
     "EXPIRE\t30\tUSER\t",
+    "FORGET\t",
+    "FORGET\tuser=",
+    "FORGET\tmrose",
+    "FORGET\tuser=mrose\tuser=joe",
     "DONE\t",
     "OK",
     "OK\t1",
@@ -350,6 +358,13 @@ const serverReply: fc.Arbitrary<ServerReply> = fc.oneof(
   fc.record({
     kind: fc.constant("EXPIRE" as const),
     retention: fc.record({ days: fc.option(fc.nat(36_500), { nil: undefined }), perUser: fc.boolean() }),
+  }),
+  fc.record({
+    kind: fc.constant("FORGET" as const),
+    user: fc.option(
+      text.filter((user) => user !== ""),
+      { nil: undefined },
+    ),
   }),
   fc.constant({ kind: "DONE" as const }),
   fc.record({

@@ -46,6 +46,24 @@ describe("LoginThrottle", () => {
     });
   });
 
+  it("tells of each wrong guess, a repeated one too, before it is answered, and of nothing else", async () => {
+    const told: string[] = [];
+    const throttle = new LoginThrottle(settings, undefined, (account) => told.push(account));
+    const ended = async (end: (guess: Guess) => void | Promise<void>): Promise<void> => {
+      const guess = guessOf(throttle);
+      expect(await guess.admit()).toBe(true);
+      const ending = end(guess);
+      expect(told.length).toBe(ending === undefined ? 0 : 1);
+      await ending;
+    };
+    await ended((guess) => guess.right());
+    await ended((guess) => guess.undecided());
+    for (let i = 0; i < 2; i++) {
+      await ended((guess) => guess.wrong(password));
+      expect(told.splice(0)).toEqual(["mrose"]);
+    }
+  });
+
   it("lets attempts that wait go on when others end", async () => {
     const throttle = new LoginThrottle(settings);
     const first = Array.from({ length: 5 }, () => guessOf(throttle));

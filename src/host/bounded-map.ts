@@ -1,5 +1,5 @@
-// A map that forgets what was used the longest ago rather than grow without bounds. Used by throttle.ts and
-// verified-passwords.ts, for what strangers can make the auth process remember.
+// A map that forgets what was used the longest ago rather than grow without bounds. For what strangers can make a process
+// remember.
 
 export class BoundedMap<K, V> {
   readonly #maxEntries: number;
@@ -44,6 +44,10 @@ export class BoundedMap<K, V> {
 
   values(): IterableIterator<V> {
     return this.#entries.values();
+  }
+
+  delete(key: K): void {
+    this.#entries.delete(key);
   }
 
   clear(): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { BoundedMap } from "../../src/accounts/bounded-map.ts";
+import { BoundedMap } from "../../src/host/bounded-map.ts";
 
 describe("BoundedMap", () => {
   it("forgets what was used the longest ago", () => {
