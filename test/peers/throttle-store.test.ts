@@ -1,16 +1,18 @@
 // `auth.throttle_store` with a real Redis: what one host has seen slows guessing down on the others, and nobody waits for
 // a store that is away.
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Finding } from "../../src/doctor/finding.ts";
 import { runnableProgram } from "../support/checkout.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
 import { mailOwner } from "../support/mail-owner.ts";
+import { childrenOf } from "../support/processes.ts";
 import { type RunningProgram, runProgram, startProgram } from "../support/program.ts";
-import { startServer, type TestServer } from "../support/server.ts";
+import { type Settings, startServer, type TestServer } from "../support/server.ts";
 import { layOutMaildir } from "./support/maildir.ts";
 import { Pop3Connection } from "./support/pop3.ts";
 
@@ -29,12 +31,15 @@ async function startRedis(): Promise<RunningProgram> {
   return program;
 }
 
-function startHost(): Promise<TestServer> {
+function startHost(settings: Settings[string] = {}): Promise<TestServer> {
   const home = join(folder, "home");
   return startServer({
     accounts: [{ user: "mrose", password: "secret", uid: owner.uid, gid: owner.gid, home }],
     owner,
-    settings: { auth: { throttle_store: `redis://:hidden@127.0.0.1:${port}`, max_failure_delay: "10ms" } },
+    settings: {
+      server: settings,
+      auth: { throttle_store: `redis://:hidden@127.0.0.1:${port}`, max_failure_delay: "10ms" },
+    },
   });
 }
 
@@ -148,5 +153,31 @@ describe("auth.throttle_store", () => {
     expect((await runProgram(path, args, { env })).exitCode).toBe(0);
     for (const server of servers)
       await eventually("no failures any more", async () => (await failuresAt(server)) === 0);
+  });
+
+  it("takes back what a worker of another host remembers", async () => {
+    const host = await startHost({ processes: "combined", login_processes: 1 });
+    servers.push(host);
+    await said(host, "throttle is shared with other hosts", 1);
+    const auth = childrenOf(host.pid).find(({ role }) => role === "auth")!.pid;
+    const logIn = async (): Promise<void> => {
+      const session = await Pop3Connection.login(host.port, "mrose", "secret");
+      expect((await session.command("QUIT")).status).toBe("+OK");
+    };
+    const isRemembered = async (): Promise<boolean> => {
+      process.kill(auth, "SIGSTOP");
+      const login = logIn();
+      const isIn = await Promise.race([login.then(() => true), delay(700, false)]);
+      process.kill(auth, "SIGCONT");
+      await login;
+      return isIn;
+    };
+    // A file that changed just now is read again at each login: nothing is remembered of it.
+    const { ctimeMs } = statSync(join(host.folder, "passwd"));
+    await eventually("the passwd file is old", () => Date.now() - ctimeMs > 3_000);
+    for (let i = 0; i < 3; i++) await logIn();
+    expect(await isRemembered()).toBe(true);
+    await fail(servers[0]!, "from elsewhere", "127.0.0.2");
+    await eventually("it is taken back", async () => !(await isRemembered()));
   });
 });
