@@ -66,7 +66,9 @@ runChild("auth", async (given, { log, send }) => {
       history,
       client,
       placement: client === "pop3" ? placement : undefined,
-      mayRemember: () => asked.isRemembered && asked === settings,
+      // The host's users change without a sign, and so would the Maildirs of those that it fills lines in for.
+      mayRemember: () =>
+        asked.mayRememberLogins && asked.accountsSource === "passwd-file" && asked === settings,
     });
   };
   const serverFor = (client: "pop3" | "mta"): AuthServer =>
@@ -89,7 +91,7 @@ runChild("auth", async (given, { log, send }) => {
   // What login processes remember holds until the first wrong guess.
   forget = (user) => {
     const account = accounts.passwdFile.lookup(user);
-    if (settings.isRemembered && account !== undefined) forLogin.forget(account.user);
+    if (settings.mayRememberLogins && account !== undefined) forLogin.forget(account.user);
   };
   let offered: string | undefined;
   offerMechanisms = () => {
@@ -147,7 +149,7 @@ runChild("auth", async (given, { log, send }) => {
         changed.parallelVerifications === settings.parallelVerifications &&
         changed.verificationMemoryKib === settings.verificationMemoryKib;
       settings = changed;
-      if (settings.isRemembered) forLogin.forget(undefined);
+      if (settings.mayRememberLogins) forLogin.forget(undefined);
       keeper.configure(settings);
       throttle.configure(changed);
       backEnds?.configure(changed);

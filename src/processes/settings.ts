@@ -66,7 +66,7 @@ const authSettings = z.strictObject({
   /** How many processes share the accounts where all mail has one owner. */
   mailboxProcesses: z.int().positive(),
   /** Whether login processes are given leave to remember logins. */
-  isRemembered: z.boolean(),
+  mayRememberLogins: z.boolean(),
   accountsSource: z.enum(["passwd-file", "system"]),
   /** How many sockets of each kind were inherited, in this order behind the login processes' own. */
   saslSockets: z.int().nonnegative(),
@@ -189,7 +189,12 @@ export type SettingsOf<R extends Role> = z.infer<(typeof settingsSchemas)[R]>;
 export interface AuthInheritance
   extends Pick<
     AuthSettings,
-    "mailOwner" | "mailboxProcesses" | "isRemembered" | "saslSockets" | "socketmapSockets" | "authHttpSockets"
+    | "mailOwner"
+    | "mailboxProcesses"
+    | "mayRememberLogins"
+    | "saslSockets"
+    | "socketmapSockets"
+    | "authHttpSockets"
   > {
   /** 32 random bytes in base64. */
   readonly ticketKey: string;

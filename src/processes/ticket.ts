@@ -2,7 +2,7 @@
 // Authenticated by HMAC-SHA-256: auth has the key that master draws at start, and each mailbox process one that is made of it
 // for that process alone. So a login process that was taken over can name no user whose password it has not got, and a
 // mailbox process none whose mail another one has.
-import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, type KeyObject, randomUUID, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import type { TicketRefusal } from "../log/reasons.ts";
 import { WORKAROUNDS } from "../mime/workarounds.ts";
@@ -48,6 +48,35 @@ export function ticketKeyOf(base64: string): KeyObject {
 /** What one mailbox process checks its tickets by. @param base64 the key that they are all made of @returns base64 */
 export function placeKeyOf(base64: string, place: string): string {
   return createHmac("sha256", ticketKeyOf(base64)).update(place).digest("base64");
+}
+
+/** What a ticket says of the login that it is for. */
+export interface TicketRequest {
+  readonly session: string | undefined;
+  readonly mechanism: string;
+  readonly remoteAddress: string | undefined;
+  readonly secured: boolean;
+  readonly tls?: string | undefined;
+  readonly offered?: readonly string[] | undefined;
+}
+
+/** A new one, issued now. */
+export function issueTicket(
+  { session, mechanism, remoteAddress, secured, tls, offered }: TicketRequest,
+  whose: Pick<Ticket, "account" | "place" | "maildir" | "mail" | "device">,
+): Ticket {
+  return {
+    ...whose,
+    session: session ?? "",
+    address: remoteAddress ?? "",
+    mechanism,
+    secured,
+    tls,
+    offered: offered ?? [],
+    // Drawn ahead by the runtime, many at a time.
+    nonce: randomUUID(),
+    issuedAtMs: Date.now(),
+  };
 }
 
 /** The ticket as one word of base64url characters and a dot. */

@@ -32,14 +32,18 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function start(processes: "combined" | "separate", auth: Settings[string] = {}): Promise<void> {
+async function start(processes: "combined" | "separate", settings: Settings = {}): Promise<void> {
   const owner = mailOwner();
   const home = join(folder, "home");
   layOutMaildir(home, owner, new Map([["new/1.one", Buffer.from("Subject: one\n\none\n")]]));
   server = await startServer({
     accounts: [{ user: "mrose", password: "secret", uid: owner.uid, gid: owner.gid, home }],
     owner,
-    settings: { server: { processes, login_processes: workers }, auth: { failure_delay: "0s", ...auth } },
+    settings: {
+      server: { processes, login_processes: workers },
+      auth: { failure_delay: "0s" },
+      ...settings,
+    },
   });
 }
 
@@ -155,6 +159,12 @@ describe("logins that a worker remembers", () => {
     // Each process keeps the last ten.
     const { happened } = (await askServer(server, "why", "mrose")) as { happened: { kind: string }[] };
     expect(happened.filter(({ kind }) => kind === "login").length).toBeGreaterThan(10);
+  });
+
+  it("are none where the host's users fill in what a line leaves empty: they change without a sign", async () => {
+    await start("combined", { accounts: { source: "system" } });
+    await logInEverywhere();
+    expect(await lettingInWithoutAuth("secret")).toBe(0);
   });
 
   it("are none where login and mailbox are processes of their own", async () => {

@@ -1,15 +1,14 @@
 // From credentials to a verdict, for the auth process: asks the verifier, logs, holds refusals back, and seals the
 // ticket for our login processes.
-import { randomUUID } from "node:crypto";
 import type { Authentication, Verifier } from "../../accounts/verifier.ts";
 import type { Verdict, VerifyRequest } from "../../auth/server-options.ts";
 import { count } from "../../control/counters/counters.ts";
 import type { Log } from "../../log/log.ts";
-import { type AccountMailPolicy, accountMailPolicy } from "../account-mail-policy.ts";
+import { accountMailPolicy } from "../account-mail-policy.ts";
 import type { History } from "../child/history.ts";
 import type { AuthSettings } from "../settings.ts";
-import { MAX_DEVICE_NAME_CHARACTERS, sealTicket, type Ticket } from "../ticket.ts";
-import type { AccountPlace, AccountPlacement } from "./account-placement.ts";
+import { issueTicket, MAX_DEVICE_NAME_CHARACTERS, sealTicket } from "../ticket.ts";
+import type { AccountPlacement } from "./account-placement.ts";
 import type { LoginRehasher } from "./login-rehasher.ts";
 import type { Guess, LoginThrottle } from "./login-throttle.ts";
 import type { TicketKeys } from "./ticket-keys.ts";
@@ -106,7 +105,14 @@ export async function reachVerdict(request: VerifyRequest, context: VerdictConte
         kind: "ok",
         user: account.user,
         fields: () => {
-          const ticket = ticketFor(request, account.user, device, placed, mail.policy);
+          const ticket = issueTicket(request, {
+            account: account.user,
+            place: placed.place,
+            maildir: placed.maildir,
+            mail: mail.policy,
+            // Somebody may have written a longer one than pop3-passwd takes: for the log its begin will do.
+            device: device?.slice(0, MAX_DEVICE_NAME_CHARACTERS),
+          });
           return new Map([
             ["ticket", sealTicket(ticket, ticketKeys.of(placed.place))],
             ["place", placed.place],
@@ -137,32 +143,6 @@ async function authenticate(
     default:
       return credentials satisfies never;
   }
-}
-
-function ticketFor(
-  { session, mechanism, secured, tls, offered, remoteAddress }: VerifyRequest,
-  account: string,
-  device: string | undefined,
-  { place, maildir }: Extract<AccountPlace, { kind: "placed" }>,
-  mail: AccountMailPolicy,
-): Ticket {
-  return {
-    session: session ?? "",
-    account,
-    place,
-    maildir,
-    mail,
-    address: remoteAddress ?? "",
-    mechanism,
-    // Somebody may have written a longer one than pop3-passwd takes: for the log its begin will do.
-    device: device?.slice(0, MAX_DEVICE_NAME_CHARACTERS),
-    secured,
-    tls,
-    offered: offered ?? [],
-    // Drawn ahead by the runtime, many at a time.
-    nonce: randomUUID(),
-    issuedAtMs: Date.now(),
-  };
 }
 
 /** Postfix gives up after ten seconds and calls it a lost connection. */

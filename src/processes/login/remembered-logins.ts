@@ -5,21 +5,14 @@
 // Auth goes on deciding. It gives leave with an OK, which holds for one account, password and address, and as long as the
 // passwd file is the same; and takes it back from every worker with the first wrong guess at the account, wherever that was made. So
 // its throttle is not got round: a worker answers one right guess at most, and none after a wrong one.
-import {
-  createHmac,
-  createSecretKey,
-  type KeyObject,
-  randomBytes,
-  randomUUID,
-  timingSafeEqual,
-} from "node:crypto";
+import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
 import type { AuthClient, AuthClientEvent, AuthRequest } from "../../auth/client.ts";
 import { count } from "../../control/counters/counters.ts";
 import type { Handlers } from "../../control/link/questions.ts";
 import { BoundedMap } from "../../host/bounded-map.ts";
 import { fileState } from "../../host/file-state.ts";
 import { History } from "../child/history.ts";
-import { openTicket, sealTicket, type Ticket, ticketKeyOf } from "../ticket.ts";
+import { issueTicket, openTicket, sealTicket, type Ticket, ticketKeyOf } from "../ticket.ts";
 
 /** What a session before login needs of auth. */
 export type Authenticator = Pick<AuthClient, "mechanisms" | "retention" | "start">;
@@ -65,8 +58,8 @@ export class RememberedLogins {
     const start: Authenticator["start"] = (request, handler) => {
       const asked = auth.mechanisms.has("PLAIN") ? plainRequest(request) : undefined;
       if (asked === undefined) return auth.start(request, handler);
-      const fits = this.#proofOf(asked);
-      const fields = this.#recall(asked, fits);
+      const proof = this.#proofOf(asked);
+      const fields = this.#recall(asked, proof);
       if (fields !== undefined) {
         let isCancelled = false;
         queueMicrotask(() => isCancelled || handler.ok(fields));
@@ -81,7 +74,7 @@ export class RememberedLogins {
       return auth.start(request, {
         challenge: (base64) => handler.challenge(base64),
         ok: (fields) => {
-          if (generation === this.#generation) this.#remember(asked, fits, fields);
+          if (generation === this.#generation) this.#remember(asked, proof, fields);
           handler.ok(fields);
         },
         failed: (failure) => handler.failed(failure),
@@ -115,20 +108,9 @@ export class RememberedLogins {
     const { mechanism, service } = request;
     count("logins", ["pop3", mechanism, "ok"]);
     this.#history.add(user, { kind: "login", atMs: Date.now(), address, service, mechanism });
-    const ticket: Ticket = {
-      ...whose,
-      address,
-      session: request.session ?? "",
-      mechanism,
-      secured: request.secured,
-      tls: request.tls,
-      offered: request.offered ?? [],
-      nonce: randomUUID(),
-      issuedAtMs: Date.now(),
-    };
     return new Map([
       ["user", user],
-      ["ticket", sealTicket(ticket, this.#ticketKey)],
+      ["ticket", sealTicket(issueTicket(request, whose), this.#ticketKey)],
       ["place", whose.place],
     ]);
   }

@@ -294,9 +294,10 @@ export class TransactionSession {
     // Before the reply: a client that comes back at once finds its maildrop free.
     this.#closeMaildrop();
     this.#record.end("quit");
-    this.#connection.endAsAsked(
-      this.#state.signOff({ failed: result.failed.length, expired: result.expired }),
-    );
+    const signOff = this.#state.signOff({ failed: result.failed.length, expired: result.expired });
+    // A relay may be writing, and would take a closed socket for the end before it has read the reply.
+    if (this.#context.isRelayed) this.#connection.end(signOff);
+    else this.#connection.endAsAsked(signOff);
   }
 
   #closeMaildrop(): void {

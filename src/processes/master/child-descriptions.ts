@@ -45,7 +45,7 @@ export function describeChildren({ users, sockets, supervision, config, tls }: C
     mailOwner: users.mail === "each-account" ? undefined : (users.mail ?? starter()),
     // Any worker opens any account's maildrop, and only with tickets that it has just been given: each is process 0.
     mailboxProcesses: isCombined ? 1 : mailbox_processes,
-    isRemembered: isCombined,
+    mayRememberLogins: isCombined,
     saslSockets: users.sockets.sasl.length,
     socketmapSockets: users.sockets.socketmap.length,
     authHttpSockets: users.sockets.authHttp === undefined ? 0 : 1,
