@@ -17,6 +17,9 @@ export const sessionsElsewhere = z.strictObject({ kind: z.literal("sessions-else
 /** Master to a login process: all together have too many, this many are its part of what may be. */
 export const sessionsPart = z.strictObject({ kind: z.literal("sessions-part"), counts });
 
+/** A login process's answer, where it has more and can turn nobody away: so many stay. */
+export const sessionsKept = z.strictObject({ kind: z.literal("sessions-kept"), counts });
+
 export const ALL = "";
 
 /** Of one message. */

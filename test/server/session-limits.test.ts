@@ -74,6 +74,8 @@ describe.each(["separate", "combined"] as const)("limits of sessions, processes 
       for (let i = 0; i < 10; i++) if ((await greeting()) !== FULL) return false;
       return true;
     });
+    // One process may still be as full as it knows, and have let in one too many: before that one is gone, nobody leaves.
+    await eventually("no seventh", async () => ((await askServer(server, "who")) as unknown[]).length <= 6);
     // One of each process that refused somebody.
     const lines = await warnings("limits.sessions");
     expect([1, 2]).toContain(lines.length);

@@ -44,8 +44,8 @@ export interface ChildService<Settings> {
   succeed?(handed: unknown): void;
   /** In a login process: what the others have. */
   heardCounts?(counts: Counts): void;
-  /** In a login process: together they have too many, and this is its part of what may be. */
-  keepTo?(parts: Counts): void;
+  /** In a login process: together they have too many, and this is its part of what may be. @returns what stays beyond it */
+  keepTo?(parts: Counts): Counts;
   /** What it can tell pop3-ctl, part by part. */
   readonly answers?: readonly Handlers[];
   /** In metrics: what it has asked for. */
@@ -219,7 +219,10 @@ export function runChild<R extends Role>(
     }
     if (message.data.kind === "sessions-part") {
       const { counts } = message.data;
-      void service?.then(({ keepTo }) => keepTo?.(counts));
+      void service?.then(({ keepTo }) => {
+        const kept = keepTo?.(counts) ?? {};
+        if (Object.keys(kept).length > 0) send({ kind: "sessions-kept", counts: kept });
+      });
       return;
     }
     if (message.data.kind === "placed") {

@@ -2,7 +2,7 @@
 // this form ends the process that got it.
 import { z } from "zod";
 import { question } from "../../control/link/questions.ts";
-import { sessionsElsewhere, sessionsHere, sessionsPart } from "../session-counts.ts";
+import { sessionsElsewhere, sessionsHere, sessionsKept, sessionsPart } from "../session-counts.ts";
 import { mailOwner } from "../settings.ts";
 import { askHolder, askSessions, tellHolder, tellSessions } from "./fellow-workers.ts";
 
@@ -63,6 +63,7 @@ export const toMaster = z.discriminatedUnion("kind", [
   askSessions,
   tellSessions,
   sessionsHere,
+  sessionsKept,
   /** One of any number of answers; pop3-ctl checks it, master only passes it on. */
   z.strictObject({ kind: z.literal("answer"), id, answer: z.unknown() }),
   z.strictObject({ kind: z.literal("answered"), id }),

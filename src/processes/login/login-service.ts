@@ -10,7 +10,7 @@ import type { Log } from "../../log/log.ts";
 import { TlsEndpoint } from "../../net/tls-endpoint.ts";
 import { BurstLog, type TurningAway } from "../child/burst-log.ts";
 import { authSocket } from "../placement.ts";
-import type { Counts } from "../session-counts.ts";
+import { ALL, type Counts } from "../session-counts.ts";
 import type { Listener, LoginSettings } from "../settings.ts";
 import { Arrivals, type Client, plainClient } from "./arrival.ts";
 import { AuthorizationSession } from "./authorization-session.ts";
@@ -107,8 +107,13 @@ export class LoginService {
     this.#gate.heard(counts);
   }
 
-  /** All login processes together have let in too many: what is beyond this one's part has to go. */
-  keepTo(parts: Counts): void {
+  /**
+   * All login processes together have let in too many: what is beyond this one's part has to go.
+   *
+   * @returns how many stay where that is more, since nobody else can be turned away
+   */
+  keepTo(parts: Counts): Counts {
+    const kept: Counts = {};
     for (const { limit, network, count } of this.#gate.excessOver(parts)) {
       let left = count;
       // Who came last has least to lose; who has logged in stays.
@@ -129,7 +134,10 @@ export class LoginService {
         session.turnAway(limit);
         left--;
       }
+      const key = network ?? ALL;
+      if (left > 0) kept[key] = left + (parts[key] ?? 0);
     }
+    return kept;
   }
 
   /** @param index of the listener, in the order of the settings */

@@ -290,6 +290,9 @@ export class RunningChild implements Respondent, Probed, CountingProcess, Fellow
       case "sessions-here":
         this.#options.sums?.told(this, said.counts);
         return;
+      case "sessions-kept":
+        this.#options.sums?.kept(this, said.counts);
+        return;
       case "over-memory":
         this.#reports.onOverMemory(said.rssBytes);
         return;

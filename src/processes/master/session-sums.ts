@@ -21,6 +21,8 @@ interface Told {
   readonly counts: Map<string, number>;
   /** What it was told to keep to and has not told of since: taken for done, or the others would give up for it, too. */
   readonly parts: Map<string, number>;
+  /** What it kept beyond that, having nobody whom it could turn away: the others have to give up for it. */
+  readonly kept: Map<string, number>;
 }
 
 export class SessionSums {
@@ -48,10 +50,19 @@ export class SessionSums {
       else if (known.counts.has(key) || known.counts.size < MAX_NETWORKS) known.counts.set(key, count);
       else continue;
       known.parts.delete(key);
+      known.kept.delete(key);
       changed.push(key);
     }
     this.#tellAllBut(process, changed);
     this.#divide(changed);
+  }
+
+  /** It was told to keep to less, and cannot. */
+  kept(process: CountingProcess, counts: Counts): void {
+    const known = this.#of(process);
+    const keys = Object.keys(counts).filter((key) => known.counts.has(key));
+    for (const key of keys) known.kept.set(key, counts[key]!);
+    this.#divide(keys);
   }
 
   /** It has ended, and its connections with it. */
@@ -63,7 +74,7 @@ export class SessionSums {
   }
 
   #of(process: CountingProcess): Told {
-    const known = this.#processes.get(process) ?? { counts: new Map(), parts: new Map() };
+    const known = this.#processes.get(process) ?? { counts: new Map(), parts: new Map(), kept: new Map() };
     this.#processes.set(process, known);
     return known;
   }
@@ -93,22 +104,23 @@ export class SessionSums {
     const orders = new Map<CountingProcess, Counts>();
     for (const key of keys) {
       const max = key === ALL ? maxSessions : maxSessionsPerAddress;
-      const giving: CountingProcess[] = [];
-      const counts: number[] = [];
+      const giving: { readonly process: CountingProcess; readonly stays: number; readonly count: number }[] =
+        [];
       let kept = 0;
       for (const [process, known] of this.#processes) {
         const told = known.counts.get(key) ?? 0;
-        if (told === 0) continue;
-        if (!process.turnsAway) {
-          kept += told;
-          continue;
-        }
-        giving.push(process);
-        counts.push(Math.min(told, known.parts.get(key) ?? told));
+        const stays = process.turnsAway ? Math.min(told, known.kept.get(key) ?? 0) : told;
+        kept += stays;
+        const count = Math.min(told, known.parts.get(key) ?? told) - stays;
+        if (count > 0) giving.push({ process, stays, count });
       }
-      partsOf(Math.max(0, max - kept), counts).forEach((part, index) => {
-        const process = giving[index]!;
-        if (part === counts[index]) return;
+      const parts = partsOf(
+        Math.max(0, max - kept),
+        giving.map(({ count }) => count),
+      );
+      giving.forEach(({ process, stays, count }, index) => {
+        if (parts[index] === count) return;
+        const part = stays + parts[index]!;
         this.#processes.get(process)!.parts.set(key, part);
         const order = orders.get(process) ?? {};
         order[key] = part;
