@@ -205,7 +205,7 @@ export class ServerConnection {
     return this.#work(request, async () => {
       try {
         const isAwaited = () => this.#isOpen(request);
-        const verdict = await this.#options.verify({ ...parameters, user, credentials, isAwaited });
+        const verdict = await this.#options.verify({ user, credentials, isAwaited, ...parameters });
         if (verdict.kind !== "ok" || serverFinal === undefined) return conclude(id, user, verdict);
         request.letIn = () => conclude(id, user, verdict);
         return ask(request, serverFinal);

@@ -26,6 +26,7 @@ export function endGently(socket: Duplex): void {
  */
 export function endAsAsked(socket: Duplex, hasSentMore: boolean): void {
   const isPlain = socket instanceof Socket && !(socket instanceof TLSSocket);
-  if (isPlain && !hasSentMore && socket.writableLength === 0) socket.destroy();
+  // Behind what the runtime does after a write: it would make an Error for a stream that is destroyed by then.
+  if (isPlain && !hasSentMore && socket.writableLength === 0) process.nextTick(() => socket.destroy());
   else endGently(socket);
 }

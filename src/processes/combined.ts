@@ -13,6 +13,7 @@ runChild("combined", async (settings, { log, fellows, send }) => {
   const remembered = new RememberedLogins({
     passwdFile: settings.passwdFile,
     ticketKey: settings.mailbox.ticketKey,
+    keepTicket: (ticket) => mailboxes.keepTicket(ticket),
   });
   const logins = new LoginService(settings.login, {
     handOver: handOverByCall(mailboxes),

@@ -191,6 +191,22 @@ describe("TicketCounter", () => {
     expect(counter().redeem(before, startedAtMs)).toEqual(expired);
   });
 
+  it("takes one that stays in this process without a seal, once, as long as it is good", () => {
+    const tickets = counter();
+    const kept = tickets.keep(ticket);
+    expect(counter().redeem(kept, nowMs).kind).toBe("refused");
+    expect(tickets.redeem(kept, nowMs)).toEqual({ kind: "accepted", ticket });
+    expect(tickets.redeem(kept, nowMs)).toEqual({ kind: "refused", reason: "malformed" });
+    expect(tickets.redeem(sealTicket(ticket, key), nowMs)).toEqual({ kind: "refused", reason: "used" });
+    const late = tickets.keep({ ...ticket, nonce: "of-one-that-left" });
+    const lateMs = ticket.issuedAtMs + TICKET_LIFETIME_MS + 1;
+    const other = { ...ticket, nonce: "of-one-that-came", issuedAtMs: lateMs };
+    expect(tickets.redeem(sealTicket(other, key), lateMs).kind).toBe("accepted");
+    expect(tickets.redeem(late, lateMs)).toEqual({ kind: "refused", reason: "malformed" });
+    const elsewhere = tickets.keep({ ...other, nonce: "of-another-place", place: "mailbox-0" });
+    expect(tickets.redeem(elsewhere, lateMs)).toEqual({ kind: "refused", reason: "not-ours" });
+  });
+
   it.each(["mailbox-1001-100", "mailbox-1000-101", "mailbox-1000", "mailbox-0"])(
     "refuses a ticket for another process: in %s",
     (place) => {

@@ -42,7 +42,7 @@ export async function listMessages(
   const remembered = snapshots?.take(path);
   const snapshot = remembered && areSameFolders(remembered.stamps, stamps) ? remembered : undefined;
   if (snapshot?.isExact && sameStamps(snapshot.stamps, stamps))
-    return { kind: "listed", ...snapshot, isIndexStale: false };
+    return { kind: "listed", isIndexStale: false, ...snapshot };
   const housekeeping = { oldestKeptMs: snapshot?.oldestKeptMs, tmpCleanedAtMs: snapshot?.tmpCleanedAtMs };
   const listed = snapshot === undefined ? await readListing(files, path, stamps) : undefined;
   const inheritedStamp = await stampInherited(files, path);

@@ -5,14 +5,14 @@
 // Auth goes on deciding. It gives leave with an OK, which holds for one account, password and address, and as long as the
 // passwd file is the same; and takes it back from every worker with the first wrong guess at the account, wherever that was made. So
 // its throttle is not got round: a worker answers one right guess at most, and none after a wrong one.
-import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash, type KeyObject, randomBytes } from "node:crypto";
 import type { AuthClient, AuthClientEvent, AuthRequest } from "../../auth/client.ts";
 import { count } from "../../control/counters/counters.ts";
 import type { Handlers } from "../../control/link/questions.ts";
 import { BoundedMap } from "../../host/bounded-map.ts";
 import { fileState } from "../../host/file-state.ts";
 import { History } from "../child/history.ts";
-import { issueTicket, openTicket, sealTicket, type Ticket, ticketKeyOf } from "../ticket.ts";
+import { issueTicket, openTicket, type Ticket, ticketKeyOf } from "../ticket.ts";
 
 /** What a session before login needs of auth. */
 export type Authenticator = Pick<AuthClient, "mechanisms" | "retention" | "start">;
@@ -21,21 +21,25 @@ export interface RememberedLoginsOptions {
   readonly passwdFile: string;
   /** Of the tickets that this process takes. */
   readonly ticketKey: string;
+  /** Has this process take one of its own. @returns what it takes it by */
+  keepTicket(ticket: Ticket): string;
 }
 
 export class RememberedLogins {
   #passwdFile: string;
   readonly #ticketKey: KeyObject;
-  readonly #key = createSecretKey(randomBytes(32));
+  readonly #keepTicket: RememberedLoginsOptions["keepTicket"];
+  readonly #key = randomBytes(32).toString("hex");
   /** By account, then by the client's address. */
   readonly #logins = new BoundedMap<string, Map<string, RememberedLogin>>(MAX_ACCOUNTS);
   /** Counts how often all was forgotten. */
   #generation = 0;
   readonly #history = new History();
 
-  constructor({ passwdFile, ticketKey }: RememberedLoginsOptions) {
+  constructor({ passwdFile, ticketKey, keepTicket }: RememberedLoginsOptions) {
     this.#passwdFile = passwdFile;
     this.#ticketKey = ticketKeyOf(ticketKey);
+    this.#keepTicket = keepTicket;
   }
 
   /** After a reload. */
@@ -62,7 +66,7 @@ export class RememberedLogins {
       const fields = this.#recall(asked, proof);
       if (fields !== undefined) {
         let isCancelled = false;
-        queueMicrotask(() => isCancelled || handler.ok(fields));
+        void ASYNC.then(() => isCancelled || handler.ok(fields));
         return {
           respond: () => {},
           cancel: () => {
@@ -92,15 +96,16 @@ export class RememberedLogins {
   }
 
   /** Computed for everybody: an answer must not tell by its time who is remembered. */
-  #proofOf({ address, initialResponse }: PlainRequest): Buffer {
-    return createHmac("sha256", this.#key).update(`${address}\0${initialResponse}`).digest();
+  #proofOf({ address, initialResponse }: PlainRequest): string {
+    return hash("sha256", `${this.#key}\0${address}\0${initialResponse}`);
   }
 
   /** @returns what auth would answer with OK */
-  #recall({ user, address, request }: PlainRequest, proof: Buffer): ReadonlyMap<string, string> | undefined {
+  #recall({ user, address, request }: PlainRequest, proof: string): ReadonlyMap<string, string> | undefined {
     const login = this.#logins.get(user)?.get(address);
     if (login === undefined) return undefined;
-    if (!timingSafeEqual(login.proof, proof) || login.asOf !== fileState(this.#passwdFile)) {
+    // Nobody without the key knows how one guess's hash differs from another's: where the comparison ends tells nothing.
+    if (login.proof !== proof || login.asOf !== fileState(this.#passwdFile)) {
       this.#logins.delete(user);
       return undefined;
     }
@@ -110,12 +115,12 @@ export class RememberedLogins {
     this.#history.add(user, { kind: "login", atMs: Date.now(), address, service, mechanism });
     return new Map([
       ["user", user],
-      ["ticket", sealTicket(issueTicket(request, whose), this.#ticketKey)],
+      ["ticket", this.#keepTicket(issueTicket(request, whose))],
       ["place", whose.place],
     ]);
   }
 
-  #remember({ user, address }: PlainRequest, proof: Buffer, fields: ReadonlyMap<string, string>): void {
+  #remember({ user, address }: PlainRequest, proof: string, fields: ReadonlyMap<string, string>): void {
     const asOf = fields.get("remember");
     if (asOf === undefined || fields.get("user") !== user) return;
     const ticket = openTicket(fields.get("ticket") ?? "", this.#ticketKey);
@@ -127,8 +132,11 @@ export class RememberedLogins {
   }
 }
 
+/** Cheaper than queueMicrotask(), which keeps the caller's async context. */
+const ASYNC = Promise.resolve();
+
 interface RememberedLogin {
-  readonly proof: Buffer;
+  readonly proof: string;
   /** The passwd file's state that auth's answer stands on. */
   readonly asOf: string;
   readonly whose: Pick<Ticket, "account" | "place" | "maildir" | "mail">;

@@ -6,7 +6,6 @@ import type { Handlers } from "../../control/link/questions.ts";
 import { OpenSet, whenAllEmpty } from "../../host/open-set.ts";
 import type { Log } from "../../log/log.ts";
 import type { Maildrop } from "../../maildir/maildrop.ts";
-import type { MaildropOptions } from "../../maildir/maildrop-options.ts";
 import type { Choices } from "../../pop3/choices.ts";
 import { speechOf } from "../../pop3/language.ts";
 import { err } from "../../pop3/reply.ts";
@@ -18,7 +17,7 @@ import { History } from "../child/history.ts";
 import { POP3_IMPLEMENTATION } from "../offered.ts";
 import type { MailboxSettings } from "../settings.ts";
 import { type Ticket, TicketCounter, ticketKeyOf, type UsedTickets, usedTickets } from "../ticket.ts";
-import { MaildropAccess } from "./maildrop-access.ts";
+import { MaildropAccess, type MailOptions } from "./maildrop-access.ts";
 import { presentationFor, TOLD_CHECK_MS } from "./presentation-for.ts";
 import { TransactionSession } from "./transaction-session.ts";
 
@@ -80,9 +79,14 @@ export class MailboxService {
     this.#settings = settings;
   }
 
-  /** Checks the ticket, and opens and locks its maildrop. */
-  async admit(sealedTicket: string, choices: Choices): Promise<Admission> {
-    const admission = this.#admit(sealedTicket, choices);
+  /** For a ticket that is issued and redeemed in this process. @returns what `admit` takes for it, once */
+  keepTicket(ticket: Ticket): string {
+    return this.#tickets.keep(ticket);
+  }
+
+  /** Checks the ticket, and opens and locks its maildrop. @param presented it, sealed, or what `keepTicket` gave for it */
+  async admit(presented: string, choices: Choices): Promise<Admission> {
+    const admission = this.#admit(presented, choices);
     this.#admissions.add(admission);
     try {
       return await admission;
@@ -91,10 +95,10 @@ export class MailboxService {
     }
   }
 
-  async #admit(sealedTicket: string, choices: Choices): Promise<Admission> {
+  async #admit(presented: string, choices: Choices): Promise<Admission> {
     const { texts } = speechOf(choices.language, this.#settings.language);
     if (this.#isDraining) return { kind: "refused", reply: err(texts.shuttingDown, "SYS/TEMP") };
-    const redemption = this.#tickets.redeem(sealedTicket, this.#now());
+    const redemption = this.#tickets.redeem(presented, this.#now());
     if (redemption.kind === "refused") {
       // From an honest login process only an expired one can come: anything else is an attack or a fault.
       this.#log.error({ reason: redemption.reason }, "ticket refused");
@@ -195,7 +199,7 @@ export class MailboxService {
   };
 
   /** The account's own where its passwd line says so, else the config's. */
-  #mailOptions(ticket: Ticket, choices: Choices): MaildropOptions {
+  #mailOptions(ticket: Ticket, choices: Choices): MailOptions {
     const expireDays = this.#expireDays(ticket);
     const { utf8Headers, workarounds } = this.#settings;
     return {

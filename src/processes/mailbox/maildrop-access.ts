@@ -29,6 +29,12 @@ export interface MaildropAccessOptions {
 /** For the log. */
 export type Who = Pick<Ticket, "session" | "account" | "address">;
 
+/** What is the account's, not the host's. */
+export type MailOptions = Pick<
+  MaildropOptions,
+  "presentation" | "toldCheckMs" | "expireMs" | "keepDeletedMs" | "markSeen"
+>;
+
 export type OpenedMaildrop =
   | Exclude<OpenResult, { kind: "locked" }>
   | { readonly kind: "locked"; readonly holder?: Holder | undefined }
@@ -62,7 +68,7 @@ export class MaildropAccess {
   }
 
   /** Opens it if the account may have one more session. */
-  async open(maildir: string, who: Who, mailOptions: MaildropOptions): Promise<OpenedMaildrop> {
+  async open(maildir: string, who: Who, mailOptions: MailOptions): Promise<OpenedMaildrop> {
     // Of this host's processes together: finer than a millisecond, so that of two that come at once one is before the other.
     const cameMs = performance.timeOrigin + performance.now();
     const more =
@@ -93,7 +99,7 @@ export class MaildropAccess {
   async #openOrWait(
     maildir: string,
     who: Who,
-    mailOptions: MaildropOptions,
+    mailOptions: MailOptions,
     onWait: () => Counting | undefined,
   ): Promise<OpenedMaildrop> {
     const { lockWaitMs, takeoverIdleMs, lock, sharedStorage } = this.#options.settings();
@@ -103,11 +109,12 @@ export class MaildropAccess {
     let retryMs = FIRST_RETRY_MS;
     for (;;) {
       const opened = await Maildrop.open(maildir, {
-        ...mailOptions,
         snapshots: this.#snapshots,
         lock,
         sharedStorage,
         onEvent: (event) => logMaildropEvent(this.#options.log.child(who), event),
+        // Last: each name that follows a spread is a call into V8's runtime.
+        ...mailOptions,
       });
       if (opened.kind !== "locked" || this.#options.isDraining()) {
         if (hasWaited) count("lock_waits", [hasTakenOver ? "taken-over" : "free"]);

@@ -17,6 +17,7 @@ const initial = (text: string): string => Buffer.from(text).toString("base64");
 let folder: string;
 let passwdFile: string;
 let remembered: RememberedLogins;
+let tickets: TicketCounter;
 /** What came as far as auth, which knows one password. */
 let asked: AuthRequest[];
 let mechanisms: Map<string, readonly string[]>;
@@ -29,7 +30,12 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "remembered-logins-"));
   passwdFile = join(folder, "passwd");
   writeFileSync(passwdFile, "mrose:{PLAIN}secret\n");
-  remembered = new RememberedLogins({ passwdFile, ticketKey });
+  tickets = new TicketCounter(key, 0, "mailbox-0");
+  remembered = new RememberedLogins({
+    passwdFile,
+    ticketKey,
+    keepTicket: (ticket) => tickets.keep(ticket),
+  });
   [asked, waiting] = [[], []];
   mechanisms = new Map([["PLAIN", ["plaintext"]]]);
   leave = () => fileState(passwdFile);
@@ -122,7 +128,6 @@ async function askedFor(...logins: readonly Asking[]): Promise<number> {
 describe("RememberedLogins", () => {
   it("lets in again without auth, by a ticket of its own for each session", async () => {
     expect(await askedFor({})).toBe(1);
-    const tickets = new TicketCounter(key, 0, "mailbox-0");
     for (const session of ["first", "second"]) {
       const before = asked.length;
       const fields = await logIn({ session, offered: ["PLAIN"], secured: false, tls: undefined });
