@@ -1,7 +1,14 @@
 // The driver: a process of its own that runs one workload's sessions against one server and reports what it did and what
 // it cost itself. Forked by the bench, spoken to by messages.
 import { DriverConnection, type TlsMemory } from "./driver-connection.ts";
-import { retrieveAndDelete, type SessionWorkload, stat, type Workload, workloads } from "./workloads.ts";
+import {
+  type EmptyingWorkload,
+  retrieveAndDelete,
+  type SessionWorkload,
+  stat,
+  type Workload,
+  workloads,
+} from "./workloads.ts";
 
 export interface DriverTask {
   readonly workload: string;
@@ -64,7 +71,7 @@ async function prepare(task: DriverTask, workload: Workload): Promise<() => Prom
     case "sessions":
       return await prepareSessions(task, workload);
     case "emptying":
-      return await prepareEmptying(task, workload.clients, workload);
+      return await prepareEmptying(task, workload);
     case "opening":
     case "sweep":
       return async () => {
@@ -122,33 +129,38 @@ async function prepareSessions(task: DriverTask, workload: SessionWorkload): Pro
 
 async function prepareEmptying(
   task: DriverTask,
-  clients: number,
-  { maildrop }: Workload,
+  { clients, maildrop, tls }: EmptyingWorkload,
 ): Promise<() => Promise<Done>> {
   const users = task.users[Symbol.iterator]();
-  const buffers = Array.from({ length: clients }, () => Buffer.allocUnsafe(readBufferBytes));
-  const session = async (user: string, buffer: Buffer): Promise<number> => {
-    const connection = await DriverConnection.open(task.port, buffer);
+  const each = Array.from({ length: clients }, () => ({
+    buffer: Buffer.allocUnsafe(readBufferBytes),
+    memory: {} satisfies TlsMemory,
+  }));
+  let resumed = 0;
+  const session = async (user: string, { buffer, memory }: (typeof each)[number]): Promise<number> => {
+    const connection = await DriverConnection.open(task.port, buffer, tls && memory);
+    if (connection.isResumed) resumed++;
     await connection.login(user, task.password);
     const units = await retrieveAndDelete(connection, maildrop);
     await connection.quit();
     return units;
   };
-  await Promise.all(buffers.map(async (buffer) => await session(users.next().value!, buffer)));
+  await Promise.all(each.map(async (client) => await session(users.next().value!, client)));
+  resumed = 0;
   return async () => {
     const sessionMs: number[] = [];
     let units = 0;
     await Promise.all(
-      buffers.map(async (buffer) => {
+      each.map(async (client) => {
         for (const user of users) {
           const begin = performance.now();
-          const done = await session(user, buffer);
+          const done = await session(user, client);
           units += done;
           sessionMs.push(performance.now() - begin);
         }
       }),
     );
-    return { units, sessionMs, resumedShare: 0 };
+    return { units, sessionMs, resumedShare: resumed / sessionMs.length };
   };
 }
 

@@ -52,14 +52,13 @@ export async function measure(
   const accounts = contender.accounts.get(workload.maildrop)!.slice(0, accountsNeeded(workload));
   const users = accounts.map(({ user }) => user);
   switch (workload.kind) {
-    case "sessions": {
+    case "sessions":
+    case "emptying": {
+      if (workload.kind === "emptying") await layOutAnew(contender, users);
       const measured = await drive(workload, contender.server, users, measureMs, "midway");
       const resumed = Math.round(measured.resumedShare * 100);
       return workload.tls === undefined ? measured : { ...measured, note: `${resumed} % resumed` };
     }
-    case "emptying":
-      await layOutAnew(contender, users);
-      return await drive(workload, contender.server, users, measureMs, "midway");
     case "opening":
       return await measureOpening(workload, contender, accounts, workload.state);
     case "sweep":
@@ -208,7 +207,7 @@ function drive(
   atEnd: () => void = () => {},
 ): Promise<Driven> {
   const driver = fork(fileURLToPath(new URL("./driver.js", import.meta.url)));
-  const withTls = workload.kind === "sessions" && workload.tls !== undefined;
+  const withTls = "tls" in workload && workload.tls !== undefined;
   const port = withTls ? server.tlsPort : server.port;
   driver.send({ workload: name, port, users, password, measureMs } satisfies DriverTask);
   return new Promise((resolve, reject) => {

@@ -42,7 +42,12 @@ export type Workload = Common &
         readonly session: (connection: DriverConnection, maildrop: Maildrop) => Promise<number>;
       }
     /** Every maildrop is retrieved and deleted once; they are laid out anew before each measurement. */
-    | { readonly kind: "emptying"; readonly clients: number; readonly maildrops: number }
+    | {
+        readonly kind: "emptying";
+        readonly clients: number;
+        readonly maildrops: number;
+        readonly tls?: "resumed";
+      }
     /** From connecting to the answer to STAT. */
     | { readonly kind: "opening"; readonly state: OpeningState }
     /** Every maildrop is opened once, for the second time, by one client: what does a server remember of them? */
@@ -54,6 +59,7 @@ export type Workload = Common &
   );
 
 export type SessionWorkload = Extract<Workload, { kind: "sessions" }>;
+export type EmptyingWorkload = Extract<Workload, { kind: "emptying" }>;
 
 export const workloads: readonly Workload[] = [
   poll("poll-100", "unchanged maildrop of 100 messages", hundred, 8, { quick: true }),
@@ -84,17 +90,8 @@ export const workloads: readonly Workload[] = [
     pipelined: true,
     quick: true,
   }),
-  {
-    kind: "emptying",
-    name: "empty-100",
-    title: "RETR and DELE of all 100 new messages of 5 KB, QUIT; 4 clients",
-    maildrop: emptied,
-    clients: 4,
-    maildrops: 100,
-    unit: "message",
-    counts: "cpu",
-    quick: true,
-  },
+  emptying("empty-100", "QUIT", { quick: true }),
+  emptying("empty-100-tls", "QUIT, TLS 1.3", { tls: "resumed" }),
   {
     kind: "sweep",
     name: "sweep-50",
@@ -146,6 +143,11 @@ interface Further {
   readonly pipelined?: boolean;
 }
 
+interface EmptyingFurther {
+  readonly quick?: boolean;
+  readonly tls?: "resumed";
+}
+
 function poll(name: string, what: string, maildrop: Maildrop, clients: number, further: Further): Workload {
   const { quick = false, tls } = further;
   const title = `log in, STAT, QUIT; ${what}; ${count(clients)}`;
@@ -189,6 +191,21 @@ function opening(name: string, what: string, maildrop: Maildrop, quick: boolean)
     counts: "rate",
     quick,
   }));
+}
+
+function emptying(name: string, end: string, { quick = false, tls }: EmptyingFurther): Workload {
+  return {
+    kind: "emptying",
+    name,
+    title: `RETR and DELE of all 100 new messages of 5 KB, ${end}; 4 clients`,
+    maildrop: emptied,
+    clients: 4,
+    maildrops: 100,
+    unit: "message",
+    counts: "cpu",
+    quick,
+    ...(tls && { tls }),
+  };
 }
 
 function idling(sessions: number, quick: boolean): Workload {
