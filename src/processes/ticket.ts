@@ -1,7 +1,7 @@
 // What auth hands a login process on success, and a mailbox process accepts once: who may open which Maildir.
 // Authenticated by HMAC-SHA-256: auth has the key that master draws at start, and each mailbox process one that is made of it
 // for that process alone. So a login process that was taken over can name no user whose password it has not got, and a
-// mailbox process none whose mail another one has.
+// mailbox process none whose mail another one has. One that is issued and redeemed in the same process has no seal.
 import { createHmac, createSecretKey, type KeyObject, randomUUID, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import type { TicketRefusal } from "../log/reasons.ts";
